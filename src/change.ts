@@ -1,0 +1,66 @@
+/** A JSON value: what every store, every wire and every backend can carry without loss. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** A record's fields. Rows are plain JSON, are never mutated once stored, and always hold their own id under `id`. */
+export type Row = { readonly [field: string]: unknown };
+
+/**
+ * Orders the changes of one record: a number, or a string that sorts (compared by UTF-16 code unit). Versions of
+ * different records are never compared. The adapter makes it so; a `Date` would drop a timestamptz's microseconds.
+ */
+export type Version = number | string;
+
+interface ChangeBase {
+  readonly collection: string;
+  readonly recordId: string;
+  readonly version: Version;
+  /** The server's time of this change, in ms since 1970. Last-write-wins compares it with the edit's own time. */
+  readonly timestamp?: number;
+  /** What the backend said beside the row. `opId` names the push that caused the change, where the backend tells. */
+  readonly metadata?: { readonly opId?: string; readonly [key: string]: unknown };
+}
+
+/** A row that was created. `data` is the whole row. */
+export interface InsertChange extends ChangeBase {
+  readonly type: 'insert';
+  readonly data: Row;
+}
+
+/** A row that was changed. `data` is the whole row, unless `partial` says that fields are missing from it. */
+export interface UpdateChange extends ChangeBase {
+  readonly type: 'update';
+  readonly data: Row;
+  /**
+   * `data` lacks fields. It is merged only into the row of version `baseVersion`, since only there the lacking fields
+   * are known; otherwise the row is fetched.
+   */
+  readonly partial?: true;
+  /** With `partial`: the version that this patch follows directly. */
+  readonly baseVersion?: Version;
+}
+
+/** A row that is gone, or that this client may no longer see. */
+export interface DeleteChange extends ChangeBase {
+  readonly type: 'delete';
+}
+
+/**
+ * What every backend's events become.
+ *
+ * @example
+ * const change: Change = { type: 'update', collection: 'todos', recordId: '1', version: 8, data: { text: 'Milk' } };
+ */
+export type Change = InsertChange | UpdateChange | DeleteChange;
+
+/**
+ * Below 0, 0 or above 0, as `a` is older than, the same as or newer than `b`. A number is older than a string: a
+ * backend uses one kind, and a total order must not depend on luck.
+ *
+ * @example
+ * compareVersions(3, 10) < 0; // numbers by value
+ * compareVersions('2026-01-02T00:00:00.000001Z', '2026-01-02T00:00:00.000002Z') < 0; // strings as they sort
+ */
+export function compareVersions(a: Version, b: Version): number {
+  if (typeof a !== typeof b) return typeof a === 'number' ? -1 : 1;
+  return a < b ? -1 : a > b ? 1 : 0;
+}

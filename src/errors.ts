@@ -1,0 +1,102 @@
+/** What went wrong, for code to branch on. */
+export type ErrorCode =
+  | 'CONFIG_INVALID'
+  | 'PEER_MISSING'
+  | 'CONNECT_FAILED'
+  | 'CONNECT_TIMEOUT'
+  | 'CONNECTION_LOST'
+  | 'HEARTBEAT_TIMEOUT'
+  | 'AUTH_REQUIRED'
+  | 'SUBSCRIBE_REJECTED'
+  | 'PROTOCOL_VIOLATION'
+  | 'PUSH_REJECTED'
+  | 'CONFLICT'
+  | 'VALIDATION_FAILED'
+  | 'STORE_FAILED'
+  | 'UNSUPPORTED'
+  | 'CLOSED';
+
+/** What to do about an error: try again later, ask for a new token, or stop and tell somebody. */
+export type Disposition = 'retry' | 'reauth' | 'fatal';
+
+const dispositions: Record<ErrorCode, Disposition> = {
+  CONFIG_INVALID: 'fatal',
+  PEER_MISSING: 'fatal',
+  CONNECT_FAILED: 'retry',
+  CONNECT_TIMEOUT: 'retry',
+  CONNECTION_LOST: 'retry',
+  HEARTBEAT_TIMEOUT: 'retry',
+  AUTH_REQUIRED: 'reauth',
+  SUBSCRIBE_REJECTED: 'fatal',
+  PROTOCOL_VIOLATION: 'retry',
+  PUSH_REJECTED: 'fatal',
+  CONFLICT: 'retry',
+  VALIDATION_FAILED: 'fatal',
+  STORE_FAILED: 'retry',
+  UNSUPPORTED: 'fatal',
+  CLOSED: 'fatal',
+};
+
+/**
+ * @example
+ * disposition('CONNECTION_LOST'); // 'retry'
+ */
+export const disposition = (code: ErrorCode): Disposition => dispositions[code];
+
+/** What an error may carry beside its message. Never a token, a key or a URL's query. */
+export interface ErrorOptions {
+  /** The transport, store or part that failed, e.g. `'websocket'`. */
+  readonly adapter?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+const BRAND = Symbol.for('synclayer.error');
+
+/**
+ * The one error that SyncLayer throws, rejects with and emits. Its message says what failed and what to do next.
+ *
+ * @example
+ * sync.events.on('error', ({ error }) => {
+ *   if (disposition(error.code) === 'reauth') signIn();
+ * });
+ */
+export class SyncLayerError extends Error {
+  override readonly name = 'SyncLayerError';
+  readonly code: ErrorCode;
+  readonly adapter: string | undefined;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.adapter = options.adapter;
+    this.details = options.details ?? {};
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/**
+ * True for a SyncLayerError of any copy of the package: an app can hold both the ESM and the CJS build, and
+ * `instanceof` fails across them.
+ *
+ * @example
+ * try { await todos.save(row); } catch (error) { if (isSyncLayerError(error)) show(error.message); else throw error; }
+ */
+export const isSyncLayerError = (value: unknown): value is SyncLayerError =>
+  typeof value === 'object' && value !== null && BRAND in value;
+
+/**
+ * Any thrown value as a SyncLayerError: itself if it is one, else wrapped under `code` with the original as `cause`.
+ *
+ * @example
+ * const error = toSyncLayerError(thrown, 'CONNECT_FAILED', 'Could not open the socket; is the server running?');
+ */
+export function toSyncLayerError(
+  value: unknown,
+  code: ErrorCode,
+  message: string,
+  options: Omit<ErrorOptions, 'cause'> = {},
+): SyncLayerError {
+  return isSyncLayerError(value) ? value : new SyncLayerError(code, message, { ...options, cause: value });
+}

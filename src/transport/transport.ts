@@ -1,0 +1,173 @@
+import type { Change, Row, Version } from '../change.js';
+import type { SyncLayerError } from '../errors.js';
+
+/** A place in a backend's order of changes. Opaque JSON: only the adapter that made it reads it. */
+export type Cursor = null | boolean | number | string | readonly Cursor[] | { readonly [key: string]: Cursor };
+
+/** Which rows of a collection this client keeps. A transport may apply it at the source; core always applies it. */
+export interface SyncFilter {
+  /** Fields that must equal these values. Dots reach into nested objects. */
+  readonly where?: Readonly<Record<string, unknown>>;
+  /** Only rows that the server changed at or after this time (ms since 1970, or an ISO string). */
+  readonly since?: number | string;
+  /** At most this many rows, the newest changes first. */
+  readonly limit?: number;
+  /** Only these fields, and `id`. */
+  readonly fields?: readonly string[];
+  /** All but these fields. Not together with `fields`. */
+  readonly excludeFields?: readonly string[];
+}
+
+/** What core may count on. Core's behaviour depends on this alone, never on the transport's name. */
+export interface TransportCapabilities {
+  /** False: the backend is read-only; edits are refused. */
+  readonly push: boolean;
+  /**
+   * What a *pull* sees of deleted rows: `tombstones` (they come as delete changes), `none` (hard deletes leave no
+   * trace: `keys` is compared after each gap and on the audit schedule), `events` (only the live stream tells).
+   */
+  readonly deletes: 'events' | 'tombstones' | 'none';
+  /**
+   * What the cursor counts: `sequence` (commit order: nothing can slip behind it), `timestamp` (a late commit can:
+   * the adapter re-reads an overlap when `PullRequest.start` is set), `snapshot` (each pull is the whole set).
+   */
+  readonly cursor: 'sequence' | 'timestamp' | 'snapshot';
+  /** `core`: call `connect` again after a loss. `self`: the SDK reconnects and says `gap`, then `live`. */
+  readonly reconnect: 'self' | 'core';
+  /** The transport applies `SyncFilter.where` at the source, and reports a row that leaves it as a delete. */
+  readonly filters: boolean;
+}
+
+/** What the transport is given once, before anything else is called. */
+export interface TransportHost {
+  /** The current token, asked for at each connect and before it expires. `undefined`: none is configured. */
+  authToken(options?: { readonly refresh?: boolean }): Promise<string | undefined>;
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
+  /** Counts one message of `bytes` bytes for the metrics. */
+  traffic(direction: 'in' | 'out', bytes: number): void;
+  /** A problem that ends no subscription (a malformed frame, an unknown type). It becomes an `error` event. */
+  report(error: SyncLayerError): void;
+}
+
+export interface SubscribeRequest {
+  readonly collection: string;
+  readonly filter?: SyncFilter;
+}
+
+/** Where a subscription's events go. Calls are synchronous and in order; none may come after unsubscribe or close. */
+export interface ChangeSink {
+  change(change: Change): void;
+  /** From now on every committed change reaches this sink. A second call means that some may have been missed. */
+  live(): void;
+  /** Something may have been missed; core pulls. */
+  gap(reason: string): void;
+  /** This subscription is over. A lost connection ends each subscription with CONNECTION_LOST or HEARTBEAT_TIMEOUT. */
+  error(error: SyncLayerError): void;
+}
+
+export type Unsubscribe = () => void;
+
+export interface PullRequest {
+  readonly collection: string;
+  /** The last page's cursor, or the stored one; null for the very first pull. */
+  readonly cursor: Cursor | null;
+  /** True for the first page of a catch-up: a timestamp cursor steps back by its overlap here, and only here. */
+  readonly start: boolean;
+  /** Page size wanted, in rows. The backend may give fewer; only an empty page ends the pull. */
+  readonly limit: number;
+  readonly filter?: SyncFilter;
+  readonly signal: AbortSignal;
+}
+
+export interface PullPage {
+  /** Oldest first. Empty: the end. */
+  readonly changes: readonly Change[];
+  readonly cursor: Cursor;
+  /**
+   * This page belongs to a full snapshot (the first pull, a cursor too old, a `snapshot` transport). Once the snapshot
+   * has ended with an empty page, rows that it did not hold are deleted. The empty page carries the mark too.
+   */
+  readonly snapshot?: true;
+  /** The server's clock when it answered, in ms. Core measures the clock offset with it. */
+  readonly serverTime?: number;
+}
+
+/** One local edit on its way out. */
+export interface OutgoingChange {
+  readonly type: 'insert' | 'update' | 'delete';
+  readonly collection: string;
+  readonly recordId: string;
+  /** The same for each retry of the same edit: the backend can recognise a push whose answer was lost. */
+  readonly opId: string;
+  /** The whole row wanted; null for a delete. With field filters it holds only the fields that this client keeps. */
+  readonly data: Row | null;
+  /** For an update: the changed fields with their new values. */
+  readonly patch?: Row;
+  /** For an update: fields to remove. */
+  readonly unset?: readonly string[];
+  /** The server row that the edit started from; null for an insert. */
+  readonly base: Row | null;
+  /** Its version, for compare-and-set; null: the record must not exist. */
+  readonly baseVersion: Version | null;
+  /** When the user made the edit, in ms, corrected to the server's clock. */
+  readonly timestamp: number;
+}
+
+/** The backend's row that stood in the way; `data: null` if it is gone. */
+export interface CurrentRow {
+  readonly data: Row | null;
+  readonly version: Version;
+  readonly timestamp?: number;
+}
+
+/** What became of one pushed change. */
+export type PushResult =
+  /** Committed. `data`: the row as the backend stored it, where that differs from what was sent. */
+  | { readonly type: 'applied'; readonly version: Version; readonly data?: Row; readonly timestamp?: number }
+  /** Somebody else was first. Core merges and pushes again. */
+  | { readonly type: 'conflict'; readonly current: CurrentRow }
+  /** Refused for good: kept aside and reported. */
+  | { readonly type: 'rejected'; readonly error: SyncLayerError }
+  /** Refused for now: sent again, up to `maxRetries` times. */
+  | { readonly type: 'retry'; readonly error: SyncLayerError };
+
+/** An id that exists in the backend, with its version where the backend can tell. */
+export interface RecordKey {
+  readonly recordId: string;
+  readonly version?: Version;
+}
+
+/**
+ * A backend. Five ship with SyncLayer; `docs/custom-transport.md` shows how to write another.
+ *
+ * @example
+ * const sync = await createSyncLayer({ transport: myTransport({ url }), collections: ['todos'] });
+ */
+export interface RealtimeTransport {
+  readonly name: string;
+  /** Read each time it is needed: it may change once the backend has said what it can do. */
+  readonly capabilities: TransportCapabilities;
+  /** Called once, before any other method. */
+  attach?(host: TransportHost): void;
+  /** Opens the link. Always settles; rejects with a SyncLayerError, and when `signal` aborts. */
+  connect(options: { readonly signal: AbortSignal }): Promise<void>;
+  subscribe(request: SubscribeRequest, sink: ChangeSink): Unsubscribe;
+  /** Changes after a cursor. May be called without a connection: polling does. */
+  pull(request: PullRequest): Promise<PullPage>;
+  /**
+   * One result per change, in order. Rejects if it cannot tell what became of them (a lost connection): the same
+   * changes, with the same `opId`s, come again.
+   */
+  push(changes: readonly OutgoingChange[], options: { readonly signal: AbortSignal }): Promise<PushResult[]>;
+  /** The current rows of these ids; rows that do not exist are left out. Completes partial changes. */
+  fetch?(collection: string, recordIds: readonly string[], options: { readonly signal: AbortSignal }): Promise<Change[]>;
+  /** Every id of the collection, in pages. Must throw rather than end early. */
+  keys?(
+    collection: string,
+    options: { readonly signal: AbortSignal; readonly filter?: SyncFilter },
+  ): AsyncIterable<readonly RecordKey[]>;
+  /** Closes the link; `connect` may follow. Used in the background and by `pause()`. */
+  disconnect?(): Promise<void>;
+  /** Final: after it resolves there is no event, timer, socket or listener of this transport. */
+  close(): Promise<void>;
+}
