@@ -1,0 +1,85 @@
+/** Enforces who may import whom. The rules are `forbidden` below; each returns why an import is not allowed. */
+import { globSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { posix } from 'node:path';
+import ts from 'typescript';
+
+interface Import {
+  /** The importing file, from the root of the project. */
+  readonly from: string;
+  /** A file from the root of the project, or the name of a package as it was written. */
+  readonly to: string;
+  readonly kind: 'value' | 'type' | 'dynamic';
+  readonly line: number;
+}
+
+const ours = (path: string): boolean => /^(src|adapters)\//.test(path);
+const folder = (path: string): string | undefined => /^adapters\/[^/]+\//.exec(path)?.[0];
+const standalone = ['src/change.ts', 'src/errors.ts', 'src/protocol.ts'];
+const mayUseNode = (path: string): boolean => path.startsWith('src/server/') || path === 'src/store/sqlite.ts';
+
+function forbidden({ from, to, kind }: Import): string | undefined {
+  const adapter = folder(from);
+  if (adapter !== undefined) {
+    if (isBuiltin(to)) return 'an adapter runs in browsers too, and imports nothing of Node';
+    if (to.startsWith('../') || /^(synclayer|test|scripts|examples|bench)(\/|$)/.test(to))
+      return 'an adapter imports only src/adapter-kit.ts, its own folder and packages';
+    if (ours(to) && to !== 'src/adapter-kit.ts' && !to.startsWith(adapter))
+      return 'an adapter imports only src/adapter-kit.ts, its own folder and packages';
+    return undefined;
+  }
+  if (standalone.includes(from) && ours(to)) return `${from} imports nothing of ours`;
+  if (to.startsWith('adapters/') && !(from === 'src/transport/registry.ts' && kind === 'dynamic'))
+    return 'src reaches adapters only from src/transport/registry.ts, by import()';
+  if (
+    from.startsWith('src/sync/') &&
+    to.startsWith('src/transport/') &&
+    kind !== 'type' &&
+    to !== 'src/transport/backoff.ts'
+  )
+    return 'src/sync takes only types from src/transport (and values from backoff.ts)';
+  if (isBuiltin(to) && kind !== 'type' && !mayUseNode(from))
+    return 'only src/server and src/store/sqlite.ts may import Node: the rest runs in browsers';
+  if (!ours(to) && /^(synclayer|test|scripts|examples|bench)(\/|$)/.test(to))
+    return 'src imports nothing from outside src';
+  return undefined;
+}
+
+const target = (from: string, specifier: string): string =>
+  specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier).replace(/\.js$/, '.ts') : specifier;
+
+function importsOf(from: string): Import[] {
+  const source = ts.createSourceFile(from, readFileSync(from, 'utf8'), ts.ScriptTarget.Latest, true);
+  const found: Import[] = [];
+  const add = (node: ts.Node, specifier: ts.Node | undefined, kind: Import['kind']): void => {
+    const line = source.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+    if (specifier === undefined) return;
+    // A computed specifier cannot be judged, so it is a name that no rule lets through.
+    found.push({ from, to: ts.isStringLiteralLike(specifier) ? target(from, specifier.text) : '../', kind, line });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node))
+      add(
+        node,
+        node.moduleSpecifier,
+        node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword ? 'type' : 'value',
+      );
+    else if (ts.isExportDeclaration(node)) add(node, node.moduleSpecifier, node.isTypeOnly ? 'type' : 'value');
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node, node.argument.literal, 'type');
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      add(node, node.arguments[0], 'dynamic');
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+const files = globSync(['src/**/*.ts', 'adapters/**/*.ts']);
+const imports = files.flatMap(importsOf);
+const offences = imports.flatMap((each) => {
+  const reason = forbidden(each);
+  return reason === undefined ? [] : [`${each.from}:${each.line}: imports ${each.to}: ${reason}.`];
+});
+for (const offence of offences) console.error(offence);
+if (offences.length > 0) process.exit(1);
+console.log(`Import rules hold: ${imports.length} imports in ${files.length} files.`);

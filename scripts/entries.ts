@@ -1,0 +1,12 @@
+/**
+ * The entry points that are published, by subpath: `index` is `synclayer`, `websocket` is `synclayer/websocket`.
+ * The one list of them: tsup builds from it and `npm run build` writes the `exports` of package.json from it.
+ */
+export const entries: Readonly<Record<string, string>> = {
+  index: 'src/index.ts',
+  'adapter-kit': 'src/adapter-kit.ts',
+  server: 'src/server/index.ts',
+  indexeddb: 'src/store/indexeddb.ts',
+  sqlite: 'src/store/sqlite.ts',
+  websocket: 'adapters/websocket/index.ts',
+};
