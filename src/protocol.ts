@@ -39,6 +39,11 @@ export interface SubscribeMessage {
     readonly since?: number;
     readonly limit?: number;
     readonly filter?: WireFilter;
+    /**
+     * Sent back by the client in each request after a page marked `snapshot`, until the empty page: the server holds
+     * no state of a paged snapshot, and without it `since` would be taken for a cursor that is too old.
+     */
+    readonly snapshot?: true;
   };
 }
 
@@ -49,8 +54,9 @@ export interface UnsubscribeMessage {
 
 /**
  * A write. `insert` replaces the whole record, `update` merges its fields into it, as in the original protocol. With
- * `metadata.opId` it is a compare-and-set against `baseVersion` (null: must not exist), is answered by `ack`,
- * `conflict` or `error`, and is applied once however often it is sent. Without, it is applied as it comes, with no answer.
+ * `metadata.opId` it is a compare-and-set against `baseVersion` (null: must not exist; absent: unconditional), is
+ * answered by `ack`, `conflict` or `error`, and is applied once however often it is sent. Without, it is applied as it
+ * comes, with no answer.
  */
 export interface WriteMessage {
   readonly type: 'insert' | 'update' | 'delete';
@@ -189,7 +195,7 @@ export interface RestRecord {
 
 /**
  * `GET /sync/:collection`. With `?seq=N&limit=` (the addition): records above N with tombstones, `seq` and `snapshot`
- * as in `SyncMessage`. With the original `?since=ISO&limit=&offset=`: live records changed since, no `seq`.
+ * as in `SyncMessage`; `&snapshot=1` is `SubscribeMessage.metadata.snapshot`, `&filter=` a `WireFilter` as JSON. With the original `?since=ISO&limit=&offset=`: live records changed since, no `seq`.
  */
 export interface RestPage {
   readonly records: readonly RestRecord[];
