@@ -1,0 +1,80 @@
+/**
+ * What an app downloads for each entry point, minified and gzipped, dependencies included. Counted are the entry chunk
+ * and all that it imports statically; what is reached only by import() is loaded when it is used, so it has its own row.
+ */
+import { basename } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build, type Metafile } from 'esbuild';
+
+interface Measure {
+  readonly imports: readonly string[];
+  /** In bytes. Above it the run fails. */
+  readonly limit?: number;
+}
+
+const measures: readonly Measure[] = [
+  { imports: ['synclayer', 'synclayer/websocket'], limit: 18_000 },
+  { imports: ['synclayer'] },
+  { imports: ['synclayer/websocket'] },
+];
+
+type Outputs = Metafile['outputs'];
+
+function reached(outputs: Outputs, file: string, seen: Set<string> = new Set()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const { path, kind, external } of outputs[file]?.imports ?? [])
+    if (kind !== 'dynamic-import' && external !== true) reached(outputs, path, seen);
+  return seen;
+}
+
+async function weigh({ imports }: Measure) {
+  const { outputFiles, metafile } = await build({
+    stdin: {
+      contents: imports.map((name, index) => `export * as entry${index} from '${name}';`).join('\n'),
+      resolveDir: process.cwd(),
+      sourcefile: 'app.js',
+    },
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    outdir: 'out',
+    entryNames: 'app',
+    chunkNames: '[name]-[hash]',
+    metafile: true,
+    write: false,
+    legalComments: 'none',
+  });
+  const gzipped = new Map(
+    outputFiles.map((file) => [basename(file.path), gzipSync(file.contents, { level: 9 }).length]),
+  );
+  const sum = (files: Iterable<string>): number =>
+    [...files].reduce((total, file) => total + (gzipped.get(basename(file)) ?? 0), 0);
+  const first = reached(metafile.outputs, 'out/app.js');
+  const lazy = Object.entries(metafile.outputs)
+    .filter(([file, output]) => !first.has(file) && output.entryPoint !== undefined)
+    .map(([file, output]) => ({
+      name: basename(output.entryPoint ?? file),
+      size: sum([...reached(metafile.outputs, file)].filter((each) => !first.has(each))),
+    }));
+  return { size: sum(first), lazy };
+}
+
+const kB = (bytes: number): string => `${(bytes / 1000).toFixed(2)} kB`;
+const row = (name: string, size: string, limit = '', verdict = ''): void =>
+  console.log(`${name.padEnd(44)}${size.padStart(10)}${limit.padStart(12)}  ${verdict}`.trimEnd());
+
+let failed = false;
+row('min+gzip, dependencies included', 'size', 'limit');
+for (const measure of measures) {
+  const { size, lazy } = await weigh(measure);
+  const over = measure.limit !== undefined && size > measure.limit;
+  failed ||= over;
+  const verdict = measure.limit === undefined ? '' : over ? `over by ${kB(size - measure.limit)}` : 'ok';
+  row(measure.imports.join(' + '), kB(size), measure.limit === undefined ? '' : kB(measure.limit), verdict);
+  if (measure.imports.length > 1) for (const chunk of lazy) row(`  loaded when used: ${chunk.name}`, kB(chunk.size));
+}
+if (failed) process.exit(1);

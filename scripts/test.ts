@@ -1,0 +1,110 @@
+/** Runs every stage, also after one has failed, and ends with the line `N passed, N failed`. `npm test -- lint unit` runs only those. */
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findChromium } from '../test/browser/chromium.js';
+
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+interface Stage {
+  readonly name: string;
+  run(): Outcome;
+}
+
+const STAGE_TIMEOUT_MS = 10 * 60_000;
+const reports = mkdtempSync(join(tmpdir(), 'synclayer-test-'));
+
+function succeeds(command: string, ...args: string[]): boolean {
+  const { status, signal, error } = spawnSync(command, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    timeout: STAGE_TIMEOUT_MS,
+  });
+  if (error !== undefined) console.error(`${command}: ${error.message}`);
+  else if (signal !== null) console.error(`${command}: ended by ${signal}`);
+  return status === 0;
+}
+
+const script = (name: string): Stage => ({
+  name,
+  run: () => (succeeds('npm', 'run', '--silent', name) ? one('passed') : one('failed')),
+});
+
+const one = (kind: keyof Outcome): Outcome => ({ passed: 0, failed: 0, skipped: 0, [kind]: 1 });
+
+const suite = (name: string): Stage => ({
+  name,
+  run: () => {
+    const report = join(reports, `${name}.json`);
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+    const ok = succeeds('vitest', 'run', '--project', name, ...reporters);
+    let passed = 0;
+    let failed = 0;
+    let skipped = 0;
+    try {
+      const result = JSON.parse(readFileSync(report, 'utf8'));
+      passed = result.numPassedTests;
+      failed = result.numFailedTests;
+      skipped = result.numPendingTests + result.numTodoTests;
+    } catch {
+      console.error(`${name}: vitest left no report`);
+      failed = 1;
+    }
+    // A file that does not load and an unhandled rejection fail no single test, and a run of no test proves nothing.
+    if (failed === 0 && (!ok || passed === 0)) failed = 1;
+    return { passed, failed, skipped };
+  },
+});
+
+const browserSuite = (name: string): Stage => ({
+  name,
+  run: () => {
+    if (findChromium() !== undefined) return suite(name).run();
+    const inCI = process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false';
+    console.error(
+      `${inCI ? 'FAILED' : 'SKIPPED'} ${name}: no Chromium here. Install one (apt-get install chromium) or set CHROME_PATH.`,
+    );
+    return one(inCI ? 'failed' : 'skipped');
+  },
+});
+
+const order = ['unit', 'conformance', 'peers', 'faults', 'seed-guide', 'browser', 'package'];
+const place = (name: string): number => (order.includes(name) ? order.indexOf(name) : order.length);
+const suites = [...new Set(globSync('test/*/**/*.test.ts').map((file) => file.split(/[\\/]/)[1] ?? ''))]
+  .sort((a, b) => place(a) - place(b) || a.localeCompare(b))
+  .map((name) => (name === 'browser' ? browserSuite(name) : suite(name)));
+const stages: readonly Stage[] = [script('lint'), script('typecheck'), script('build'), script('size'), ...suites];
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !stages.some((stage) => stage.name === name));
+if (unknown.length > 0) {
+  console.error(`No stage ${unknown.join(', ')}. There are: ${stages.map(({ name }) => name).join(', ')}.`);
+  process.exit(1);
+}
+
+console.log(`Node ${process.version}`);
+const chosen = wanted.length === 0 ? stages : stages.filter(({ name }) => wanted.includes(name));
+const results = chosen.map(({ name, run }) => {
+  console.log(`\n=== ${name}`);
+  const started = Date.now();
+  const outcome = run();
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  console.log(`=== ${name}: ${outcome.failed === 0 ? 'ok' : 'FAILED'} in ${seconds} s`);
+  return { name, seconds, ...outcome };
+});
+rmSync(reports, { recursive: true });
+
+console.log(
+  `\n${'stage'.padEnd(16)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'skipped'.padStart(9)}${'seconds'.padStart(9)}`,
+);
+for (const { name, passed, failed, skipped, seconds } of results)
+  console.log(
+    `${name.padEnd(16)}${String(passed).padStart(8)}${String(failed).padStart(8)}${String(skipped).padStart(9)}${seconds.padStart(9)}`,
+  );
+const total = (kind: keyof Outcome): number => results.reduce((sum, result) => sum + result[kind], 0);
+const skipped = total('skipped') > 0 ? `, ${total('skipped')} skipped` : '';
+console.log(`\n${total('passed')} passed, ${total('failed')} failed${skipped}`);
+process.exitCode = total('failed') > 0 ? 1 : 0;

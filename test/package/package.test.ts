@@ -1,0 +1,139 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { entries } from '../../scripts/entries.js';
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+const subpaths = Object.keys(entries).map((name) => (name === 'index' ? 'synclayer' : `synclayer/${name}`));
+const forBrowsers = subpaths.filter((name) => !/\/(server|sqlite)$/.test(name));
+
+/** A project that has installed the packed package with its declared dependencies, and nothing else. */
+let scratch: string;
+let tarball: string;
+
+const run = (command: string, args: readonly string[], cwd = scratch): string => {
+  try {
+    return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}\n${stderr}`);
+  }
+};
+const bin = (name: string): string => resolve('node_modules/.bin', name);
+const write = (name: string, text: string): void => writeFileSync(join(scratch, name), text);
+const link = (name: string): void => {
+  const path = join(scratch, 'node_modules', name);
+  mkdirSync(dirname(path), { recursive: true });
+  symlinkSync(resolve('node_modules', name), path);
+};
+
+beforeAll(() => {
+  if (!existsSync('dist/index.js')) throw new Error('Nothing is built. Run `npm run build` first.');
+  scratch = mkdtempSync(join(tmpdir(), 'synclayer-package-'));
+  const packed = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch], '.'));
+  const [{ filename }] = Array.isArray(packed) ? packed : Object.values(packed);
+  tarball = join(scratch, filename);
+  mkdirSync(join(scratch, 'node_modules/synclayer'), { recursive: true });
+  run('tar', ['-xzf', tarball, '--strip-components=1', '-C', 'node_modules/synclayer']);
+  write('package.json', '{ "private": true, "type": "module" }');
+  for (const name of [...Object.keys(manifest.dependencies), 'ws', '@types/node', 'undici-types']) link(name);
+}, 60_000);
+
+afterAll(() => {
+  if (scratch !== undefined) rmSync(scratch, { recursive: true });
+});
+
+test('publint finds nothing to improve', async () => {
+  const { messages, pkg } = await publint({ pkgDir: '.', strict: true });
+  expect(messages.map((message) => formatMessage(message, pkg ?? {}))).toEqual([]);
+}, 60_000);
+
+test('the types resolve for import, for require and for bundlers', () => {
+  run(bin('attw'), [tarball, '--profile', 'node16', '--no-emoji', '--no-color']);
+}, 60_000);
+
+test('only what is meant to be published is in the package', () => {
+  const top = run('tar', ['-tzf', tarball])
+    .trim()
+    .split('\n')
+    .map((path) => path.split('/')[1]);
+  const allowed = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'package.json'];
+  expect([...new Set(top)].filter((name) => name === undefined || !allowed.includes(name))).toEqual([]);
+});
+
+const load =
+  'const { SyncLayerError } = modules[0]; console.log(JSON.stringify(modules.map((m) => [Object.keys(m).length > 0, m.SyncLayerError === undefined || m.SyncLayerError === SyncLayerError])));';
+
+test('Node imports every entry point, and they share their modules', () => {
+  write(
+    'load.mjs',
+    `const modules = await Promise.all(${JSON.stringify(subpaths)}.map((name) => import(name)));\n${load}`,
+  );
+  expect(JSON.parse(run(process.execPath, ['load.mjs']))).toEqual(subpaths.map(() => [true, true]));
+});
+
+test('Node requires every entry point, and they share their modules', () => {
+  write('load.cjs', `const modules = ${JSON.stringify(subpaths)}.map((name) => require(name));\n${load}`);
+  expect(JSON.parse(run(process.execPath, ['load.cjs']))).toEqual(subpaths.map(() => [true, true]));
+});
+
+test('a browser bundle of what is for browsers needs nothing of Node and no peer', async () => {
+  write('app.js', forBrowsers.map((name, index) => `export * as entry${index} from '${name}';`).join('\n'));
+  rmSync(join(scratch, 'node_modules/ws'));
+  try {
+    const { outputFiles } = await build({
+      entryPoints: [join(scratch, 'app.js')],
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'browser',
+      outdir: 'out',
+      write: false,
+      logLevel: 'silent',
+    });
+    expect(outputFiles.length).toBeGreaterThan(1);
+    for (const file of outputFiles) expect(file.text).not.toMatch(/(?:from|import|require)\s*\(?\s*["']node:/);
+  } finally {
+    link('ws');
+  }
+});
+
+const compile = (file: string, names: readonly string[], ...options: string[]): void => {
+  write(file, names.map((name, index) => `export * as entry${index} from '${name}';`).join('\n'));
+  run(bin('tsc'), ['--strict', '--noEmit', '--target', 'es2022', ...options, file]);
+};
+
+test.each(['app.mts', 'app.cts'])(
+  'the types of what is for browsers compile without those of Node: %s',
+  (file) => {
+    compile(file, forBrowsers, '--module', 'nodenext', '--lib', 'es2023,dom,dom.asynciterable', '--types', '');
+  },
+  60_000,
+);
+
+test.each(['all.mts', 'all.cts'])(
+  'all types compile in a project of Node: %s',
+  (file) => {
+    compile(
+      file,
+      subpaths,
+      '--module',
+      'nodenext',
+      '--lib',
+      'es2023,dom,dom.asynciterable',
+      '--types',
+      'node',
+      '--skipLibCheck',
+    );
+  },
+  60_000,
+);
+
+test('the lockfile names no registry', () => {
+  expect(readFileSync('package-lock.json', 'utf8')).not.toMatch(/"resolved"|registry\.|\.tgz/);
+});
