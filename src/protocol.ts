@@ -40,10 +40,11 @@ export interface SubscribeMessage {
     readonly limit?: number;
     readonly filter?: WireFilter;
     /**
-     * Sent back by the client in each request after a page marked `snapshot`, until the empty page: the server holds
-     * no state of a paged snapshot, and without it `since` would be taken for a cursor that is too old.
+     * Sent in each request after a page marked `snapshot`, until the empty page: that page's `snapshotSeq`, or `true`
+     * from who does not keep it. The server holds no state of a paged snapshot; without this mark `since` would be
+     * taken for a cursor that is too old.
      */
-    readonly snapshot?: true;
+    readonly snapshot?: number | true;
   };
 }
 
@@ -115,13 +116,22 @@ export interface EventMessage {
   readonly metadata?: { readonly version?: number; readonly seq?: number; readonly userId?: string };
 }
 
-/** A page of records. `seq` is the cursor after it; `snapshot`: `since` was 0 or older than the oldest tombstone kept. */
+/**
+ * A page of records; the empty one is the last. `seq` is the cursor after it. `snapshot`: `since` was 0, or older than
+ * the oldest tombstone kept, so what all the marked pages together do not hold is gone. `snapshotSeq`: where the
+ * snapshot began, to be sent back as `SubscribeMessage.metadata.snapshot`.
+ */
 export interface SyncMessage {
   readonly type: 'sync';
   readonly collection: string;
   readonly data: { readonly records: readonly WireRecord[] };
   readonly timestamp?: string;
-  readonly metadata?: { readonly requestId?: string; readonly seq?: number; readonly snapshot?: true };
+  readonly metadata?: {
+    readonly requestId?: string;
+    readonly seq?: number;
+    readonly snapshot?: true;
+    readonly snapshotSeq?: number;
+  };
 }
 
 /** The write named by `opId` is committed. `data` only where the server stored something else than was sent. */
@@ -195,12 +205,13 @@ export interface RestRecord {
 
 /**
  * `GET /sync/:collection`. With `?seq=N&limit=` (the addition): records above N with tombstones, `seq` and `snapshot`
- * as in `SyncMessage`; `&snapshot=1` is `SubscribeMessage.metadata.snapshot`, `&filter=` a `WireFilter` as JSON. With the original `?since=ISO&limit=&offset=`: live records changed since, no `seq`.
+ * as in `SyncMessage`; `&snapshot=` is `SubscribeMessage.metadata.snapshot` (`true`: 1), `&filter=` a `WireFilter` as JSON. With the original `?since=ISO&limit=&offset=`: live records changed since, no `seq`.
  */
 export interface RestPage {
   readonly records: readonly RestRecord[];
   readonly seq?: number;
   readonly snapshot?: true;
+  readonly snapshotSeq?: number;
   readonly timestamp?: string;
 }
 
