@@ -205,7 +205,8 @@ export interface RestRecord {
 
 /**
  * `GET /sync/:collection`. With `?seq=N&limit=` (the addition): records above N with tombstones, `seq` and `snapshot`
- * as in `SyncMessage`; `&snapshot=` is `SubscribeMessage.metadata.snapshot` (`true`: 1), `&filter=` a `WireFilter` as JSON. With the original `?since=ISO&limit=&offset=`: live records changed since, no `seq`.
+ * as in `SyncMessage`; `&snapshot=` is `SubscribeMessage.metadata.snapshot` (1 for `true`), `&filter=` a `WireFilter` as
+ * JSON. With the original `?since=ISO&limit=&offset=`: live records changed since, no `seq`.
  */
 export interface RestPage {
   readonly records: readonly RestRecord[];
