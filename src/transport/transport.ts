@@ -36,12 +36,23 @@ export interface TransportCapabilities {
   readonly reconnect: 'self' | 'core';
   /** The transport applies `SyncFilter.where` at the source, and reports a row that leaves it as a delete. */
   readonly filters: boolean;
+  /**
+   * The backend knows a repeated `opId`. Then a conflict is never our own write come back, so two devices that made the
+   * same edit (both counted 5 to 6) do conflict, and a resolver can sum them. Default false.
+   */
+  readonly idempotent?: boolean;
 }
+
+/** A token, or how to get one. A function is asked at each connect, and again before a JWT's `exp`. */
+export type AuthToken = string | (() => string | undefined | Promise<string | undefined>);
 
 /** What the transport is given once, before anything else is called. */
 export interface TransportHost {
-  /** The current token, asked for at each connect and before it expires. `undefined`: none is configured. */
-  authToken(options?: { readonly refresh?: boolean }): Promise<string | undefined>;
+  /**
+   * The current token: the app's (`authToken`, `setAuthToken`), else the transport's `own` option; undefined: none.
+   * Rejects with AUTH_REQUIRED instead of handing out a token that the backend has already refused.
+   */
+  authToken(own?: AuthToken): Promise<string | undefined>;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
   /** Counts one message of `bytes` bytes for the metrics. */
   traffic(direction: 'in' | 'out', bytes: number): void;
@@ -145,6 +156,8 @@ export interface RecordKey {
  */
 export interface RealtimeTransport {
   readonly name: string;
+  /** Which backend this is (a URL without its query, a project id): cursors and versions of another one are not used. */
+  readonly source?: string;
   /** Read each time it is needed: it may change once the backend has said what it can do. */
   readonly capabilities: TransportCapabilities;
   /** Called once, before any other method. */
@@ -160,12 +173,20 @@ export interface RealtimeTransport {
    */
   push(changes: readonly OutgoingChange[], options: { readonly signal: AbortSignal }): Promise<PushResult[]>;
   /** The current rows of these ids; rows that do not exist are left out. Completes partial changes. */
-  fetch?(collection: string, recordIds: readonly string[], options: { readonly signal: AbortSignal }): Promise<Change[]>;
+  readonly fetch?:
+    | ((
+        collection: string,
+        recordIds: readonly string[],
+        options: { readonly signal: AbortSignal },
+      ) => Promise<Change[]>)
+    | undefined;
   /** Every id of the collection, in pages. Must throw rather than end early. */
-  keys?(
-    collection: string,
-    options: { readonly signal: AbortSignal; readonly filter?: SyncFilter },
-  ): AsyncIterable<readonly RecordKey[]>;
+  readonly keys?:
+    | ((
+        collection: string,
+        options: { readonly signal: AbortSignal; readonly filter?: SyncFilter },
+      ) => AsyncIterable<readonly RecordKey[]>)
+    | undefined;
   /** Closes the link; `connect` may follow. Used in the background and by `pause()`. */
   disconnect?(): Promise<void>;
   /** Final: after it resolves there is no event, timer, socket or listener of this transport. */

@@ -1,0 +1,148 @@
+import type { Row } from './change.js';
+import { SyncLayerError } from './errors.js';
+import { cloneJson, deepEqual, handOut } from './json.js';
+import { createQuery, type Query } from './query/query.js';
+import type { RowSource } from './query/types.js';
+import type { CollectionCore } from './sync/engine.js';
+
+/** A row as it comes out: with its id, and read-only. */
+export type Stored<T> = T extends { readonly id: string } ? T : T & { readonly id: string };
+
+/** Rows of one name, local first. Every write is durable here before it resolves, and sent when it can be. */
+export interface Collection<Out extends object = Row, In extends object = Out> extends Query<Stored<Out>> {
+  readonly name: string;
+  /**
+   * Stores a row and resolves with its id. With an id (as second argument, or as `data.id`) that exists, the whole row is
+   * replaced.
+   *
+   * @throws SyncLayerError VALIDATION_FAILED for what the schema refuses or JSON cannot hold; STORE_FAILED if the disk
+   *   refuses: then the edit is in memory, is still sent, and goes to disk with the next commit.
+   * @example
+   * const id = await todos.save({ text: 'Buy milk', done: false });
+   */
+  save(data: In, id?: string): Promise<string>;
+  /** The row, or undefined. */
+  get(id: string): Promise<Stored<Out> | undefined>;
+  /** Without an id: all rows, as `getAll`. */
+  get(): Promise<Stored<Out>[]>;
+  getAll(): Promise<Stored<Out>[]>;
+  /**
+   * Changes some fields of a row. A field set to `undefined` is removed.
+   *
+   * @throws SyncLayerError VALIDATION_FAILED if there is no such row.
+   * @example
+   * await todos.update(id, { done: true });
+   */
+  update(id: string, changes: { readonly [K in keyof In]?: In[K] | undefined }): Promise<void>;
+  /** Deletes a row. One that does not exist is no error. */
+  delete(id: string): Promise<void>;
+  /** Stores many rows as one commit, with one notification. Resolves with their ids. Nothing is stored if one is bad. */
+  saveAll(rows: readonly In[]): Promise<string[]>;
+  deleteAll(ids: readonly string[]): Promise<void>;
+}
+
+export interface CollectionOptions {
+  readonly name: string;
+  readonly core: CollectionCore;
+  /** The row as the schema wants it; throws VALIDATION_FAILED. */
+  readonly parse: (row: Row) => Row;
+  /** An edit was made. Resolves when it is durable. */
+  readonly commit: () => Promise<void>;
+  readonly closed: AbortSignal;
+}
+
+/** An id that every backend and every URL can carry. */
+function checkId(collection: string, id: unknown): string {
+  if (typeof id === 'string' && id !== '' && id.length <= 1000) return id;
+  const message = `"${collection}" got an id that is not a string of 1 to 1000 characters. Pass one, or none: save() makes one.`;
+  throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection } });
+}
+
+/** What an app calls, over one replica. */
+export function createCollection<Out extends object, In extends object>({
+  name,
+  core,
+  parse,
+  commit,
+  closed,
+}: CollectionOptions): Collection<Out, In> {
+  const { replica } = core;
+  const source: RowSource = {
+    rows: replica.rows,
+    get ready() {
+      return core.ready();
+    },
+    onChange: core.onChange,
+    closed,
+  };
+  const query = createQuery<Stored<Out>>(source);
+
+  const checkOpen = (): void => {
+    if (closed.aborted) throw new SyncLayerError('CLOSED', `"${name}" is closed; create a new SyncLayer to go on.`);
+  };
+
+  /** The row as it will be stored: the app's own object can change afterwards, ours cannot. */
+  function prepare(data: object, id: string): Row {
+    const row = cloneJson({ ...data, id }, `${name}/${id}`) as Row;
+    const parsed = parse(row);
+    return deepEqual(parsed, row) ? row : (cloneJson({ ...parsed, id }, `${name}/${id}`) as Row);
+  }
+
+  const idOf = (data: object, id?: string): string =>
+    checkId(name, id ?? (data as { id?: unknown }).id ?? crypto.randomUUID());
+
+  function checkRow(data: unknown): asserts data is object {
+    if (typeof data === 'object' && data !== null && !Array.isArray(data)) return;
+    throw new SyncLayerError(
+      'VALIDATION_FAILED',
+      `"${name}" stores objects; got ${data === null ? 'null' : Array.isArray(data) ? 'an array' : `a ${typeof data}`}.`,
+    );
+  }
+
+  async function saveAll(items: readonly (readonly [data: object, id?: string | undefined])[]): Promise<string[]> {
+    checkOpen();
+    const rows = items.map(([data, id]) => {
+      checkRow(data);
+      return prepare(data, idOf(data, id));
+    });
+    replica.edit(rows.map((row) => [row.id as string, row]));
+    await commit();
+    return rows.map((row) => row.id as string);
+  }
+
+  async function deleteAll(ids: readonly string[]): Promise<void> {
+    checkOpen();
+    replica.edit(ids.map((id) => [checkId(name, id), null]));
+    await commit();
+  }
+
+  function get(id: string): Promise<Stored<Out> | undefined>;
+  function get(): Promise<Stored<Out>[]>;
+  async function get(id?: string): Promise<unknown> {
+    if (id === undefined) return query.get();
+    const row = replica.rows.get(id);
+    return row && handOut(row);
+  }
+
+  return {
+    ...query,
+    name,
+    get,
+    getAll: () => query.get(),
+    save: async (data, id) => (await saveAll([[data, id]]))[0] as string,
+    saveAll: (rows) => saveAll(rows.map((row) => [row])),
+    async update(id, changes) {
+      checkOpen();
+      checkRow(changes);
+      const current = replica.rows.get(checkId(name, id));
+      if (!current) {
+        const message = `"${name}" has no record ${JSON.stringify(id)} to update. Use save(data, id) to create it.`;
+        throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection: name, recordId: id } });
+      }
+      replica.edit([[id, prepare({ ...current, ...changes }, id)]]);
+      await commit();
+    },
+    delete: (id) => deleteAll([id]),
+    deleteAll,
+  };
+}

@@ -1,0 +1,107 @@
+import type { Row } from './change.js';
+import type { SyncLayerError } from './errors.js';
+import type { Conflict } from './sync/merge.js';
+import type { ConnectionState } from './transport/connection.js';
+
+interface RecordEvent {
+  readonly collection: string;
+  readonly recordId: string;
+}
+
+interface OperationEvent extends RecordEvent {
+  readonly opId: string;
+  readonly operation: 'insert' | 'update' | 'delete';
+}
+
+/** Every event and what it carries. */
+export interface SyncEvents {
+  /** A round of pulling and pushing begins: `syncNow`, polling, or a catch-up after a reconnect. */
+  syncStarted: { readonly collections: readonly string[] };
+  syncCompleted: { readonly collections: readonly string[] /** ms */; readonly duration: number };
+  syncFailed: { readonly collections: readonly string[]; readonly error: SyncLayerError };
+  operationQueued: OperationEvent;
+  operationSynced: OperationEvent;
+  /** Refused for good and kept aside: `sync.outbox.failed()`. */
+  operationFailed: OperationEvent & { readonly error: { readonly code: string; readonly message: string } };
+  conflictDetected: RecordEvent & { readonly conflict: Conflict };
+  conflictResolved: RecordEvent & { readonly conflict: Conflict; readonly result: Row | null };
+  /** The device went online or offline, as far as it knows. */
+  connectivityChanged: { readonly online: boolean };
+  realtimeConnected: { readonly collections: readonly string[] };
+  realtimeDisconnected: { readonly state: ConnectionState };
+  /** A change of the backend's that altered a visible row, once, whether it came live or by a pull. */
+  realtimeInsert: RecordEvent & { readonly data: Row };
+  realtimeUpdate: RecordEvent & { readonly data: Row };
+  realtimeDelete: RecordEvent;
+  /** A collection caught up; `records` changes came with it. */
+  realtimeSync: { readonly collection: string; readonly records: number };
+  /** `sync.status` changed. */
+  statusChanged: SyncStatus;
+  error: { readonly error: SyncLayerError; readonly collection?: string };
+}
+
+/** What an indicator shows. */
+export interface SyncStatus {
+  /** `live`: equal to the backend, changes come by themselves. `syncing`: on the way there. `offline`: no link. */
+  readonly phase: 'live' | 'syncing' | 'polling' | 'offline' | 'needs-auth' | 'failed' | 'paused' | 'closed';
+  /** Records with edits that the backend has not acknowledged. */
+  readonly pending: number;
+}
+
+export type EventName = keyof SyncEvents;
+export type EventListener<N extends EventName> = (event: SyncEvents[N]) => void;
+
+/**
+ * Typed events.
+ *
+ * @example
+ * const off = sync.events.on('conflictResolved', ({ recordId, result }) => console.log(recordId, result));
+ */
+export interface EventSource {
+  /** Returns the function that takes the listener off again. */
+  on<N extends EventName>(name: N, listener: EventListener<N>): () => void;
+  /** Resolves with the next event of that name (that passes `test`). */
+  once<N extends EventName>(name: N, test?: (event: SyncEvents[N]) => boolean): Promise<SyncEvents[N]>;
+}
+
+export interface Emitter extends EventSource {
+  emit<N extends EventName>(name: N, event: SyncEvents[N]): void;
+  /** Spares the making of an event that nobody hears. */
+  has(name: EventName): boolean;
+  clear(): void;
+}
+
+/** A listener that throws harms nobody else: the error surfaces as an uncaught one, where the app's tools see it. */
+export function createEmitter(): Emitter {
+  const listeners = new Map<EventName, Set<(event: never) => void>>();
+  const on: EventSource['on'] = (name, listener) => {
+    const set = listeners.get(name) ?? new Set();
+    listeners.set(name, set);
+    set.add(listener);
+    return () => void set.delete(listener);
+  };
+  return {
+    on,
+    once: (name, test) =>
+      new Promise((resolve) => {
+        const off = on(name, (event) => {
+          if (test && !test(event)) return;
+          off();
+          resolve(event);
+        });
+      }),
+    emit(name, event) {
+      for (const listener of [...(listeners.get(name) ?? [])]) {
+        try {
+          listener(event as never);
+        } catch (error) {
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
+    },
+    has: (name) => (listeners.get(name)?.size ?? 0) > 0,
+    clear: () => listeners.clear(),
+  };
+}

@@ -1,0 +1,103 @@
+import type { Row } from './change.js';
+import { SyncLayerError } from './errors.js';
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+// Rows come from outside: a path such as `constructor` or `__proto__` must not reach what objects inherit.
+const own = (value: unknown, key: string): unknown =>
+  isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+
+/**
+ * Compiles a path into a function that reads it from a row. Dots reach into objects and arrays (`address.city`,
+ * `tags.0`); a top-level field whose own name is the whole path wins. Gives `undefined` where there is nothing.
+ *
+ * @example
+ * const city = pathReader('address.city');
+ * city({ id: '1', address: { city: 'Oslo' } }); // 'Oslo'
+ */
+export function pathReader(path: string): (row: Row) => unknown {
+  if (!path.includes('.')) {
+    // This runs for every comparison of a sort; only names that objects or arrays inherit need the slower look.
+    return path in [] ? (row) => own(row, path) : (row) => row[path];
+  }
+  const keys = path.split('.');
+  return (row) => (Object.hasOwn(row, path) ? row[path] : keys.reduce<unknown>(own, row));
+}
+
+/**
+ * What a row holds at a path, as `pathReader` reads it. For many rows compile the path once with `pathReader`.
+ *
+ * @example
+ * getPath({ id: '1', tags: ['a', 'b'] }, 'tags.1'); // 'b'
+ */
+export const getPath = (row: Row, path: string): unknown => pathReader(path)(row);
+
+/**
+ * Whether two JSON values are equal. The order of keys does not matter, a field that is `undefined` equals a missing
+ * one, 0 equals -0 and NaN equals NaN. `null` and missing are not equal.
+ *
+ * @example
+ * deepEqual({ a: 1, b: [2] }, { b: [2], a: 1 }); // true
+ */
+export function deepEqual(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (!isObject(a) || !isObject(b)) return Number.isNaN(a) && Number.isNaN(b);
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return (
+      Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((value, i) => deepEqual(value, b[i]))
+    );
+  }
+  return (
+    Object.keys(a).every((key) => deepEqual(a[key], own(b, key))) &&
+    Object.keys(b).every((key) => b[key] === undefined || Object.hasOwn(a, key))
+  );
+}
+
+/**
+ * The same value, deeply frozen, for code that is not ours: what an app does to a row it was given must not reach the
+ * stored one. A value that is frozen already was handed out before, and costs one look.
+ *
+ * @example
+ * callback(rows.map(handOut));
+ */
+export function handOut<T>(value: T): T {
+  if (isObject(value) && !Object.isFrozen(value)) {
+    // Children first: a frozen parent says that all of it is frozen.
+    for (const child of Object.values(value)) handOut(child);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+/**
+ * A copy of a JSON value that shares nothing with it. Fields that are `undefined` are left out. Throws VALIDATION_FAILED
+ * for what JSON would drop or change without a word (a Date, NaN, a bigint, a function, a cycle), with the path to it.
+ *
+ * @example
+ * cloneJson({ at: new Date() }, 'todos/1'); // throws: todos/1.at holds a Date ...
+ */
+export function cloneJson(value: unknown, path: string, parents: readonly unknown[] = []): unknown {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value;
+  const proto: unknown = isObject(value) ? Object.getPrototypeOf(value) : undefined;
+  const plain = isObject(value) && (Array.isArray(value) || proto === null || Object.getPrototypeOf(proto) === null);
+  if (!plain || parents.includes(value)) {
+    const what = plain
+      ? 'a cycle'
+      : isObject(value)
+        ? `a ${value.constructor.name || 'class instance'}`
+        : String(value);
+    const fix =
+      value instanceof Date
+        ? 'store date.toISOString()'
+        : 'store strings, finite numbers, booleans, null, arrays and plain objects';
+    throw new SyncLayerError('VALIDATION_FAILED', `${path} holds ${what}, which JSON cannot carry: ${fix}.`);
+  }
+  const inside = [...parents, value];
+  if (Array.isArray(value)) return value.map((item, index) => cloneJson(item, `${path}[${index}]`, inside));
+  const entries = Object.entries(value).flatMap(([key, item]) => {
+    if (key === '__proto__')
+      throw new SyncLayerError('VALIDATION_FAILED', `${path} has a field named __proto__; rename it.`);
+    return item === undefined ? [] : [[key, cloneJson(item, `${path}.${key}`, inside)] as const];
+  });
+  return Object.fromEntries(entries);
+}

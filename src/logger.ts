@@ -1,0 +1,39 @@
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export interface LoggerOptions {
+  /** Default false: the library is silent. */
+  readonly enabled?: boolean;
+  /** Default `info`. */
+  readonly minLevel?: LogLevel;
+  /** Default: the console. */
+  readonly customLogger?: (level: LogLevel, message: string, details?: Readonly<Record<string, unknown>>) => void;
+}
+
+export type Log = (level: LogLevel, message: string, details?: Readonly<Record<string, unknown>>) => void;
+
+const order: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+const toConsole: Log = (level, message, details) => {
+  // biome-ignore lint/suspicious/noConsole: this is the one place that writes to it, and only when the app asks.
+  console[level](`[synclayer] ${message}`, ...(details ? [details] : []));
+};
+
+/**
+ * One function to log with, and one to set it up at run time.
+ *
+ * @example
+ * const { log, configure } = createLogger();
+ * configure({ enabled: true, minLevel: 'debug' });
+ */
+export function createLogger(initial: LoggerOptions = {}): { log: Log; configure(options: LoggerOptions): void } {
+  let options = initial;
+  return {
+    log(level, message, details) {
+      if (!options.enabled || order.indexOf(level) < order.indexOf(options.minLevel ?? 'info')) return;
+      (options.customLogger ?? toConsole)(level, message, details);
+    },
+    configure(next) {
+      options = { ...options, enabled: true, ...next };
+    },
+  };
+}

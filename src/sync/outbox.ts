@@ -1,0 +1,75 @@
+import type { Row } from '../change.js';
+import type { CollectionCore } from './engine.js';
+import { type OutboxEntry, operationType } from './replica-state.js';
+
+/** An edit that the backend has not taken. */
+export interface Operation {
+  readonly opId: string;
+  readonly collection: string;
+  readonly recordId: string;
+  readonly type: 'insert' | 'update' | 'delete';
+  /** The row that was wanted; null for a delete. */
+  readonly data: Row | null;
+  /** The row that the edit started from. */
+  readonly base: Row | null;
+  /** When it was made, in ms since 1970. */
+  readonly editedAt: number;
+  /** How often the backend answered "not now". */
+  readonly attempts: number;
+  /** Why it was refused. */
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** The edits that are not in the backend. */
+export interface Outbox {
+  /** Waiting or on their way, oldest first. */
+  pending(): Operation[];
+  /** Refused for good. The row shows the backend's state again; the edit is kept here until you decide. */
+  failed(): Operation[];
+  /** Makes a refused edit again, on top of the row as it is now. False if there is no such edit. */
+  retry(opId: string): Promise<boolean>;
+  /** Gives a refused edit up. False if there is no such edit. */
+  discard(opId: string): Promise<boolean>;
+}
+
+const toOperation = (entry: OutboxEntry): Operation => ({
+  opId: entry.opId,
+  collection: entry.collection,
+  recordId: entry.recordId,
+  type: operationType(entry),
+  data: entry.local,
+  base: entry.base,
+  editedAt: entry.editedAt,
+  attempts: entry.attempts,
+  ...(entry.failed && { error: entry.failed }),
+});
+
+export function createOutbox(collections: ReadonlyMap<string, CollectionCore>, commit: () => Promise<void>): Outbox {
+  const replicas = [...collections.values()].map(({ replica }) => replica);
+
+  async function take(opId: string, again: boolean): Promise<boolean> {
+    const found = replicas.some((replica) => {
+      const entry = replica.takeFailed(opId);
+      if (!entry) return false;
+      if (again) replica.edit([[entry.recordId, replica.redo(entry)]]);
+      return true;
+    });
+    if (found) await commit();
+    return found;
+  }
+
+  return {
+    pending: () =>
+      replicas
+        .flatMap((replica) => replica.entries())
+        .sort((a, b) => a.order - b.order)
+        .map(toOperation),
+    failed: () =>
+      replicas
+        .flatMap((replica) => replica.failedEntries())
+        .sort((a, b) => a.order - b.order)
+        .map(toOperation),
+    retry: (opId) => take(opId, true),
+    discard: (opId) => take(opId, false),
+  };
+}

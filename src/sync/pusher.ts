@@ -1,0 +1,114 @@
+import type { Row } from '../change.js';
+import { isSyncLayerError, SyncLayerError, toSyncLayerError } from '../errors.js';
+import { deepEqual } from '../json.js';
+import type { OutgoingChange, RealtimeTransport } from '../transport/transport.js';
+import type { Replica } from './replica.js';
+import { type OutboxEntry, operationType } from './replica-state.js';
+
+/** Edits per push. Large enough to hide the round trip, small enough that one bad answer repeats little. */
+const BATCH = 250;
+
+/** An outbox entry as the transport gets it. */
+export function outgoing(entry: OutboxEntry, clockOffset: number): OutgoingChange {
+  const { base, local } = entry;
+  const change = {
+    type: operationType(entry),
+    collection: entry.collection,
+    recordId: entry.recordId,
+    opId: entry.opId,
+    data: local,
+    base,
+    baseVersion: entry.baseVersion,
+    timestamp: entry.editedAt + clockOffset,
+  };
+  if (!base || !local) return change;
+  const patch: Row = Object.fromEntries(
+    Object.entries(local).filter(([field, value]) => !deepEqual(value, base[field])),
+  );
+  const unset = Object.keys(base).filter((field) => local[field] === undefined && base[field] !== undefined);
+  return unset.length > 0 ? { ...change, patch, unset } : { ...change, patch };
+}
+
+export interface PusherOptions {
+  readonly transport: RealtimeTransport;
+  readonly replicas: ReadonlyMap<string, Replica>;
+  readonly clockOffset: () => number;
+  /** Resolves once everything handed to the store so far is durable. */
+  readonly flushed: () => Promise<void>;
+  /** False for a collection whose edits must wait (its first pull from this backend is not done). */
+  readonly mayPush: (collection: string) => boolean;
+}
+
+/** Sends the outbox, oldest edit first, one push at a time, until nothing is left that may go. */
+export function createPusher({ transport, replicas, clockOffset, flushed, mayPush }: PusherOptions) {
+  let running: Promise<void> | undefined;
+
+  /** The head of each record's edits: a second edit of a record waits for the answer to its first. */
+  function nextBatch(tried: ReadonlySet<string>): OutboxEntry[] {
+    const heads: OutboxEntry[] = [];
+    for (const [collection, replica] of replicas) {
+      if (!mayPush(collection)) continue;
+      const seen = new Set<string>();
+      for (const entry of replica.entries()) {
+        if (seen.has(entry.recordId)) continue;
+        seen.add(entry.recordId);
+        if (!tried.has(entry.opId)) heads.push(entry);
+      }
+    }
+    return heads.sort((a, b) => a.order - b.order).slice(0, BATCH);
+  }
+
+  async function run(signal: AbortSignal): Promise<void> {
+    let failure: SyncLayerError | undefined;
+    /** Answered with "retry" in this run: again in the next one, after its backoff. */
+    const tried = new Set<string>();
+    for (let batch = nextBatch(tried); batch.length > 0 && !signal.aborted; batch = nextBatch(tried)) {
+      if (!transport.capabilities.push) {
+        const message = `The ${transport.name} transport is read-only; local edits stay in the outbox.`;
+        throw new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
+      }
+      // Marked durably before it leaves: after a crash the same push is repeated, never another under its opId.
+      for (const [collection, replica] of replicas)
+        replica.markSent(batch.filter((entry) => entry.collection === collection));
+      await flushed();
+      const results = await transport.push(
+        batch.map((entry) => outgoing(entry, clockOffset())),
+        { signal },
+      );
+      if (signal.aborted) return;
+      for (const [index, entry] of batch.entries()) {
+        const result = results[index];
+        if (!result)
+          throw new SyncLayerError(
+            'PROTOCOL_VIOLATION',
+            `The ${transport.name} transport left a pushed change unanswered.`,
+          );
+        if (result.type === 'retry') {
+          tried.add(entry.opId);
+          failure = result.error;
+        }
+        replicas.get(entry.collection)?.settle(entry.recordId, entry.opId, result);
+      }
+    }
+    if (failure) throw failure;
+  }
+
+  return {
+    /** Resolves when the outbox is empty or waits; rejects with why it could not be emptied. Joins a run under way. */
+    push(signal: AbortSignal): Promise<void> {
+      running ??= run(signal)
+        .catch((error: unknown) => {
+          if (isSyncLayerError(error)) throw error;
+          throw toSyncLayerError(
+            error,
+            'CONNECTION_LOST',
+            `Pushing through ${transport.name} failed; it is tried again.`,
+          );
+        })
+        .finally(() => {
+          running = undefined;
+        });
+      return running;
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import type { Row, Version } from '../change.js';
+
+/** What the backend holds of one record, as far as this client knows. `row: null`: it is gone, or never was. */
+export interface ServerState {
+  readonly row: Row | null;
+  /** null: the backend has never told. */
+  readonly version: Version | null;
+  readonly timestamp?: number | undefined;
+  /** The delete was concluded from a missing key; a row of the same version may prove it wrong. */
+  readonly inferred?: true;
+}
+
+/** A row as the store keeps it. `at`: when a tombstone was noted, in ms, for its retention. */
+export interface StoredRow extends ServerState {
+  readonly at?: number;
+}
+
+/**
+ * A local edit that has not been acknowledged. A record has at most two: one that may be on its way (`sent`; frozen,
+ * since a retry must be the same push), and one that takes up all later edits.
+ */
+export interface OutboxEntry {
+  readonly opId: string;
+  readonly collection: string;
+  readonly recordId: string;
+  /** Position in the outbox, over all collections. */
+  readonly order: number;
+  /** The server row that the edit started from. */
+  readonly base: Row | null;
+  readonly baseVersion: Version | null;
+  readonly local: Row | null;
+  /** When the edit was made, in ms, by this device's clock. */
+  readonly editedAt: number;
+  readonly sent: boolean;
+  /** How often the backend answered "retry". */
+  readonly attempts: number;
+  /** Refused for good: kept aside, no longer part of the visible row. */
+  readonly failed?: { readonly code: string; readonly message: string };
+}
+
+/** A record with unacknowledged edits. */
+export interface Pending {
+  readonly server: ServerState;
+  readonly entries: readonly [OutboxEntry, ...OutboxEntry[]];
+}
+
+/** Insert, update or delete: what an edit is follows from what it starts from and leads to. */
+export const operationType = ({ base, local }: Pick<OutboxEntry, 'base' | 'local'>): 'insert' | 'update' | 'delete' =>
+  local === null ? 'delete' : base === null ? 'insert' : 'update';

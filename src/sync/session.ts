@@ -1,0 +1,271 @@
+import type { Change } from '../change.js';
+import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import type {
+  Cursor,
+  PullPage,
+  RealtimeTransport,
+  RecordKey,
+  SyncFilter,
+  Unsubscribe,
+} from '../transport/transport.js';
+import type { Replica } from './replica.js';
+
+/** How far a collection is: `live` means that all is here and new changes come by themselves. */
+export type SessionPhase = 'idle' | 'subscribing' | 'catching-up' | 'live' | 'failed';
+
+export interface SessionHooks {
+  phase(phase: SessionPhase): void;
+  /** The subscription ended. */
+  lost(error: SyncLayerError): void;
+  /** A catch-up failed; it is tried again by whoever supervises. */
+  failed(error: SyncLayerError): void;
+  caughtUp(count: number): void;
+  /** A page came, with the server's clock. */
+  clock(serverTime: number, sentAt: number): void;
+  /** A live change arrived. */
+  received(change: Change): void;
+}
+
+export interface SessionOptions {
+  readonly collection: string;
+  readonly transport: RealtimeTransport;
+  readonly replica: Replica;
+  readonly filter: SyncFilter;
+  /** Rows per pull. */
+  readonly pageSize: number;
+  /** Changes held while a pull is under way; more become a gap. */
+  readonly bufferLimit: number;
+  readonly hooks: SessionHooks;
+}
+
+/** Ids per `fetch`. */
+const FETCH_BATCH = 100;
+
+/**
+ * Keeps one collection equal to the backend: subscribe, buffer, wait for live, pull until a page is empty, apply the
+ * buffer, and again after each gap.
+ */
+export function createSession(options: SessionOptions) {
+  const { collection, transport, replica, filter, hooks } = options;
+  let phase: SessionPhase = 'idle';
+  let unsubscribe: Unsubscribe | undefined;
+  /** Aborts what this session waits for; replaced at each start. */
+  let abort = new AbortController();
+  let buffer: Change[] = [];
+  let flushQueued = false;
+  let running: Promise<void> | undefined;
+  let again = false;
+  /** A snapshot under way: it survives a failed page, so that a bad line does not start it over. */
+  let snapshot:
+    | { cursor: Cursor | null; readonly seen: Set<string>; readonly touched: ReturnType<Replica['track']> }
+    | undefined;
+
+  function setPhase(next: SessionPhase): void {
+    if (phase === next) return;
+    phase = next;
+    hooks.phase(next);
+  }
+
+  function flushBuffer(): void {
+    const changes = buffer;
+    buffer = [];
+    if (changes.length === 0) return;
+    const partial = replica.apply(changes);
+    if (partial.length > 0) void complete(partial).catch((error: unknown) => onGap(String(error)));
+  }
+
+  /** Partial events: their rows are fetched; where that cannot be done, the pull brings them. */
+  async function complete(ids: readonly string[]): Promise<void> {
+    const fetch = transport.fetch?.bind(transport);
+    if (!fetch) return onGap('partial change');
+    const { signal } = abort;
+    for (let index = 0; index < ids.length; index += FETCH_BATCH) {
+      const changes = await fetch(collection, ids.slice(index, index + FETCH_BATCH), { signal });
+      if (signal.aborted) return;
+      replica.apply(changes);
+    }
+  }
+
+  function onChange(change: Change): void {
+    hooks.received(change);
+    buffer.push(change);
+    if (buffer.length > options.bufferLimit) {
+      // Bounded: what is dropped here lies behind the cursor, so one more pull brings it.
+      buffer = [];
+      again = true;
+      if (!running) void catchUp().catch(ignore);
+    } else if (!running && !flushQueued) {
+      // One batch for all that arrives in this turn.
+      flushQueued = true;
+      queueMicrotask(() => {
+        flushQueued = false;
+        if (!running) flushBuffer();
+      });
+    }
+  }
+
+  function onGap(_reason: string): void {
+    if (phase === 'live') setPhase('catching-up');
+    void catchUp().catch(ignore);
+  }
+
+  async function pullPage(cursor: Cursor | null, start: boolean, signal: AbortSignal): Promise<PullPage> {
+    const sentAt = Date.now();
+    const page = await transport.pull({ collection, cursor, start, limit: options.pageSize, filter, signal });
+    if (signal.aborted) throw new SyncLayerError('CLOSED', 'The pull was stopped.');
+    if (page.serverTime !== undefined) hooks.clock(page.serverTime, sentAt);
+    return page;
+  }
+
+  /** Returns how many changes came; `whole`: they were the entire collection, so no key can be missing. */
+  async function pullAll(signal: AbortSignal): Promise<{ count: number; whole: boolean }> {
+    let cursor = snapshot ? snapshot.cursor : replica.cursor;
+    let whole = cursor === null;
+    let count = 0;
+    for (let start = true; ; start = false) {
+      const page = await pullPage(cursor, start, signal);
+      // A pull from the very beginning holds everything, whether the transport says so or not. Rows that are here
+      // already and not in it were deleted while we were away.
+      if (!snapshot && (page.snapshot || cursor === null) && (replica.hasServerRows() || page.snapshot)) {
+        snapshot = { cursor, seen: new Set(), touched: replica.track() };
+      }
+      cursor = page.cursor;
+      count += page.changes.length;
+      const ended = page.changes.length === 0;
+      if (snapshot) {
+        for (const { recordId, type } of page.changes) if (type !== 'delete') snapshot.seen.add(recordId);
+        // No cursor is stored before a snapshot is whole: after a crash in the middle the seen ids would be unknown,
+        // and rows deleted meanwhile would stay for ever.
+        snapshot.cursor = cursor;
+      }
+      const partial = replica.apply(page.changes, snapshot && !ended ? undefined : cursor);
+      if (partial.length > 0) await complete(partial);
+      if (!ended) continue;
+      if (snapshot) {
+        snapshot.touched.stop();
+        replica.removeMissing(snapshot.seen, snapshot.touched.ids);
+        snapshot = undefined;
+        whole = true;
+      }
+      return { count, whole };
+    }
+  }
+
+  /** Compares all keys, to find deletes that a pull cannot see and changes that it missed. */
+  async function compareKeys(signal: AbortSignal): Promise<void> {
+    if (!transport.keys) return;
+    const touched = replica.track();
+    try {
+      const keys = new Map<string, RecordKey>();
+      for await (const page of transport.keys(collection, { signal, filter }))
+        for (const key of page) keys.set(key.recordId, key);
+      if (signal.aborted) return;
+      replica.removeMissing(keys, touched.ids);
+      const outdated = replica.outdated(keys).filter((id) => !touched.ids.has(id));
+      if (outdated.length > 0 && transport.fetch) await complete(outdated);
+    } finally {
+      touched.stop();
+    }
+  }
+
+  function catchUp(audit = false): Promise<void> {
+    if (running) {
+      again = true;
+      return running;
+    }
+    const { signal } = abort;
+    const work = async (): Promise<void> => {
+      if (phase !== 'live') setPhase('catching-up');
+      let count = 0;
+      do {
+        again = false;
+        const pulled = await pullAll(signal);
+        count += pulled.count;
+        // Hard deletes leave no trace in this backend's pulls; audits look at the versions of all others too.
+        if (audit || (transport.capabilities.deletes !== 'tombstones' && !pulled.whole)) await compareKeys(signal);
+      } while (again && !signal.aborted);
+      hooks.caughtUp(count);
+    };
+    const mine: Promise<void> = work().then(
+      () => {
+        if (running !== mine) return;
+        running = undefined;
+        flushBuffer();
+        setPhase(unsubscribe ? 'live' : 'idle');
+        if (again) void catchUp().catch(ignore);
+      },
+      (thrown: unknown) => {
+        const error = toSyncLayerError(thrown, 'CONNECTION_LOST', `Reading "${collection}" failed; it is tried again.`);
+        if (running === mine) {
+          running = undefined;
+          // Versions protect what is here; holding the buffer back would only delay it.
+          flushBuffer();
+          hooks.failed(error);
+        }
+        throw error;
+      },
+    );
+    running = mine;
+    return mine;
+  }
+
+  function stop(): void {
+    abort.abort();
+    abort = new AbortController();
+    unsubscribe?.();
+    unsubscribe = undefined;
+    // Whatever still runs belongs to the past: its end changes nothing here.
+    running = undefined;
+    again = false;
+    flushBuffer();
+    setPhase('idle');
+  }
+
+  return {
+    get phase(): SessionPhase {
+      return phase;
+    },
+    start(): void {
+      if (unsubscribe) return;
+      setPhase('subscribing');
+      let over = false;
+      const guard =
+        <A extends unknown[]>(fn: (...args: A) => void) =>
+        (...args: A): void => {
+          if (!over) fn(...args);
+        };
+      const end = transport.subscribe(
+        { collection, filter },
+        {
+          change: guard(onChange),
+          live: guard(() => onGap('live')),
+          gap: guard(onGap),
+          error: guard((error) => {
+            over = true;
+            stop();
+            setPhase('failed');
+            hooks.lost(error);
+          }),
+        },
+      );
+      unsubscribe = () => {
+        over = true;
+        end();
+      };
+      if (over) unsubscribe = undefined;
+    },
+    stop,
+    /** Local data is gone: what an unfinished snapshot had seen says nothing any more. */
+    forget(): void {
+      snapshot?.touched.stop();
+      snapshot = undefined;
+    },
+    /** Pulls what is new; `audit` compares all keys as well. Joins a catch-up under way. */
+    catchUp,
+  };
+}
+
+export type Session = ReturnType<typeof createSession>;
+
+/** The hook has told about it already. */
+const ignore = (): void => undefined;

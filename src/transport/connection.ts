@@ -1,0 +1,133 @@
+import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
+import { type BackoffOptions, backoffDelay } from './backoff.js';
+import type { RealtimeTransport } from './transport.js';
+
+/** Where the realtime link stands; times in ms since 1970. */
+export type ConnectionState =
+  | { readonly status: 'idle' }
+  | { readonly status: 'connecting'; readonly attempt: number }
+  | { readonly status: 'connected'; readonly since: number }
+  | { readonly status: 'disconnected'; readonly reason: SyncLayerError; readonly retryAt: number }
+  | { readonly status: 'needs-auth'; readonly reason: SyncLayerError }
+  | { readonly status: 'failed'; readonly reason: SyncLayerError }
+  | { readonly status: 'closed' };
+
+export interface ConnectionOptions {
+  readonly transport: RealtimeTransport;
+  readonly backoff: BackoffOptions;
+  /** Retries in a row before it gives up until something changes (online, visible, new token). */
+  readonly maxAttempts: number;
+  /** Longest `connect`, in ms. */
+  readonly connectTimeout: number;
+  /** Called at each change of state, with the new one. */
+  readonly onState: (state: ConnectionState) => void;
+  /** `connect` ended: for the metrics. Time in ms. */
+  readonly onAttempt: (ok: boolean, took: number) => void;
+}
+
+/**
+ * Keeps a link up for as long as it is wanted: connects, waits, connects again. What comes after the connection, and
+ * how its loss is noticed, is the caller's business.
+ */
+export function createConnection(options: ConnectionOptions) {
+  const { transport, onState } = options;
+  let state: ConnectionState = { status: 'idle' };
+  let wanted = false;
+  let attempt = 0;
+  let refusals = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let connecting: AbortController | undefined;
+
+  function setState(next: ConnectionState): void {
+    state = next;
+    onState(next);
+  }
+
+  function clear(): void {
+    clearTimeout(timer);
+    connecting?.abort();
+    connecting = undefined;
+  }
+
+  async function open(): Promise<void> {
+    clear();
+    const controller = new AbortController();
+    connecting = controller;
+    const startedAt = Date.now();
+    setState({ status: 'connecting', attempt: attempt + 1 });
+    timer = setTimeout(() => {
+      const message = `${transport.name} did not connect within ${options.connectTimeout} ms. Is the server up, and its address right?`;
+      controller.abort(new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
+    }, options.connectTimeout);
+    try {
+      // Raced against the signal: a transport that ignores it must not hold us up.
+      await Promise.race([transport.connect({ signal: controller.signal }), aborted(controller.signal)]);
+      if (connecting !== controller) return;
+      clearTimeout(timer);
+      connecting = undefined;
+      options.onAttempt(true, Date.now() - startedAt);
+      setState({ status: 'connected', since: Date.now() });
+    } catch (thrown) {
+      if (connecting !== controller) return;
+      connecting = undefined;
+      options.onAttempt(false, Date.now() - startedAt);
+      fail(
+        toSyncLayerError(thrown, 'CONNECT_FAILED', `${transport.name} could not connect.`, { adapter: transport.name }),
+      );
+    }
+  }
+
+  function fail(reason: SyncLayerError): void {
+    clear();
+    if (wanted) setState(after(reason));
+    if (state.status === 'disconnected') timer = setTimeout(() => void open(), state.retryAt - Date.now());
+  }
+
+  /** Where a failure leads: to another attempt, or to a state that waits for somebody. */
+  function after(reason: SyncLayerError): ConnectionState {
+    const what = disposition(reason.code);
+    if (what === 'fatal') return { status: 'failed', reason };
+    // One more try asks for a fresh token; the host refuses to hand out one that was refused before.
+    if (what === 'reauth' && ++refusals > 1) return { status: 'needs-auth', reason };
+    attempt += 1;
+    if (attempt > options.maxAttempts) return { status: 'failed', reason };
+    return { status: 'disconnected', reason, retryAt: Date.now() + backoffDelay(attempt, options.backoff) };
+  }
+
+  return {
+    get state(): ConnectionState {
+      return state;
+    },
+    /** Wants the link; a wait for the next attempt ends at once. Also the way out of `failed` and `needs-auth`. */
+    start(): void {
+      if (state.status === 'closed' || (wanted && (connecting || state.status === 'connected'))) return;
+      wanted = true;
+      attempt = 0;
+      refusals = 0;
+      void open();
+    },
+    /** Lost after it was up, or refused: see `disposition`. */
+    fail,
+    /** All that the link is for works: the next loss starts from the shortest wait. */
+    settled(): void {
+      attempt = 0;
+      refusals = 0;
+    },
+    async stop(): Promise<void> {
+      wanted = false;
+      clear();
+      if (state.status !== 'closed') setState({ status: 'idle' });
+      await transport.disconnect?.();
+    },
+    close(): void {
+      wanted = false;
+      clear();
+      setState({ status: 'closed' });
+    },
+  };
+}
+
+export type Connection = ReturnType<typeof createConnection>;
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));

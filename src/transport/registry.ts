@@ -1,0 +1,52 @@
+import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import type { RealtimeTransport } from './transport.js';
+
+/** Makes a transport from its options: everything of the configuration's `transport` entry but `type`. */
+export type TransportFactory<Options = never> = (options: Options) => RealtimeTransport | Promise<RealtimeTransport>;
+
+/** The transports that come with SyncLayer. Each is loaded only when a configuration names it, with its SDK. */
+const builtIn: Record<string, () => Promise<TransportFactory>> = {
+  websocket: async () => (await import('../../adapters/websocket/index.js')).websocketTransport,
+};
+
+const registered = new Map<string, TransportFactory>();
+
+/**
+ * Makes a transport of your own available by name, so that a configuration file or the environment can choose it.
+ *
+ * @returns a function that takes it out again.
+ * @throws SyncLayerError CONFIG_INVALID if the name is taken.
+ * @example
+ * registerTransport('mqtt', (options: MqttOptions) => mqttTransport(options));
+ * const sync = await createSyncLayer({ transport: { type: 'mqtt', url }, collections: ['todos'] });
+ */
+export function registerTransport<Options>(name: string, factory: TransportFactory<Options>): () => void {
+  if (name in builtIn || registered.has(name)) {
+    throw new SyncLayerError(
+      'CONFIG_INVALID',
+      `A transport named "${name}" is registered already; choose another name.`,
+    );
+  }
+  registered.set(name, factory as TransportFactory);
+  return () => void registered.delete(name);
+}
+
+/** Loads and makes the transport that `type` names. Throws CONFIG_INVALID, or PEER_MISSING with what to install. */
+export async function resolveTransport({ type, ...options }: { readonly type: string }): Promise<RealtimeTransport> {
+  const factory = registered.get(type) ?? (Object.hasOwn(builtIn, type) ? await load(type) : undefined);
+  if (!factory) {
+    const known = [...Object.keys(builtIn), ...registered.keys()].map((name) => `"${name}"`).join(', ');
+    const message = `transport.type "${type}" is unknown. Use one of ${known}, or registerTransport("${type}", factory) first.`;
+    throw new SyncLayerError('CONFIG_INVALID', message);
+  }
+  return factory(options as never);
+}
+
+async function load(type: string): Promise<TransportFactory | undefined> {
+  try {
+    return await builtIn[type]?.();
+  } catch (error) {
+    const message = `The ${type} transport could not be loaded. Is its SDK installed? See adapters/${type}/README.md.`;
+    throw toSyncLayerError(error, 'PEER_MISSING', message, { adapter: type });
+  }
+}

@@ -1,0 +1,27 @@
+export interface RolloutOptions {
+  /** Share of the keys for which it is on, 0 to 100. */
+  readonly percent: number;
+  /** Who is asking: a user or device id. The same key always gets the same answer, and stays in as `percent` grows. */
+  readonly key: string;
+  /** Tells two roll-outs apart, so that not always the same users go first. Default `realtime`. */
+  readonly name?: string;
+}
+
+/**
+ * A stable percentage roll-out, for `enableRealtimeSync`.
+ *
+ * @example
+ * createSyncLayer({ ..., enableRealtimeSync: rollout({ percent: 20, key: user.id }) });
+ */
+export const rollout = ({ percent, key, name = 'realtime' }: RolloutOptions): (() => boolean) => {
+  const place = fnv1a(`${name}:${key}`) % 10_000;
+  return () => place < percent * 100;
+};
+
+/** 32-bit FNV-1a with a final mix: spreads ids that differ in one character over the whole range. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return (hash ^ (hash >>> 13)) >>> 0;
+}
