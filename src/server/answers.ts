@@ -1,0 +1,39 @@
+import type { AckMessage, ConflictMessage, ErrorMessage, WireErrorCode } from '../protocol.js';
+import type { Outcome } from './committer.js';
+import type { Invalid } from './parse.js';
+import type { Write } from './write-rules.js';
+
+export const iso = (ms: number): string => new Date(ms).toISOString();
+
+export const errorMessage = (
+  code: WireErrorCode,
+  error: string,
+  metadata?: NonNullable<ErrorMessage['metadata']>,
+): ErrorMessage => ({ type: 'error', error, code, ...(metadata && { metadata }) });
+
+export const invalidMessage = ({ reason, metadata }: Invalid): ErrorMessage =>
+  errorMessage('INVALID_MESSAGE', reason, metadata);
+
+/** Which write an error is about. */
+export const writeOrigin = ({ collection, recordId, opId }: Write): NonNullable<ErrorMessage['metadata']> => ({
+  ...(opId !== undefined && { opId }),
+  collection,
+  recordId,
+});
+
+/** The answer to a write with an `opId`. */
+export function answerTo(write: Write, opId: string, outcome: Outcome): AckMessage | ConflictMessage | ErrorMessage {
+  const { collection, recordId } = write;
+  switch (outcome.kind) {
+    case 'applied': {
+      const { version, at } = outcome;
+      return { type: 'ack', collection, recordId, timestamp: iso(at), metadata: { opId, version, seq: version } };
+    }
+    case 'conflict': {
+      const { data, version, updatedAt } = outcome.current;
+      return { type: 'conflict', collection, recordId, data, timestamp: iso(updatedAt), metadata: { opId, version } };
+    }
+    case 'refused':
+      return errorMessage(outcome.code, outcome.reason, writeOrigin(write));
+  }
+}

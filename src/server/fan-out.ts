@@ -1,0 +1,69 @@
+import type { EventMessage } from '../protocol.js';
+import type { Sees } from './access.js';
+import type { Committed } from './committer.js';
+import { type Prepared, prepare } from './frame.js';
+
+/** Who gets events: one per socket. */
+export interface Subscriber {
+  /** Sends an event of a collection, or drops it and remembers the gap. */
+  deliver(collection: string, event: Prepared): void;
+}
+
+/** An event as it goes over the wire. */
+function eventOf({ collection, type, record, userId }: Committed, visible: boolean): EventMessage {
+  return {
+    type: visible ? type : 'delete',
+    collection,
+    recordId: record.id,
+    ...(visible && record.data && { data: record.data }),
+    timestamp: new Date(record.updatedAt).toISOString(),
+    metadata: { version: record.version, seq: record.version, ...(userId !== undefined && { userId }) },
+  };
+}
+
+/** Computes once, when first asked. */
+const lazy = <T>(compute: () => T): (() => T) => {
+  let value: { readonly of: T } | undefined;
+  return () => {
+    value ??= { of: compute() };
+    return value.of;
+  };
+};
+
+export interface FanOut {
+  /** `sees` undefined: every row. Subscribing again replaces it. */
+  subscribe(subscriber: Subscriber, collection: string, sees: Sees | undefined): void;
+  unsubscribe(subscriber: Subscriber, collection: string): void;
+  /** To every subscriber but the sender, each form of the event made once. */
+  publish(change: Committed, sender: unknown): void;
+}
+
+export function createFanOut(): FanOut {
+  const collections = new Map<string, Map<Subscriber, Sees | undefined>>();
+
+  return {
+    subscribe(subscriber, collection, sees) {
+      let subscribers = collections.get(collection);
+      if (!subscribers) {
+        subscribers = new Map();
+        collections.set(collection, subscribers);
+      }
+      subscribers.set(subscriber, sees);
+    },
+    unsubscribe(subscriber, collection) {
+      const subscribers = collections.get(collection);
+      if (subscribers?.delete(subscriber) && subscribers.size === 0) collections.delete(collection);
+    },
+    publish(change, sender) {
+      const { collection, record, previous } = change;
+      const whole = lazy(() => prepare(eventOf(change, true)));
+      const gone = lazy(() => prepare(eventOf(change, false)));
+      for (const [subscriber, sees] of collections.get(collection) ?? []) {
+        if (subscriber === sender) continue;
+        // Who sees every row gets the change as it is, a delete too.
+        if (!sees || (record.data && sees(record.id, record.data))) subscriber.deliver(collection, whole());
+        else if (previous?.data && sees(record.id, previous.data)) subscriber.deliver(collection, gone());
+      }
+    },
+  };
+}
