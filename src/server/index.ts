@@ -3,4 +3,5 @@ export { createSyncServer, type SyncServer, type SyncServerStats } from './creat
 export { memoryServerStore } from './memory-store.js';
 export type { Authenticate, Authorize, AuthorizeRequest, RateLimit, SyncServerOptions, SyncUser } from './options.js';
 export type { RestHandler } from './rest.js';
+export { type SqliteServerStoreOptions, sqliteServerStore } from './sqlite-store.js';
 export type { PageQuery, ServerStore, StoredOp, StoredRecord } from './store.js';
