@@ -2,10 +2,20 @@ import type { Row } from '../change.js';
 
 /** What `where` understands. */
 export type Operator =
-  | '==' | '!=' | '>' | '>=' | '<' | '<='
-  | 'startsWith' | 'endsWith' | 'contains'
-  | 'arrayContains' | 'arrayContainsAny'
-  | 'in' | 'notIn' | 'isNull';
+  | '=='
+  | '!='
+  | '>'
+  | '>='
+  | '<'
+  | '<='
+  | 'startsWith'
+  | 'endsWith'
+  | 'contains'
+  | 'arrayContains'
+  | 'arrayContainsAny'
+  | 'in'
+  | 'notIn'
+  | 'isNull';
 
 export type Direction = 'asc' | 'desc';
 
@@ -43,4 +53,6 @@ export interface RowSource {
   readonly ready: boolean;
   /** Called after each batch, once, with all its deltas; and with an empty list when `ready` turns true. */
   onChange(listener: (deltas: readonly Delta[]) => void): () => void;
+  /** Aborted when the collection is closed: nothing is told after that, and `for await` loops over a query end. */
+  readonly closed?: AbortSignal;
 }
