@@ -3,7 +3,7 @@ import { SyncLayerError } from './errors.js';
 import { cloneJson, deepEqual, handOut } from './json.js';
 import { createQuery, type Query } from './query/query.js';
 import type { RowSource } from './query/types.js';
-import type { CollectionCore } from './sync/engine.js';
+import type { CollectionCore } from './sync/collection-core.js';
 
 /** A row as it comes out: with its id, and read-only. */
 export type Stored<T> = T extends { readonly id: string } ? T : T & { readonly id: string };

@@ -1,9 +1,10 @@
 import type { Collection } from './collection.js';
 import type { CollectionsConfig, SyncLayerConfig } from './config.js';
 import { SyncLayerError } from './errors.js';
+import type { SyncLayerInstance } from './instance.js';
 import type { LoggerOptions } from './logger.js';
 import type { MetricsSnapshot } from './metrics.js';
-import { createSyncLayer, type SyncLayerInstance } from './sync-layer.js';
+import { createSyncLayer } from './sync-layer.js';
 
 let instance: SyncLayerInstance | undefined;
 let logger: LoggerOptions | undefined;

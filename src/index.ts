@@ -5,6 +5,7 @@ export { SyncLayer } from './default-instance.js';
 export { type Disposition, disposition, type ErrorCode, isSyncLayerError, SyncLayerError } from './errors.js';
 export type { EventName, EventSource, SyncEvents, SyncStatus } from './events.js';
 export { fromEnv } from './from-env.js';
+export type { Inspection, Realtime, SyncLayerInstance } from './instance.js';
 export type { LoggerOptions, LogLevel } from './logger.js';
 export type { MetricsSnapshot } from './metrics.js';
 export type { WatchInfo } from './query/live-query.js';
@@ -15,7 +16,7 @@ export type { LocalStore, StoreEntry, StoreTable, StoreWrite } from './store/sto
 export type { Conflict, ConflictResolver } from './sync/merge.js';
 export type { Operation, Outbox } from './sync/outbox.js';
 export { ConflictResolvers, type ConflictStrategy } from './sync/resolvers.js';
-export { createSyncLayer, type Inspection, type Realtime, type SyncLayerInstance } from './sync-layer.js';
+export { createSyncLayer } from './sync-layer.js';
 export type { ConnectionState } from './transport/connection.js';
 export { registerTransport, type TransportFactory } from './transport/registry.js';
 export { type RolloutOptions, rollout } from './transport/rollout.js';

@@ -33,7 +33,8 @@ export interface MetricsSnapshot {
     readonly lastSyncAt: number | undefined;
   };
   readonly operations: { readonly queued: number; readonly synced: number; readonly failed: number };
-  readonly conflicts: { readonly detected: number; readonly resolved: number };
+  /** Each was resolved, by the strategy. */
+  readonly conflicts: number;
   readonly changes: { readonly applied: number; readonly invalid: number };
   readonly errors: Readonly<Partial<Record<ErrorCode, number>>>;
 }
@@ -75,7 +76,7 @@ export function createMetrics() {
   const outbound = createTraffic();
   const connection = { attempts: 0, successes: 0, connectTime: 0, lasted: 0, since: undefined as number | undefined };
   const sync = { attempts: 0, successes: 0, duration: 0, lastSyncAt: undefined as number | undefined };
-  const counts = { queued: 0, synced: 0, failed: 0, detected: 0, resolved: 0, applied: 0, invalid: 0 };
+  const counts = { queued: 0, synced: 0, failed: 0, conflicts: 0, applied: 0, invalid: 0 };
   const errors: Partial<Record<ErrorCode, number>> = {};
   const latencies: number[] = [];
   let latencyCount = 0;
@@ -142,7 +143,7 @@ export function createMetrics() {
           lastSyncAt: sync.lastSyncAt,
         },
         operations: { queued: counts.queued, synced: counts.synced, failed: counts.failed },
-        conflicts: { detected: counts.detected, resolved: counts.resolved },
+        conflicts: counts.conflicts,
         changes: { applied: counts.applied, invalid: counts.invalid },
         errors: { ...errors },
       };

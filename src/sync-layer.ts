@@ -1,90 +1,19 @@
-import { type Collection, createCollection } from './collection.js';
-import {
-  type CollectionName,
-  type CollectionsConfig,
-  collectionsOf,
-  type InputOf,
-  type OutputOf,
-  parseConfig,
-  type StoreConfig,
-  type SyncLayerConfig,
-} from './config.js';
+import { createCollection } from './collection.js';
+import { type CollectionsConfig, parseConfig, type StoreConfig, type SyncLayerConfig } from './config.js';
 import { SyncLayerError, toSyncLayerError } from './errors.js';
-import { createEmitter, type EventSource, type SyncStatus } from './events.js';
-import { createLogger, type LoggerOptions } from './logger.js';
-import { createMetrics, type MetricsSnapshot } from './metrics.js';
-import { schemaParser } from './schema.js';
+import { createEmitter } from './events.js';
+import type { Inspection, SyncLayerInstance } from './instance.js';
+import { createLogger } from './logger.js';
+import { createMetrics } from './metrics.js';
+import { resolveCollections } from './settings.js';
 import { createJournal } from './store/journal.js';
 import { memoryStore } from './store/memory.js';
 import type { LocalStore } from './store/store.js';
+import { createAnnouncer } from './sync/announcer.js';
 import { createEngine } from './sync/engine.js';
-import { createOutbox, type Outbox } from './sync/outbox.js';
-import { strategies } from './sync/resolvers.js';
-import type { Session } from './sync/session.js';
-import type { ConnectionState } from './transport/connection.js';
+import { createOutbox } from './sync/outbox.js';
 import { resolveTransport } from './transport/registry.js';
-import type { AuthToken, RealtimeTransport } from './transport/transport.js';
-
-/** The live link. */
-export interface Realtime {
-  readonly state: ConnectionState;
-  /** Whether a live link is wanted: the flag of the configuration, or what `enable` and `disable` made of it. */
-  readonly enabled: boolean;
-  enable(): Promise<void>;
-  /** Back to polling, at run time. Nothing is lost: what comes meanwhile is pulled. */
-  disable(): Promise<void>;
-}
-
-/** What is going on inside, for a debug page or a bug report. Holds no row data and no token. */
-export interface Inspection {
-  readonly status: SyncStatus;
-  readonly realtime: ConnectionState;
-  readonly transport: string;
-  readonly store: string;
-  /** Server clock minus this device's, in ms. */
-  readonly clockOffset: number;
-  readonly collections: Readonly<
-    Record<
-      string,
-      {
-        readonly rows: number;
-        readonly pending: number;
-        readonly failed: number;
-        readonly phase: Session['phase'];
-        readonly cursor: unknown;
-      }
-    >
-  >;
-}
-
-/** A running SyncLayer. */
-export interface SyncLayerInstance<C extends CollectionsConfig = CollectionsConfig> {
-  collection<N extends CollectionName<C>>(name: N): Collection<OutputOf<C, N>, InputOf<C, N>>;
-  /** A collection with a row type of your own, where the configuration has no schema. */
-  collection<T extends object>(name: CollectionName<C>): Collection<T>;
-  readonly events: EventSource;
-  readonly realtime: Realtime;
-  readonly status: SyncStatus;
-  /** Edits that wait, and those that the backend refused. */
-  readonly outbox: Outbox;
-  /** Pulls and pushes now. Rejects with the first error; what failed is tried again by itself. */
-  syncNow(): Promise<void>;
-  /** Stops all traffic, until `resume()`. Saving goes on locally. */
-  pause(): Promise<void>;
-  resume(): void;
-  /** A new token, or a new way to get one. The link is made anew with it. */
-  setAuthToken(token: AuthToken | undefined): void;
-  /**
-   * Deletes all local data: rows, unsent edits, cursors. For a change of user; give each user a store of their own where
-   * you can. Resolves with how many unsent records were discarded.
-   */
-  clear(): Promise<{ readonly discarded: number }>;
-  metrics(): MetricsSnapshot;
-  inspect(): Inspection;
-  configureLogger(options: LoggerOptions): void;
-  /** Stops everything and closes the store. Saves that have resolved are durable. */
-  close(): Promise<void>;
-}
+import type { RealtimeTransport } from './transport/transport.js';
 
 async function openStore(config: StoreConfig): Promise<LocalStore> {
   if ('commit' in config) return config;
@@ -127,49 +56,26 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   input: SyncLayerConfig<C>,
 ): Promise<SyncLayerInstance<C>> {
   const config = parseConfig(input);
-  const settings = collectionsOf(config);
+  const settings = resolveCollections(config);
   const { log, configure } = createLogger(config.logger);
   const events = createEmitter();
   const metrics = createMetrics();
+  const announcer = createAnnouncer(events, metrics, log);
   const transport = await transportOf(config);
   const store = await openStore(config.store ?? { type: 'memory' });
   await store.open();
-  const journal = createJournal(store, { onError: (error) => events.emit('error', { error }) });
+  const journal = createJournal(store, { onError: announcer.report });
   const closing = new AbortController();
-
-  const parsers = new Map([...settings].map(([name, { schema }]) => [name, schemaParser(name, schema)]));
-  const resolverOf = (
-    custom: SyncLayerConfig['customConflictResolver'],
-    strategy: SyncLayerConfig['conflictStrategy'],
-  ) => {
-    const custom_ = strategy === undefined || strategy === 'custom' ? custom : undefined;
-    return custom_ ?? strategies[strategy === undefined || strategy === 'custom' ? 'lastWriteWins' : strategy];
-  };
   const flag = config.enableRealtimeSync ?? Boolean(config.transport ?? config.websocketUrl);
+  /** What `realtime.enable` and `disable` say goes before the configuration. */
   let override: boolean | undefined;
 
   const engine = await createEngine({
     transport,
     store,
     journal,
-    collections: new Map(
-      [...settings].map(([name, { filter, conflictStrategy, customConflictResolver }]) => {
-        const resolve = resolverOf(
-          customConflictResolver ?? config.customConflictResolver,
-          conflictStrategy ?? (customConflictResolver ? 'custom' : config.conflictStrategy),
-        );
-        const customResolver = !Object.values(strategies).includes(resolve);
-        return [
-          name,
-          {
-            filter: filter ?? {},
-            parse: parsers.get(name) as typeof parsers extends Map<string, infer P> ? P : never,
-            resolve,
-            customResolver,
-          },
-        ];
-      }),
-    ),
+    announcer,
+    collections: settings,
     authToken: config.authToken,
     realtime: () => override ?? (typeof flag === 'function' ? flag() : flag),
     autoSync: config.enableAutoSync ?? true,
@@ -183,35 +89,64 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     pageSize: config.pageSize ?? 500,
     bufferLimit: config.bufferLimit ?? 10_000,
     disconnectInBackground: config.disconnectInBackground ?? false,
-    events,
-    metrics,
-    log,
   }).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
 
-  const commit = async (): Promise<void> => {
+  const commit = (): Promise<void> => {
     engine.edited();
-    await journal.flushed();
+    return journal.flushed();
   };
   const collections = new Map(
-    [...engine.collections].map(([name, core]) => [
-      name,
-      createCollection({ name, core, parse: parsers.get(name) ?? ((row) => row), commit, closed: closing.signal }),
-    ]),
+    [...engine.collections].map(([name, core]) => {
+      const parse = settings.get(name)?.parse ?? ((row) => row);
+      return [name, createCollection({ name, core, parse, commit, closed: closing.signal })];
+    }),
   );
 
-  const setRealtime = async (on: boolean): Promise<void> => {
+  function inspect(): Inspection {
+    const entries = [...engine.collections].map(([name, { replica, session }]) => {
+      const { rows, cursor } = replica;
+      const failed = replica.failedEntries().length;
+      return [
+        name,
+        { rows: rows.size, pending: replica.pendingCount(), failed, phase: session.phase, cursor },
+      ] as const;
+    });
+    return {
+      status: engine.status,
+      realtime: engine.connection.state,
+      transport: transport.name,
+      store: store.name,
+      clockOffset: engine.clockOffset(),
+      collections: Object.fromEntries(entries),
+    };
+  }
+
+  async function setRealtime(on: boolean): Promise<void> {
     override = on;
     await engine.setRealtime(on);
-  };
+  }
+
+  async function close(): Promise<void> {
+    closing.abort();
+    try {
+      await engine.close();
+      await journal.close();
+    } finally {
+      await store.close();
+      events.clear();
+    }
+  }
   let closed: Promise<void> | undefined;
-  const instance: SyncLayerInstance = {
-    collection(name: string) {
+
+  const instance: Omit<SyncLayerInstance, 'collection'> & { collection(name: string): unknown } = {
+    collection(name) {
       const found = collections.get(name);
-      if (found) return found as never;
-      const message = `There is no collection "${name}". Add it to "collections" in the configuration; known are ${[...collections.keys()].join(', ')}.`;
+      if (found) return found;
+      const known = [...collections.keys()].join(', ');
+      const message = `There is no collection "${name}". Add it to "collections" in the configuration; known are ${known}.`;
       throw new SyncLayerError('CONFIG_INVALID', message);
     },
     events,
@@ -239,40 +174,13 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
       return { discarded };
     },
     metrics: metrics.snapshot,
-    inspect: () => ({
-      status: engine.status,
-      realtime: engine.connection.state,
-      transport: transport.name,
-      store: store.name,
-      clockOffset: engine.clockOffset,
-      collections: Object.fromEntries(
-        [...engine.collections].map(([name, { replica, phase }]) => [
-          name,
-          {
-            rows: replica.rows.size,
-            pending: replica.pendingCount(),
-            failed: replica.failedEntries().length,
-            phase: phase(),
-            cursor: replica.cursor,
-          },
-        ]),
-      ),
-    }),
+    inspect,
     configureLogger: configure,
     close() {
-      closed ??= (async () => {
-        closing.abort();
-        await engine.close();
-        try {
-          await journal.close();
-        } finally {
-          await store.close();
-          events.clear();
-        }
-      })();
+      closed ??= close();
       return closed;
     },
   };
   await engine.start();
-  return instance as unknown as SyncLayerInstance<C>;
+  return instance as SyncLayerInstance<C>;
 }

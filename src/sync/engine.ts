@@ -1,35 +1,28 @@
-import type { Change, Row } from '../change.js';
 import { watchEnvironment } from '../environment.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
-import type { Emitter, SyncEvents, SyncStatus } from '../events.js';
-import type { Log } from '../logger.js';
-import type { Metrics } from '../metrics.js';
-import type { Delta } from '../query/types.js';
+import type { SyncStatus } from '../events.js';
 import type { Journal } from '../store/journal.js';
 import type { LocalStore } from '../store/store.js';
 import { createTokenSource } from '../transport/auth.js';
 import { backoffDelay } from '../transport/backoff.js';
 import { type ConnectionState, createConnection } from '../transport/connection.js';
-import type { AuthToken, RealtimeTransport, SyncFilter } from '../transport/transport.js';
-import type { ConflictResolver } from './merge.js';
+import type { AuthToken, RealtimeTransport } from '../transport/transport.js';
+import type { Announcer } from './announcer.js';
+import { createClock } from './clock.js';
+import { type CollectionCore, type CollectionSettings, openCollection, readMeta } from './collection-core.js';
 import { createPusher } from './pusher.js';
-import { createReplica, type Replica } from './replica.js';
-import { type OutboxEntry, operationType } from './replica-state.js';
-import { createSession, type Session } from './session.js';
+import { syncPhase } from './status.js';
+import { createTimers } from './timers.js';
 
-export interface EngineCollection {
-  readonly filter: SyncFilter;
-  readonly parse: (row: Row) => Row;
-  readonly resolve: ConflictResolver;
-  readonly customResolver: boolean;
-}
-
+/** All times in ms; `SyncLayerConfig` says what they mean. */
 export interface EngineOptions {
   readonly transport: RealtimeTransport;
   readonly store: LocalStore;
   readonly journal: Journal;
-  readonly collections: ReadonlyMap<string, EngineCollection>;
+  readonly announcer: Announcer;
+  readonly collections: ReadonlyMap<string, CollectionSettings>;
   readonly authToken: AuthToken | undefined;
+  /** Whether a live link is wanted, asked at the start and at each poll. */
   readonly realtime: () => boolean | Promise<boolean>;
   readonly autoSync: boolean;
   readonly syncInterval: number;
@@ -42,182 +35,134 @@ export interface EngineOptions {
   readonly pageSize: number;
   readonly bufferLimit: number;
   readonly disconnectInBackground: number | false;
-  readonly events: Emitter;
-  readonly metrics: Metrics;
-  readonly log: Log;
 }
 
-/** What an app's collection works on. */
-export interface CollectionCore {
-  readonly replica: Replica;
-  /** False until the first catch-up of a collection that has never been read. */
-  readonly ready: () => boolean;
-  readonly phase: () => Session['phase'];
-  onChange(listener: (deltas: readonly Delta[]) => void): () => void;
-}
+/** Reported where it happened. */
+const ignore = (): void => undefined;
 
-interface Entry extends CollectionCore {
-  readonly session: Session;
-  readonly notify: (deltas: readonly Delta[]) => void;
-}
-
-const now = (): number => Date.now();
-
-/** Wires sessions, outbox and connection together and decides when each works. */
+/** Decides when the link, the pulls and the pushes work; the parts that it drives know how. */
 export async function createEngine(options: EngineOptions) {
-  const { transport, store, journal, events, metrics, log } = options;
+  const { transport, store, journal, announcer, autoSync } = options;
+  const { events, metrics, log } = announcer;
   const names = [...options.collections.keys()];
   const tokens = createTokenSource(options.authToken);
-  const entries = new Map<string, Entry>();
-  const replicas = new Map<string, Replica>();
+  const clock = createClock();
+  const collections = new Map<string, CollectionCore>();
+  const timers = createTimers<'push' | 'catch-up' | 'poll' | 'audit' | 'background' | `subscribe ${string}`>();
   let order = 0;
-  let clock = { offset: 0, uncertainty: Number.POSITIVE_INFINITY };
   let realtime = false;
   let paused = false;
   let hidden = false;
   let online = true;
   let closed = false;
-  let status: SyncStatus = { phase: 'offline', pending: 0 };
+  /** Failures in a row, for their backoff. */
   let pushFailures = 0;
-  let syncFailures = 0;
+  let pullFailures = 0;
+  let status: SyncStatus = { phase: 'offline', pending: 0 };
+  /** Aborted by `pause` and `close`: what is under way then is given up. */
   let work = new AbortController();
-  const timers = new Map<'push' | 'catch-up' | 'poll' | 'audit' | 'background', ReturnType<typeof setTimeout>>();
 
-  function schedule(
-    name: 'push' | 'catch-up' | 'poll' | 'audit' | 'background',
-    delay: number,
-    task: () => void,
-  ): void {
-    clearTimeout(timers.get(name));
-    if (closed) return;
-    timers.set(
-      name,
-      setTimeout(() => {
-        timers.delete(name);
-        task();
-      }, delay),
-    );
-  }
-
-  function cancel(...which: Parameters<typeof schedule>[0][]): void {
-    for (const name of which) {
-      clearTimeout(timers.get(name));
-      timers.delete(name);
-    }
-  }
-
-  function report(error: SyncLayerError, collection?: string): void {
-    if (closed) return;
-    metrics.error(error.code);
-    log(disposition(error.code) === 'retry' ? 'warn' : 'error', error.message, { code: error.code, collection });
-    events.emit('error', collection === undefined ? { error } : { error, collection });
-  }
-
-  // --- state ---------------------------------------------------------------------------------------------------
-
-  const pendingCount = (): number => [...replicas.values()].reduce((sum, replica) => sum + replica.pendingCount(), 0);
+  const sessions = () => [...collections.values()].map(({ session }) => session);
+  const pendingCount = (): number =>
+    [...collections.values()].reduce((sum, { replica }) => sum + replica.pendingCount(), 0);
   const isConnected = (): boolean => connection.state.status === 'connected';
-  const allLive = (): boolean =>
-    isConnected() && [...entries.values()].every(({ session }) => session.phase === 'live');
-
-  function phase(): SyncStatus['phase'] {
-    if (closed) return 'closed';
-    if (paused) return 'paused';
-    if (!online) return 'offline';
-    const { status: link } = connection.state;
-    if (link === 'needs-auth') return 'needs-auth';
-    if (!realtime) return syncFailures > 0 ? 'offline' : 'polling';
-    if (link === 'failed') return 'failed';
-    if (link === 'connected') return allLive() && pendingCount() === 0 ? 'live' : 'syncing';
-    return link === 'connecting' && connection.state.attempt === 1 ? 'syncing' : 'offline';
-  }
-
-  function updateStatus(): void {
-    const next: SyncStatus = { phase: phase(), pending: pendingCount() };
-    if (next.phase === status.phase && next.pending === status.pending) return;
-    status = next;
-    events.emit('statusChanged', next);
-  }
-
-  // --- failures ------------------------------------------------------------------------------------------------
-
-  /** What every failed pull, push or subscription means for the link. */
-  function onFailure(error: SyncLayerError, collection?: string): void {
-    if (error.code === 'CLOSED') return;
-    report(error, collection);
-    if (disposition(error.code) === 'reauth') {
-      tokens.refuse();
-      stopSessions();
-      connection.fail(error);
-    }
-  }
-
+  const allLive = (): boolean => isConnected() && sessions().every(({ phase }) => phase === 'live');
+  const mayWork = (): boolean => !closed && !paused && online && connection.state.status !== 'needs-auth';
   const retryDelay = (attempt: number): number =>
     backoffDelay(attempt, { base: options.reconnectDelay, max: options.maxReconnectDelay });
 
-  // --- pushing -------------------------------------------------------------------------------------------------
+  function updateStatus(): void {
+    const pending = pendingCount();
+    const link = connection.state;
+    const phase = syncPhase({
+      closed,
+      paused,
+      online,
+      realtime,
+      link,
+      allLive: allLive(),
+      pending,
+      failures: pullFailures,
+    });
+    if (phase === status.phase && pending === status.pending) return;
+    status = { phase, pending };
+    events.emit('statusChanged', status);
+  }
+
+  /** A pull or push failed: what that means for the link. */
+  function onFailure(error: SyncLayerError, collection?: string): void {
+    if (closed || error.code === 'CLOSED') return;
+    announcer.report(error, collection);
+    if (disposition(error.code) !== 'reauth') return;
+    tokens.refuse();
+    stopSessions();
+    connection.fail(error);
+  }
+
+  // Pushing
 
   const pusher = createPusher({
     transport,
-    replicas,
-    clockOffset: () => clock.offset,
-    flushed: () => journal.flushed(),
-    mayPush: (collection) => !fresh || entries.get(collection)?.ready() === true,
+    replicas: collections,
+    clockOffset: clock.offset,
+    flushed: journal.flushed,
+    // Another backend than last time: what its rows are must be known before edits of them can be compared.
+    mayPush: (collection) => !fresh || collections.get(collection)?.ready() === true,
   });
-
-  const mayWork = (): boolean => !closed && !paused && online && connection.state.status !== 'needs-auth';
 
   async function push(): Promise<void> {
     if (!mayWork() || pendingCount() === 0) return;
-    cancel('push');
+    timers.cancel('push');
     const { signal } = work;
     try {
       await pusher.push(signal);
       pushFailures = 0;
-      // An edit made while the last answer was on its way.
-      if (!signal.aborted && pendingCount() > 0 && options.autoSync) schedulePush(0);
     } catch (thrown) {
-      const error = thrown as SyncLayerError;
+      const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Pushing failed; it is tried again.');
       if (signal.aborted) return;
       onFailure(error);
       pushFailures += 1;
-      if (disposition(error.code) === 'retry') schedulePush(retryDelay(pushFailures));
+      if (disposition(error.code) === 'retry') timers.schedule('push', retryDelay(pushFailures), pushSoon);
       throw error;
     } finally {
       updateStatus();
     }
   }
 
-  function schedulePush(delay: number): void {
-    schedule('push', delay, () => void push().catch(ignore));
-  }
+  const pushSoon = (): void => void push().catch(ignore);
 
   let pushQueued = false;
   function edited(): void {
     updateStatus();
     // While pushes fail their backoff decides; a burst of edits in one turn is one push.
-    if (!options.autoSync || pushQueued || pushFailures > 0) return;
+    if (!autoSync || pushQueued || pushFailures > 0) return;
     pushQueued = true;
     queueMicrotask(() => {
       pushQueued = false;
-      void push().catch(ignore);
+      pushSoon();
     });
   }
 
-  // --- pulling -------------------------------------------------------------------------------------------------
+  // Pulling
 
-  async function round(work: () => Promise<unknown>): Promise<void> {
-    const startedAt = now();
+  async function catchUpAll(audit = false): Promise<void> {
+    const results = await Promise.allSettled(sessions().map((session) => session.catchUp(audit)));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** One round of synchronising, with its events. */
+  async function round(steps: () => Promise<void>): Promise<void> {
+    const startedAt = Date.now();
     events.emit('syncStarted', { collections: names });
     try {
-      await work();
-      syncFailures = 0;
-      metrics.synced(true, now() - startedAt);
-      events.emit('syncCompleted', { collections: names, duration: now() - startedAt });
+      await steps();
+      pullFailures = 0;
+      metrics.synced(true, Date.now() - startedAt);
+      events.emit('syncCompleted', { collections: names, duration: Date.now() - startedAt });
     } catch (thrown) {
       const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Synchronising failed; it is tried again.');
-      syncFailures += 1;
-      metrics.synced(false, now() - startedAt);
+      pullFailures += 1;
+      metrics.synced(false, Date.now() - startedAt);
       if (!closed) events.emit('syncFailed', { collections: names, error });
       throw error;
     } finally {
@@ -225,38 +170,26 @@ export async function createEngine(options: EngineOptions) {
     }
   }
 
-  const catchUpAll = async (audit = false): Promise<void> => {
-    const results = await Promise.allSettled([...entries.values()].map(({ session }) => session.catchUp(audit)));
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  const pullAndPush = async (): Promise<void> => {
+    await catchUpAll();
+    await push();
   };
 
-  async function syncNow(): Promise<void> {
-    if (closed) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.');
-    await applyRealtimeFlag();
-    await round(async () => {
-      await catchUpAll();
-      await push();
-    });
-    await journal.flushed();
-  }
-
-  /** Reads on a schedule while there is no live link; a flag that is a function is asked again at each turn. */
-  function schedulePoll(delay = options.syncInterval): void {
-    if (!options.autoSync) return;
-    schedule('poll', delay, () => {
-      const turn = async (): Promise<void> => {
+  /** Reads on a schedule while there is no live link. The flag is asked again at each turn. */
+  function schedulePoll(delay: number): void {
+    timers.schedule('poll', delay, () => {
+      void (async () => {
         await applyRealtimeFlag();
-        if (mayWork() && !allLive()) await round(() => catchUpAll().then(push));
-      };
-      void turn()
+        if (mayWork() && !allLive()) await round(pullAndPush);
+      })()
         .catch(ignore)
-        .finally(() => schedulePoll());
+        .finally(() => schedulePoll(options.syncInterval));
     });
   }
 
   /** Even a live link can lose events without a word (rate limits, a restarted database): look now and then. */
   function scheduleAudit(): void {
-    schedule('audit', options.auditInterval, () => {
+    timers.schedule('audit', options.auditInterval, () => {
       void (mayWork() && allLive() ? round(() => catchUpAll(true)) : Promise.resolve())
         .catch(ignore)
         .finally(scheduleAudit);
@@ -265,14 +198,14 @@ export async function createEngine(options: EngineOptions) {
 
   /** A subscribed collection whose catch-up failed is read again, with backoff. */
   function retryCatchUp(): void {
-    schedule('catch-up', retryDelay(syncFailures + 1), () => {
-      syncFailures += 1;
-      const behind = [...entries.values()].filter(({ session }) => session.phase === 'catching-up');
-      if (mayWork()) for (const { session } of behind) void session.catchUp().catch(ignore);
+    pullFailures += 1;
+    timers.schedule('catch-up', retryDelay(pullFailures), () => {
+      if (!mayWork()) return;
+      for (const session of sessions()) if (session.phase === 'catching-up') void session.catchUp().catch(ignore);
     });
   }
 
-  // --- the link ------------------------------------------------------------------------------------------------
+  // The link
 
   let wasConnected = false;
   const connection = createConnection({
@@ -280,7 +213,7 @@ export async function createEngine(options: EngineOptions) {
     backoff: { base: options.reconnectDelay, max: options.maxReconnectDelay },
     maxAttempts: options.maxReconnectAttempts,
     connectTimeout: options.connectTimeout,
-    onAttempt: (ok, took) => metrics.connectAttempt(ok, took),
+    onAttempt: metrics.connectAttempt,
     onState,
   });
 
@@ -292,48 +225,50 @@ export async function createEngine(options: EngineOptions) {
       wasConnected = true;
       pushFailures = 0;
       events.emit('realtimeConnected', { collections: names });
-      for (const { session } of entries.values()) session.start();
-      if (options.autoSync) void push().catch(ignore);
+      for (const session of sessions()) session.start();
+      if (autoSync) pushSoon();
     } else {
       if (wasConnected) events.emit('realtimeDisconnected', { state });
       wasConnected = false;
       if ('reason' in state) {
         if (disposition(state.reason.code) === 'reauth') tokens.refuse();
-        report(state.reason);
+        announcer.report(state.reason);
       }
     }
     updateStatus();
   }
 
   function stopSessions(): void {
-    for (const { session } of entries.values()) session.stop();
+    for (const session of sessions()) session.stop();
   }
 
+  /** A subscription ended. */
   function onLost(collection: string, error: SyncLayerError): void {
-    const linkLost = error.code === 'CONNECTION_LOST' || error.code === 'HEARTBEAT_TIMEOUT';
-    if (linkLost || disposition(error.code) === 'reauth') {
+    const what = disposition(error.code);
+    if (what === 'reauth' || error.code === 'CONNECTION_LOST' || error.code === 'HEARTBEAT_TIMEOUT') {
       // One loss ends every subscription; the first to say so speaks for all.
       if (!isConnected()) return;
-      if (!linkLost) tokens.refuse();
       stopSessions();
       connection.fail(error);
       return;
     }
-    report(error, collection);
+    announcer.report(error, collection);
     updateStatus();
-    if (disposition(error.code) === 'fatal') return;
-    const delay = retryDelay(++syncFailures);
-    const timer = setTimeout(() => {
-      resubscribing.delete(timer);
-      if (isConnected()) entries.get(collection)?.session.start();
-    }, delay);
-    resubscribing.add(timer);
+    if (what === 'fatal') return;
+    pullFailures += 1;
+    timers.schedule(`subscribe ${collection}`, retryDelay(pullFailures), () => {
+      if (isConnected()) collections.get(collection)?.session.start();
+    });
   }
-  const resubscribing = new Set<ReturnType<typeof setTimeout>>();
 
-  async function applyRealtimeFlag(): Promise<void> {
-    const flag = await options.realtime();
-    if (flag !== realtime) await setRealtime(flag);
+  const link = (): void => {
+    const inBackground = hidden && options.disconnectInBackground !== false;
+    if (realtime && !closed && !paused && online && !inBackground) connection.start();
+  };
+
+  async function unlink(): Promise<void> {
+    stopSessions();
+    await connection.stop();
   }
 
   async function setRealtime(on: boolean): Promise<void> {
@@ -343,36 +278,10 @@ export async function createEngine(options: EngineOptions) {
     updateStatus();
   }
 
-  function link(): void {
-    if (realtime && mayLink()) connection.start();
+  async function applyRealtimeFlag(): Promise<void> {
+    const wanted = await options.realtime();
+    if (wanted !== realtime && !closed) await setRealtime(wanted);
   }
-  const mayLink = (): boolean => !closed && !paused && online && !(hidden && options.disconnectInBackground !== false);
-
-  async function unlink(): Promise<void> {
-    stopSessions();
-    await connection.stop();
-  }
-
-  const stopWatching = watchEnvironment({
-    online(value) {
-      if (value === online) return;
-      online = value;
-      events.emit('connectivityChanged', { online });
-      log('info', online ? 'online' : 'offline');
-      if (online) wake();
-      else void unlink().catch(ignore);
-      updateStatus();
-    },
-    visible(value) {
-      hidden = !value;
-      const { disconnectInBackground: after } = options;
-      if (value) {
-        cancel('background');
-        wake();
-      } else if (after !== false)
-        schedule('background', after, () => void unlink().catch(ignore).finally(updateStatus));
-    },
-  });
 
   /** Something changed for the better: no backoff is waited out. */
   function wake(): void {
@@ -380,139 +289,8 @@ export async function createEngine(options: EngineOptions) {
     pushFailures = 0;
     // A frozen tab or a sleeping device may have missed anything on a link that looks well.
     if (isConnected()) void catchUpAll().catch(ignore);
-    else if (realtime) link();
-    if (options.autoSync) void push().catch(ignore);
-  }
-
-  // --- set-up --------------------------------------------------------------------------------------------------
-
-  transport.attach?.({
-    authToken: (own) => tokens.get(own),
-    log,
-    traffic: (direction, bytes) => metrics.traffic(direction, bytes),
-    report: (error) => report(error),
-  });
-
-  const source = JSON.stringify([transport.name, transport.source ?? '']);
-  const meta = new Map<string, unknown>();
-  for await (const page of store.read('meta', '')) for (const { id, value } of page) meta.set(id, value);
-  /** Another backend than last time: its versions and cursors mean nothing here. */
-  const fresh = meta.has('source') && meta.get('source') !== source;
-  if (meta.get('source') !== source) journal.append([{ table: 'meta', key: ['', 'source'], value: source }]);
-
-  for (const [name, collection] of options.collections) {
-    const listeners = new Set<(deltas: readonly Delta[]) => void>();
-    const notify = (deltas: readonly Delta[]): void => {
-      for (const listener of [...listeners]) listener(deltas);
-    };
-    const replica = createReplica({
-      collection: name,
-      filter: collection.filter,
-      resolve: collection.resolve,
-      sameCounts: () => collection.customResolver && transport.capabilities.idempotent === true,
-      parse: collection.parse,
-      maxRetries: options.maxRetries,
-      clockOffset: () => clock.offset,
-      nextOrder: () => ++order,
-      newId: () => crypto.randomUUID(),
-      hooks: {
-        write: (writes) => journal.append(writes),
-        changed: notify,
-        remote: (delta, change) => announce(name, delta, change),
-        conflict: (conflict, result) => {
-          metrics.counts.detected += 1;
-          metrics.counts.resolved += 1;
-          const { recordId } = conflict;
-          events.emit('conflictDetected', { collection: name, recordId, conflict });
-          events.emit('conflictResolved', { collection: name, recordId, conflict, result });
-        },
-        operation: (what, entry) => onOperation(what, entry),
-        invalid: (error) => {
-          metrics.counts.invalid += 1;
-          report(error, name);
-        },
-      },
-    });
-    const filterKey = JSON.stringify(collection.filter);
-    const stored = new Map<string, unknown>();
-    for await (const page of store.read('meta', name)) for (const { id, value } of page) stored.set(id, value);
-    const refiltered = stored.has('filter') && stored.get('filter') !== filterKey;
-    await replica.load(store, { fresh, rewind: fresh || refiltered });
-    if (fresh || refiltered) journal.append([{ table: 'meta', key: [name, 'cursor'], value: undefined }]);
-    if (stored.get('filter') !== filterKey)
-      journal.append([{ table: 'meta', key: [name, 'filter'], value: filterKey }]);
-    for (const entry of replica.entries()) order = Math.max(order, entry.order);
-
-    let caughtUp = replica.cursor !== null;
-    const session = createSession({
-      collection: name,
-      transport,
-      replica,
-      filter: collection.filter,
-      pageSize: options.pageSize,
-      bufferLimit: options.bufferLimit,
-      hooks: {
-        phase: updateStatus,
-        lost: (error) => onLost(name, error),
-        failed: (error) => {
-          onFailure(error, name);
-          if (isConnected()) retryCatchUp();
-        },
-        caughtUp: (records) => {
-          const first = !caughtUp;
-          caughtUp = true;
-          if (isConnected()) {
-            connection.settled();
-            syncFailures = 0;
-          }
-          if (first) notify([]);
-          events.emit('realtimeSync', { collection: name, records });
-          if (options.autoSync) void push().catch(ignore);
-        },
-        clock: measureClock,
-        received: (change) => {
-          if (change.timestamp !== undefined) metrics.latency(now() + clock.offset - change.timestamp);
-        },
-      },
-    });
-    replicas.set(name, replica);
-    entries.set(name, {
-      replica,
-      session,
-      notify,
-      ready: () => caughtUp || closed,
-      phase: () => session.phase,
-      onChange(listener) {
-        listeners.add(listener);
-        return () => void listeners.delete(listener);
-      },
-    });
-  }
-
-  /** The sample with the shortest round trip is the best one: the answer was made somewhere within it. */
-  function measureClock(serverTime: number, sentAt: number): void {
-    const received = now();
-    const uncertainty = received - sentAt;
-    if (uncertainty <= clock.uncertainty) clock = { offset: serverTime - (sentAt + received) / 2, uncertainty };
-  }
-
-  function announce(collection: string, { id, before, after }: Delta, _change: Change | undefined): void {
-    metrics.counts.applied += 1;
-    const name: keyof SyncEvents = !after ? 'realtimeDelete' : before ? 'realtimeUpdate' : 'realtimeInsert';
-    if (!events.has(name)) return;
-    events.emit(name, { collection, recordId: id, ...(after && { data: after }) } as SyncEvents[typeof name]);
-  }
-
-  function onOperation(what: 'queued' | 'synced' | 'failed', entry: OutboxEntry): void {
-    metrics.counts[what] += 1;
-    const { collection, recordId, opId, failed } = entry;
-    const event = { collection, recordId, opId, operation: operationType(entry) };
-    if (what === 'queued') events.emit('operationQueued', event);
-    else if (what === 'synced') events.emit('operationSynced', event);
-    else if (failed) {
-      events.emit('operationFailed', { ...event, error: failed });
-      log('warn', `An edit was refused: ${failed.message}`, { collection, recordId });
-    }
+    else link();
+    if (autoSync) pushSoon();
   }
 
   async function pause(): Promise<void> {
@@ -523,17 +301,87 @@ export async function createEngine(options: EngineOptions) {
     updateStatus();
   }
 
+  const stopWatching = watchEnvironment({
+    online(value) {
+      if (value === online) return;
+      online = value;
+      events.emit('connectivityChanged', { online });
+      if (online) wake();
+      else void unlink().catch(ignore);
+      updateStatus();
+    },
+    visible(value) {
+      hidden = !value;
+      const after = options.disconnectInBackground;
+      if (value) {
+        timers.cancel('background');
+        wake();
+      } else if (after !== false) {
+        timers.schedule('background', after, () => void unlink().catch(ignore).finally(updateStatus));
+      }
+    },
+  });
+
+  transport.attach?.({
+    authToken: tokens.get,
+    log,
+    traffic: metrics.traffic,
+    report: (error) => {
+      if (!closed) announcer.report(error);
+    },
+  });
+
+  const source = JSON.stringify([transport.name, transport.source ?? '']);
+  const storedSource = await readMeta(store, '', 'source');
+  /** The stored versions and cursors are another backend's and mean nothing here. */
+  const fresh = storedSource !== undefined && storedSource !== source;
+  const noteSource = (): void => journal.append([{ table: 'meta', key: ['', 'source'], value: source }]);
+  if (storedSource !== source) noteSource();
+
+  for (const [name, settings] of options.collections) {
+    const core = await openCollection({
+      name,
+      settings,
+      transport,
+      store,
+      journal,
+      announcer,
+      clock,
+      fresh,
+      maxRetries: options.maxRetries,
+      pageSize: options.pageSize,
+      bufferLimit: options.bufferLimit,
+      nextOrder: () => ++order,
+      hooks: {
+        phase: updateStatus,
+        lost: (error) => onLost(name, error),
+        failed: (error) => {
+          onFailure(error, name);
+          if (isConnected()) retryCatchUp();
+        },
+        caughtUp: () => {
+          if (isConnected()) {
+            connection.settled();
+            pullFailures = 0;
+          }
+          if (autoSync) pushSoon();
+        },
+      },
+    });
+    collections.set(name, core);
+    for (const entry of core.replica.entries()) order = Math.max(order, entry.order);
+  }
+
   return {
-    collections: entries as ReadonlyMap<string, CollectionCore>,
+    collections: collections as ReadonlyMap<string, CollectionCore>,
     connection,
+    /** A local edit was made. */
     edited,
-    syncNow,
     setRealtime,
+    pause,
+    clockOffset: clock.offset,
     get status(): SyncStatus {
       return status;
-    },
-    get clockOffset(): number {
-      return clock.offset;
     },
     get realtime(): boolean {
       return realtime;
@@ -542,22 +390,26 @@ export async function createEngine(options: EngineOptions) {
     async start(): Promise<void> {
       realtime = await options.realtime();
       updateStatus();
-      if (realtime) link();
-      if (options.autoSync) {
-        schedulePoll(realtime ? options.syncInterval : 0);
-        scheduleAudit();
-      }
+      link();
+      if (!autoSync) return;
+      schedulePoll(realtime ? options.syncInterval : 0);
+      scheduleAudit();
+    },
+
+    async syncNow(): Promise<void> {
+      if (closed) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.');
+      await applyRealtimeFlag();
+      await round(pullAndPush);
+      await journal.flushed();
     },
 
     setAuthToken(token: AuthToken | undefined): void {
       tokens.set(token);
-      // The link was authenticated as somebody else, perhaps: it is made anew.
+      // The link speaks for the old token: it is made anew.
       if (isConnected()) void unlink().then(link).catch(ignore);
       else wake();
       updateStatus();
     },
-
-    pause,
 
     resume(): void {
       if (!paused) return;
@@ -568,38 +420,32 @@ export async function createEngine(options: EngineOptions) {
 
     /** Forgets all local data, in memory and on disk; afterwards everything is read anew. */
     async clear(): Promise<void> {
-      const resumed = paused;
+      const wasPaused = paused;
       await pause();
-      for (const { replica, session } of entries.values()) {
+      for (const { replica, session } of collections.values()) {
         session.forget();
         replica.reset();
       }
-      await journal.flushed().catch(ignore);
-      await store.clear();
-      journal.append([{ table: 'meta', key: ['', 'source'], value: source }]);
+      await journal.clear();
+      noteSource();
       await journal.flushed();
-      paused = resumed;
+      paused = wasPaused;
       wake();
       updateStatus();
     },
 
     async close(): Promise<void> {
-      if (closed) return;
       closed = true;
       work.abort();
       stopWatching();
+      timers.close();
       stopSessions();
-      for (const timer of [...timers.values(), ...resubscribing]) clearTimeout(timer);
       connection.close();
       metrics.connected(false);
       await transport.close();
       updateStatus();
-      for (const { notify } of entries.values()) notify([]);
     },
   };
 }
 
 export type Engine = Awaited<ReturnType<typeof createEngine>>;
-
-/** Reported where it happened. */
-const ignore = (): void => undefined;

@@ -1,5 +1,5 @@
 import type { Row } from '../change.js';
-import type { CollectionCore } from './engine.js';
+import type { CollectionCore } from './collection-core.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
 /** An edit that the backend has not taken. */

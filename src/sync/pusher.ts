@@ -31,7 +31,7 @@ export function outgoing(entry: OutboxEntry, clockOffset: number): OutgoingChang
 
 export interface PusherOptions {
   readonly transport: RealtimeTransport;
-  readonly replicas: ReadonlyMap<string, Replica>;
+  readonly replicas: ReadonlyMap<string, { readonly replica: Replica }>;
   readonly clockOffset: () => number;
   /** Resolves once everything handed to the store so far is durable. */
   readonly flushed: () => Promise<void>;
@@ -46,7 +46,7 @@ export function createPusher({ transport, replicas, clockOffset, flushed, mayPus
   /** The head of each record's edits: a second edit of a record waits for the answer to its first. */
   function nextBatch(tried: ReadonlySet<string>): OutboxEntry[] {
     const heads: OutboxEntry[] = [];
-    for (const [collection, replica] of replicas) {
+    for (const [collection, { replica }] of replicas) {
       if (!mayPush(collection)) continue;
       const seen = new Set<string>();
       for (const entry of replica.entries()) {
@@ -68,7 +68,7 @@ export function createPusher({ transport, replicas, clockOffset, flushed, mayPus
         throw new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
       }
       // Marked durably before it leaves: after a crash the same push is repeated, never another under its opId.
-      for (const [collection, replica] of replicas)
+      for (const [collection, { replica }] of replicas)
         replica.markSent(batch.filter((entry) => entry.collection === collection));
       await flushed();
       const results = await transport.push(
@@ -87,7 +87,7 @@ export function createPusher({ transport, replicas, clockOffset, flushed, mayPus
           tried.add(entry.opId);
           failure = result.error;
         }
-        replicas.get(entry.collection)?.settle(entry.recordId, entry.opId, result);
+        replicas.get(entry.collection)?.replica.settle(entry.recordId, entry.opId, result);
       }
     }
     if (failure) throw failure;

@@ -1,0 +1,70 @@
+import type { Collection } from './collection.js';
+import type { CollectionName, CollectionsConfig, InputOf, OutputOf } from './config.js';
+import type { EventSource, SyncStatus } from './events.js';
+import type { LoggerOptions } from './logger.js';
+import type { MetricsSnapshot } from './metrics.js';
+import type { Outbox } from './sync/outbox.js';
+import type { SessionPhase } from './sync/session.js';
+import type { ConnectionState } from './transport/connection.js';
+import type { AuthToken } from './transport/transport.js';
+
+/** The live link. */
+export interface Realtime {
+  readonly state: ConnectionState;
+  /** Whether a live link is wanted: the flag of the configuration, or what `enable` and `disable` made of it. */
+  readonly enabled: boolean;
+  enable(): Promise<void>;
+  /** Back to polling, at run time. Nothing is lost: what comes meanwhile is pulled. */
+  disable(): Promise<void>;
+}
+
+/** What is going on inside, for a debug page or a bug report. Holds no row data and no token. */
+export interface Inspection {
+  readonly status: SyncStatus;
+  readonly realtime: ConnectionState;
+  readonly transport: string;
+  readonly store: string;
+  /** Server clock minus this device's, in ms. */
+  readonly clockOffset: number;
+  readonly collections: Readonly<
+    Record<
+      string,
+      {
+        readonly rows: number;
+        readonly pending: number;
+        readonly failed: number;
+        readonly phase: SessionPhase;
+        readonly cursor: unknown;
+      }
+    >
+  >;
+}
+
+/** A running SyncLayer. */
+export interface SyncLayerInstance<C extends CollectionsConfig = CollectionsConfig> {
+  collection<N extends CollectionName<C>>(name: N): Collection<OutputOf<C, N>, InputOf<C, N>>;
+  /** A collection with a row type of your own, where the configuration has no schema. */
+  collection<T extends object>(name: CollectionName<C>): Collection<T>;
+  readonly events: EventSource;
+  readonly realtime: Realtime;
+  readonly status: SyncStatus;
+  /** Edits that wait, and those that the backend refused. */
+  readonly outbox: Outbox;
+  /** Pulls and pushes now. Rejects with the first error; what failed is tried again by itself. */
+  syncNow(): Promise<void>;
+  /** Stops all traffic, until `resume()`. Saving goes on locally. */
+  pause(): Promise<void>;
+  resume(): void;
+  /** A new token, or a new way to get one. The link is made anew with it. */
+  setAuthToken(token: AuthToken | undefined): void;
+  /**
+   * Deletes all local data: rows, unsent edits, cursors. For a change of user; give each user a store of their own where
+   * you can. Resolves with how many unsent records were discarded.
+   */
+  clear(): Promise<{ readonly discarded: number }>;
+  metrics(): MetricsSnapshot;
+  inspect(): Inspection;
+  configureLogger(options: LoggerOptions): void;
+  /** Stops everything and closes the store. Saves that have resolved are durable. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,58 @@
+import type { Row } from '../change.js';
+import { disposition, type SyncLayerError } from '../errors.js';
+import type { Emitter, SyncEvents } from '../events.js';
+import type { Log } from '../logger.js';
+import type { Metrics } from '../metrics.js';
+import type { Delta } from '../query/types.js';
+import type { Conflict } from './merge.js';
+import { type OutboxEntry, operationType } from './replica-state.js';
+
+/** Turns what happens to the data into events, log lines and counts. */
+export function createAnnouncer(events: Emitter, metrics: Metrics, log: Log) {
+  function report(error: SyncLayerError, collection?: string): void {
+    metrics.error(error.code);
+    log(disposition(error.code) === 'retry' ? 'warn' : 'error', error.message, { code: error.code, collection });
+    events.emit('error', collection === undefined ? { error } : { error, collection });
+  }
+
+  return {
+    events,
+    metrics,
+    log,
+    report,
+
+    remote(collection: string, { id, before, after }: Delta): void {
+      metrics.counts.applied += 1;
+      const name = !after ? 'realtimeDelete' : before ? 'realtimeUpdate' : 'realtimeInsert';
+      if (!events.has(name)) return;
+      const event = after ? { collection, recordId: id, data: after } : { collection, recordId: id };
+      events.emit(name, event as SyncEvents[typeof name]);
+    },
+
+    conflict(conflict: Conflict, result: Row | null): void {
+      metrics.counts.conflicts += 1;
+      const { collection, recordId } = conflict;
+      events.emit('conflictDetected', { collection, recordId, conflict });
+      events.emit('conflictResolved', { collection, recordId, conflict, result });
+    },
+
+    operation(what: 'queued' | 'synced' | 'failed', entry: OutboxEntry): void {
+      metrics.counts[what] += 1;
+      const { collection, recordId, opId, failed } = entry;
+      const event = { collection, recordId, opId, operation: operationType(entry) };
+      if (what === 'queued') events.emit('operationQueued', event);
+      else if (what === 'synced') events.emit('operationSynced', event);
+      else if (failed) {
+        events.emit('operationFailed', { ...event, error: failed });
+        log('warn', `An edit was refused: ${failed.message}`, { collection, recordId });
+      }
+    },
+
+    invalid(error: SyncLayerError, collection: string): void {
+      metrics.counts.invalid += 1;
+      report(error, collection);
+    },
+  };
+}
+
+export type Announcer = ReturnType<typeof createAnnouncer>;

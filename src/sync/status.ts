@@ -1,0 +1,38 @@
+import type { SyncStatus } from '../events.js';
+import type { ConnectionState } from '../transport/connection.js';
+
+/** What the indicator depends on. */
+export interface StatusInput {
+  readonly closed: boolean;
+  readonly paused: boolean;
+  readonly online: boolean;
+  /** A live link is wanted. */
+  readonly realtime: boolean;
+  readonly link: ConnectionState;
+  /** Every collection is caught up and live. */
+  readonly allLive: boolean;
+  readonly pending: number;
+  /** Polls that failed in a row. */
+  readonly failures: number;
+}
+
+/** One word for where things stand. */
+export function syncPhase({
+  closed,
+  paused,
+  online,
+  realtime,
+  link,
+  allLive,
+  pending,
+  failures,
+}: StatusInput): SyncStatus['phase'] {
+  if (closed) return 'closed';
+  if (paused) return 'paused';
+  if (!online) return 'offline';
+  if (link.status === 'needs-auth') return 'needs-auth';
+  if (!realtime) return failures > 0 ? 'offline' : 'polling';
+  if (link.status === 'failed') return 'failed';
+  if (link.status === 'connected') return allLive && pending === 0 ? 'live' : 'syncing';
+  return link.status === 'connecting' && link.attempt === 1 ? 'syncing' : 'offline';
+}
