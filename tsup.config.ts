@@ -11,7 +11,8 @@ export default defineConfig({
   external: [/^node:/],
   // Both formats share chunks, so `synclayer` and `synclayer/websocket` have one SyncLayerError between them.
   splitting: true,
-  treeshake: true,
+  // Also drops `import './chunk.js'` lines that import nothing: no module of ours has side effects.
+  treeshake: { moduleSideEffects: false },
   sourcemap: true,
   minify: false,
   dts: true,

@@ -8,5 +8,6 @@ export const entries: Readonly<Record<string, string>> = {
   server: 'src/server/index.ts',
   indexeddb: 'src/store/indexeddb.ts',
   sqlite: 'src/store/sqlite.ts',
+  testing: 'src/testing/index.ts',
   websocket: 'adapters/websocket/index.ts',
 };

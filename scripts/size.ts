@@ -47,6 +47,7 @@ async function weigh({ imports }: Measure) {
     metafile: true,
     write: false,
     legalComments: 'none',
+    logLevel: 'error',
   });
   const gzipped = new Map(
     outputFiles.map((file) => [basename(file.path), gzipSync(file.contents, { level: 9 }).length]),
