@@ -195,13 +195,15 @@ export function indexedDbStore({ name }: IndexedDbStoreOptions): LocalStore {
     name: 'indexeddb',
     async open() {
       if (session !== undefined) throw failure('is already open. Close it where it is in use, or use another name.');
-      session = begin();
+      const opening = begin();
+      session = opening;
       try {
-        await session;
+        await opening;
       } catch (error) {
-        session = undefined;
+        if (session === opening) session = undefined;
         throw failed('opened', error);
       }
+      assertOpen();
     },
     async *read(table, collection) {
       let after: string | undefined;

@@ -156,6 +156,7 @@ export function createJournal(store: LocalStore, { onError, retryDelay = doublin
       return batches.reduce((sum, { writes }) => sum + writes.size, 0);
     },
     async clear() {
+      assertOpen();
       while (running !== undefined) await running;
       assertOpen();
       const wiping = wipe();

@@ -162,6 +162,11 @@ export function sqliteStore({ path, synchronous = 'full' }: SqliteStoreOptions):
   }
 
   async function begin(): Promise<Connection> {
+    if (path === '') {
+      throw new SyncLayerError('CONFIG_INVALID', "The sqlite store needs a path, e.g. { path: 'app.db' }.", {
+        adapter: 'sqlite',
+      });
+    }
     // Not import(): bundlers for browsers fail on a `node:` specifier, even behind a condition.
     const sqlite = globalThis.process?.getBuiltinModule?.('node:sqlite');
     if (sqlite === undefined) {
@@ -188,11 +193,12 @@ export function sqliteStore({ path, synchronous = 'full' }: SqliteStoreOptions):
     }
   }
 
+  const closed = () =>
+    new SyncLayerError('CLOSED', 'The SQLite store is not open. Call open() before using it.', { adapter: 'sqlite' });
+
   function current(): Connection {
-    if (connection !== undefined) return connection;
-    throw new SyncLayerError('CLOSED', 'The SQLite store is not open. Call open() before using it.', {
-      adapter: 'sqlite',
-    });
+    if (connection === undefined) throw closed();
+    return connection;
   }
 
   function write({ statements }: Connection, { table, key, value }: StoreWrite) {
@@ -209,9 +215,11 @@ export function sqliteStore({ path, synchronous = 'full' }: SqliteStoreOptions):
       const opening = begin();
       session = opening;
       try {
-        connection = await opening;
+        const opened = await opening;
+        if (session !== opening) throw closed();
+        connection = opened;
       } catch (error) {
-        session = undefined;
+        if (session === opening) session = undefined;
         throw error;
       }
     },
