@@ -107,6 +107,7 @@ export async function createEngine(options: EngineOptions) {
     clockOffset: clock.offset,
     flushed: journal.flushed,
     // Another backend than last time: what its rows are must be known before edits of them can be compared.
+    settled: updateStatus,
     mayPush: (collection) => !fresh || collections.get(collection)?.ready() === true,
   });
 

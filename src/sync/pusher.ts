@@ -37,57 +37,67 @@ export interface PusherOptions {
   readonly flushed: () => Promise<void>;
   /** False for a collection whose edits must wait (its first pull from this backend is not done). */
   readonly mayPush: (collection: string) => boolean;
+  /** Called after each batch. */
+  readonly settled: () => void;
 }
 
 /** Sends the outbox, oldest edit first, one push at a time, until nothing is left that may go. */
-export function createPusher({ transport, replicas, clockOffset, flushed, mayPush }: PusherOptions) {
+export function createPusher({ transport, replicas, clockOffset, flushed, mayPush, settled }: PusherOptions) {
   let running: Promise<void> | undefined;
 
-  /** The head of each record's edits: a second edit of a record waits for the answer to its first. */
-  function nextBatch(tried: ReadonlySet<string>): OutboxEntry[] {
-    const heads: OutboxEntry[] = [];
-    for (const [collection, { replica }] of replicas) {
-      if (!mayPush(collection)) continue;
-      const seen = new Set<string>();
-      for (const entry of replica.entries()) {
-        if (seen.has(entry.recordId)) continue;
-        seen.add(entry.recordId);
-        if (!tried.has(entry.opId)) heads.push(entry);
-      }
+  /** Every record's head edit, oldest first: a second edit of a record waits for the answer to its first. */
+  const heads = (): OutboxEntry[] =>
+    [...replicas]
+      .flatMap(([collection, { replica }]) => (mayPush(collection) ? replica.heads() : []))
+      .sort((a, b) => a.order - b.order);
+
+  /** Returns the edits that the backend wants again later. */
+  async function pushBatch(batch: readonly OutboxEntry[], signal: AbortSignal): Promise<Map<string, SyncLayerError>> {
+    if (!transport.capabilities.push) {
+      const message = `The ${transport.name} transport is read-only; local edits stay in the outbox.`;
+      throw new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
     }
-    return heads.sort((a, b) => a.order - b.order).slice(0, BATCH);
+    const later = new Map<string, SyncLayerError>();
+    // Marked durably before it leaves: after a crash the same push is repeated, never another under its opId.
+    for (const [collection, { replica }] of replicas) replica.markSent(batch.filter((entry) => entry.collection === collection));
+    await flushed();
+    const results = await transport.push(batch.map((entry) => outgoing(entry, clockOffset())), { signal });
+    if (signal.aborted) return later;
+    if (results.length !== batch.length) {
+      const message = `The ${transport.name} transport answered ${results.length} of ${batch.length} pushed changes.`;
+      throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter: transport.name });
+    }
+    // One commit and one notification for the whole batch.
+    for (const [collection, { replica }] of replicas) {
+      replica.batch(() => {
+        for (const [index, entry] of batch.entries()) {
+          const result = results[index];
+          if (entry.collection !== collection || !result) continue;
+          if (result.type === 'retry') later.set(entry.opId, result.error);
+          replica.settle(entry.recordId, entry.opId, result);
+        }
+      });
+    }
+    settled();
+    return later;
   }
 
   async function run(signal: AbortSignal): Promise<void> {
     let failure: SyncLayerError | undefined;
     /** Answered with "retry" in this run: again in the next one, after its backoff. */
     const tried = new Set<string>();
-    for (let batch = nextBatch(tried); batch.length > 0 && !signal.aborted; batch = nextBatch(tried)) {
-      if (!transport.capabilities.push) {
-        const message = `The ${transport.name} transport is read-only; local edits stay in the outbox.`;
-        throw new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
-      }
-      // Marked durably before it leaves: after a crash the same push is repeated, never another under its opId.
-      for (const [collection, { replica }] of replicas)
-        replica.markSent(batch.filter((entry) => entry.collection === collection));
-      await flushed();
-      const results = await transport.push(
-        batch.map((entry) => outgoing(entry, clockOffset())),
-        { signal },
-      );
-      if (signal.aborted) return;
-      for (const [index, entry] of batch.entries()) {
-        const result = results[index];
-        if (!result)
-          throw new SyncLayerError(
-            'PROTOCOL_VIOLATION',
-            `The ${transport.name} transport left a pushed change unanswered.`,
-          );
-        if (result.type === 'retry') {
-          tried.add(entry.opId);
-          failure = result.error;
+    const open = (): OutboxEntry[] => heads().filter(({ opId }) => !tried.has(opId));
+    for (let queue = open(); queue.length > 0 && !signal.aborted; queue = open()) {
+      while (queue.length > 0 && !signal.aborted) {
+        // Edits may have been merged, settled or replaced since the queue was made.
+        const batch = queue.splice(0, BATCH).flatMap(({ collection, recordId, opId }) => {
+          const head = replicas.get(collection)?.replica.head(recordId);
+          return head?.opId === opId ? [head] : [];
+        });
+        if (batch.length > 0) for (const [opId, error] of await pushBatch(batch, signal)) {
+          tried.add(opId);
+          failure = error;
         }
-        replicas.get(entry.collection)?.replica.settle(entry.recordId, entry.opId, result);
       }
     }
     if (failure) throw failure;

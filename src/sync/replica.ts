@@ -284,6 +284,9 @@ export function createReplica(options: ReplicaOptions) {
     },
     /** Edits waiting or on their way, oldest first. */
     entries: (): OutboxEntry[] => [...pending.values()].flatMap(({ entries }) => entries),
+    /** The first edit of each record: the one that may be pushed. */
+    heads: (): OutboxEntry[] => [...pending.values()].map(({ entries }) => entries[0]),
+    head: (id: string): OutboxEntry | undefined => pending.get(id)?.entries[0],
     failedEntries: (): OutboxEntry[] => [...failed.values()],
     pendingCount: (): number => pending.size,
     hasServerRows: (): boolean => versions.size > 0,
@@ -344,6 +347,9 @@ export function createReplica(options: ReplicaOptions) {
       });
       return partial;
     },
+
+    /** What `work` does to this replica is one commit and one notification. */
+    batch: transact,
 
     /** Collects the ids that change from now on, until `stop`. */
     track(): { readonly ids: ReadonlySet<string>; stop(): void } {
