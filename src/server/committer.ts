@@ -210,13 +210,13 @@ export function createCommitter(
       done = done.map((entry) => ({ ...entry, outcome }));
       for (const queue of queues) if (queue.jobs.length > 0 && !queue.asking) ready.add(queue);
       if (ready.size > 0) schedule();
-    } finally {
-      committing = false;
     }
     for (const { job, sender, outcome } of done) {
       if (outcome.kind === 'applied' && outcome.change) publish(outcome.change, sender);
       job.settle(outcome);
     }
+    // Only now: a hook that reads while events go out must not commit others in between.
+    committing = false;
     for (const queue of queues) {
       if (queue.jobs.length === 0) for (const wake of queue.wake.splice(0)) wake();
     }
@@ -248,7 +248,8 @@ export function createCommitter(
     lane: (sender) => lane(sender, false),
     flush,
     write(write) {
-      let outcome: Outcome = refused('SERVER_ERROR', 'A hook of the server must not write to it');
+      let outcome: Outcome = refused('SERVER_ERROR', 'authorize and validate must not write');
+      if (committing) return outcome;
       own.submit(write, null, (settled) => {
         outcome = settled;
       });

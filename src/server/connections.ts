@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { createCoalescer } from './coalesce.js';
 import type { SyncUser } from './options.js';
 import { openSession, type Session, type SessionContext } from './socket-session.js';
 
@@ -20,7 +21,7 @@ export interface Connections {
 const GOING_AWAY = 1001;
 
 /** All open connections: their number, who holds them, and an end for those that went silent. */
-export function createConnections(shared: Omit<SessionContext, 'counters' | 'seat'>): Connections {
+export function createConnections(shared: Omit<SessionContext, 'counters' | 'seat' | 'write'>): Connections {
   const { idleTimeout, maxConnectionsPerUser } = shared.settings;
   const sessions = new Map<WebSocket, Session>();
   const seats = new Map<string, number>();
@@ -38,7 +39,7 @@ export function createConnections(shared: Omit<SessionContext, 'counters' | 'sea
     };
   }
 
-  const context: SessionContext = { ...shared, counters, seat };
+  const context: SessionContext = { ...shared, counters, seat, write: createCoalescer() };
   // One timer for all: a timer per message would cost more than the message.
   const timer = setInterval(
     () => {

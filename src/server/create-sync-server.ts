@@ -111,7 +111,8 @@ export async function createSyncServer(options: SyncServerOptions = {}): Promise
     }
     if (connections.size >= settings.maxConnections) return rejectUpgrade(socket, '503 Service Unavailable');
     wss.handleUpgrade(request, socket, head, (ws: WebSocket) => {
-      connections.add(ws, socket, request, url.searchParams.get('token') ?? undefined);
+      // Flutter apps put the token in as it is: the plus of a base64 token must not become a space.
+      connections.add(ws, socket, request, url.searchParams.get('token')?.replaceAll(' ', '+'));
     });
   };
   http.on('upgrade', upgrade);

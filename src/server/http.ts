@@ -46,6 +46,9 @@ const tooLarge = (limit: number) =>
     Connection: 'close',
   });
 
+/** So many times its limit a body may be before we stop reading it. */
+const PATIENCE = 16;
+
 /** The JSON body of a request; an answer, if it has none that can be used. */
 export async function readJson(request: IncomingMessage, limit: number): Promise<{ value: unknown } | Answer> {
   // Without this a page of another site could write with the user's cookies: a form needs no CORS preflight.
@@ -55,19 +58,30 @@ export async function readJson(request: IncomingMessage, limit: number): Promise
   // Somebody before us, such as express.json(), has read it.
   const { body } = request as IncomingMessage & { body?: unknown };
   if (body !== undefined) return { value: body };
-  if (Number(request.headers['content-length']) > limit) return tooLarge(limit);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) return tooLarge(limit);
-    chunks.push(chunk);
-  }
+  const bytes = await readBody(request, limit);
+  if (!bytes) return tooLarge(limit);
   try {
-    return { value: JSON.parse(Buffer.concat(chunks).toString()) };
+    return { value: JSON.parse(bytes.toString()) };
   } catch {
     return problem(400, 'INVALID_MESSAGE', 'The body is not valid JSON');
   }
+}
+
+/** The body; undefined if it is too large. Rejects if the client goes away. */
+function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limit) chunks.push(chunk);
+      // A client that is still sending would take an early answer for a broken connection, so a while we let it.
+      else if (size > PATIENCE * limit) resolve(undefined);
+      else chunks.length = 0;
+    });
+    request.on('end', () => resolve(size <= limit ? Buffer.concat(chunks) : undefined));
+    request.on('error', reject);
+  });
 }
 
 /** The headers by which browsers let pages of other origins use REST. */

@@ -230,7 +230,7 @@ export function createRest({ settings, access, authenticate, committer, sweep, h
     const headers = corsHeaders(request, cors);
     answer(request, target, url.searchParams)
       .catch((error: unknown) => {
-        log('error', 'A request could not be handled', { error, method: request.method });
+        if (!request.errored) log('error', 'A request could not be handled', { error, method: request.method });
         return problem(500, 'SERVER_ERROR', 'The server could not handle the request');
       })
       .then((result) => respond(response, { ...result, headers: { ...headers, ...result.headers } }))

@@ -25,6 +25,8 @@ export interface SessionContext {
   /** Counts one more connection of this user; false if there are too many. The function gives the place back. */
   seat(user: SyncUser): (() => void) | undefined;
   sweep(): void;
+  /** Writes a whole frame beside `ws`. */
+  write(socket: Duplex, frame: Buffer): void;
 }
 
 export interface Session {
@@ -40,8 +42,9 @@ const SILENT = 4408;
 const LATER = 1013;
 const FAILED = 1011;
 
-/** Messages and writes that may wait before the socket is read no further. */
+/** So many messages or writes may wait, or so much text, before the socket is read no further. */
 const MAX_WAITING = 256;
+const MAX_WAITING_LENGTH = 1_048_576;
 const MAX_SUBSCRIPTIONS = 1000;
 
 /** One client: reads its messages in order, answers them, and hands it events. */
@@ -61,9 +64,11 @@ export function openSession(
   let missed: Set<string> | undefined;
   let heardAt = performance.now();
   let busy = false;
+  let waitingLength = 0;
   let user: SyncUser | null = null;
   let admitted = false;
   let release: (() => void) | undefined;
+  let authTimer: NodeJS.Timeout | undefined;
 
   const isOpen = () => ws.readyState === ws.OPEN;
 
@@ -99,7 +104,7 @@ export function openSession(
   // `ws` builds each frame anew; without compression the same bytes do for all sockets.
   const write: (event: Prepared) => void = perMessageDeflate
     ? (event) => ws.send(event.text)
-    : (event) => socket.write(event.frame);
+    : (event) => context.write(socket, event.frame);
 
   function catchUp(): void {
     const collections = missed ?? [];
@@ -139,11 +144,19 @@ export function openSession(
     }
     user = next;
     admitted = true;
-    clearTimeout(authTimer);
     return true;
   }
 
+  /** The token of the URL, or cookies; else there is still the `auth` message. */
+  async function welcome(): Promise<void> {
+    if ((await admit(token)) || !isOpen()) return;
+    if (token !== undefined) return refuse('AUTH_FAILED', 'The token was refused; sign in again', REFUSED);
+    const late = () => refuse('AUTH_FAILED', 'No auth message came in time', REFUSED);
+    authTimer = setTimeout(late, settings.authTimeout);
+  }
+
   async function authenticate(secret: string): Promise<void> {
+    clearTimeout(authTimer);
     const before = user;
     if (await admit(secret)) {
       send({ type: 'authenticated', timestamp: iso(now()) });
@@ -264,6 +277,7 @@ export function openSession(
       await step?.catch(failed);
       if (ws.bufferedAmount > maxBufferedBytes) await drained();
       const text = inbox.shift();
+      waitingLength -= text?.length ?? 0;
       if (text === undefined || !isOpen()) break;
       step = take(text);
     }
@@ -287,7 +301,8 @@ export function openSession(
   function receive(text: string): void {
     if (busy) {
       inbox.push(text);
-      if (inbox.length >= MAX_WAITING) ws.pause();
+      waitingLength += text.length;
+      if (inbox.length >= MAX_WAITING || waitingLength >= MAX_WAITING_LENGTH) ws.pause();
       return;
     }
     const step = take(text);
@@ -317,17 +332,7 @@ export function openSession(
     release = undefined;
   });
 
-  const authTimer: NodeJS.Timeout = setTimeout(() => {
-    refuse('AUTH_FAILED', 'No token was sent in time', REFUSED);
-  }, settings.authTimeout);
-  void work(
-    admit(token).then((welcome) => {
-      // Without a token there is still the `auth` message.
-      if (!welcome && token !== undefined && isOpen()) {
-        refuse('AUTH_FAILED', 'The token was refused; sign in again', REFUSED);
-      }
-    }),
-  );
+  void work(welcome());
 
   return {
     get heardAt() {

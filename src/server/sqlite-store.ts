@@ -127,6 +127,7 @@ function prepareFile(db: DatabaseSync, now: number): string | undefined {
 export function sqliteServerStore({ path, synchronous = 'full' }: SqliteServerStoreOptions): ServerStore {
   let connection: Connection | undefined;
   const shelves = new Map<string, Shelf>();
+  let reading = false;
 
   function current(): Connection {
     if (connection) return connection;
@@ -222,8 +223,17 @@ export function sqliteServerStore({ path, synchronous = 'full' }: SqliteServerSt
       return row && toRecord(row as unknown as RecordColumns);
     },
     *page(collection, { after, limit, changedFrom = 0 }) {
-      for (const row of current().statements.page.iterate(collection, after, changedFrom, limit)) {
-        yield toRecord(row as unknown as RecordColumns);
+      const { db, statements } = current();
+      // Whoever reads a page may be asked `authorize` for each row, and that may read a page too.
+      const statement = reading ? db.prepare(queries.page) : statements.page;
+      const outer = reading;
+      reading = true;
+      try {
+        for (const row of statement.iterate(collection, after, changedFrom, limit)) {
+          yield toRecord(row as unknown as RecordColumns);
+        }
+      } finally {
+        reading = outer;
       }
     },
     put(collection, record) {
