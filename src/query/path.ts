@@ -3,15 +3,17 @@ import type { Operator } from './types.js';
 // How deep paths are spelled out; below, any path is taken. Each level multiplies what tsc has to enumerate.
 type Deeper = readonly [never, 0, 1, 2, 3];
 
+/** What a path goes through: null and missing hold nothing. `NonNullable<unknown>` would be `{}`, which has no fields. */
+type Inside<T> = unknown extends T ? unknown : NonNullable<T>;
+
 type SubPath<T, Depth extends number> = Depth extends 0
   ? string
   : unknown extends T
     ? string
     : T extends readonly (infer Element)[]
-      ? `${number}` | `${number}.${SubPath<NonNullable<Element>, Deeper[Depth]>}`
+      ? `${number}` | `${number}.${SubPath<Inside<Element>, Deeper[Depth]>}`
       : T extends object
-        ? { [Key in keyof T & string]-?: Key | `${Key}.${SubPath<NonNullable<T[Key]>, Deeper[Depth]>}` }[keyof T &
-            string]
+        ? { [Key in keyof T & string]-?: Key | `${Key}.${SubPath<Inside<T[Key]>, Deeper[Depth]>}` }[keyof T & string]
         : never;
 
 /**
@@ -33,20 +35,20 @@ export type PathValue<T, P extends string> = unknown extends T
   ? unknown
   : T extends readonly (infer Element)[]
     ? P extends `${number}.${infer Rest}`
-      ? PathValue<NonNullable<Element>, Rest>
+      ? PathValue<Inside<Element>, Rest>
       : Element
     : P extends keyof T
       ? T[P]
       : P extends `${infer Key}.${infer Rest}`
         ? Key extends keyof T
-          ? PathValue<NonNullable<T[Key]>, Rest>
+          ? PathValue<Inside<T[Key]>, Rest>
           : never
         : never;
 
 type Present<V> = Exclude<V, undefined>;
-type Element<V> = unknown extends V ? unknown : Extract<V, readonly unknown[]>[number];
-/** `Type`, where a field of type `V` can be one. */
-type If<V, Type, Value> = unknown extends V ? Value : Extract<V, Type> extends never ? never : Value;
+/** The part of a field's type that an operator can use; all of it, where the field's type is not known. */
+type Only<V, Usable> = unknown extends V ? Usable : Extract<V, Usable>;
+type Element<V> = Only<V, readonly unknown[]>[number];
 
 /**
  * The value that `where` takes for an operator on a field of type `V`; `never` where the operator makes no sense.
@@ -59,15 +61,13 @@ export type Operand<V, O extends Operator> = O extends '==' | '!='
   : O extends 'in' | 'notIn'
     ? readonly (Present<V> | null)[]
     : O extends '>' | '>=' | '<' | '<='
-      ? If<
-          V,
-          number | string | boolean,
-          unknown extends V ? number | string | boolean | null : Extract<V, number | string | boolean> | null
-        >
+      ? Only<V, number | string | boolean>
       : O extends 'startsWith' | 'endsWith' | 'contains'
-        ? If<V, string, string>
+        ? Only<V, string> extends never
+          ? never
+          : string
         : O extends 'arrayContains'
           ? Element<V>
           : O extends 'arrayContainsAny'
-            ? If<V, readonly unknown[], readonly Element<V>[]>
+            ? readonly Element<V>[]
             : boolean;
