@@ -1,6 +1,6 @@
 import type { AckMessage, ConflictMessage, ErrorMessage, WireErrorCode } from '../protocol.js';
 import type { Outcome } from './committer.js';
-import type { Invalid } from './parse.js';
+import { type Invalid, originOf } from './parse.js';
 import type { Write } from './write-rules.js';
 
 export const iso = (ms: number): string => new Date(ms).toISOString();
@@ -13,13 +13,6 @@ export const errorMessage = (
 
 export const invalidMessage = ({ reason, metadata }: Invalid): ErrorMessage =>
   errorMessage('INVALID_MESSAGE', reason, metadata);
-
-/** Which write an error is about. */
-export const writeOrigin = ({ collection, recordId, opId }: Write): NonNullable<ErrorMessage['metadata']> => ({
-  ...(opId !== undefined && { opId }),
-  collection,
-  recordId,
-});
 
 /** The answer to a write with an `opId`. */
 export function answerTo(write: Write, opId: string, outcome: Outcome): AckMessage | ConflictMessage | ErrorMessage {
@@ -34,6 +27,6 @@ export function answerTo(write: Write, opId: string, outcome: Outcome): AckMessa
       return { type: 'conflict', collection, recordId, data, timestamp: iso(updatedAt), metadata: { opId, version } };
     }
     case 'refused':
-      return errorMessage(outcome.code, outcome.reason, writeOrigin(write));
+      return errorMessage(outcome.code, outcome.reason, originOf(write));
   }
 }

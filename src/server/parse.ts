@@ -67,8 +67,10 @@ const isStrings = (value: unknown): value is string[] =>
 
 const shortString = (value: unknown): string | undefined => (badName(value) ? undefined : (value as string));
 
+type Origin = NonNullable<ErrorMessage['metadata']>;
+
 /** What the sender needs to tell which of its messages was refused. */
-function origin(message: Fields): NonNullable<ErrorMessage['metadata']> {
+function origin(message: Fields): Origin {
   const meta = isFields(message.metadata) ? message.metadata : {};
   const named = {
     opId: shortString(meta.opId),
@@ -78,6 +80,9 @@ function origin(message: Fields): NonNullable<ErrorMessage['metadata']> {
   };
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
 }
+
+/** The same of a message that was understood. */
+export const originOf = (message: Incoming): Origin => origin({ ...message, metadata: message });
 
 export function parseFilter(value: unknown): WireFilter | string {
   if (!isFields(value)) return 'filter must be an object';

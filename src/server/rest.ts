@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RestBatchAnswer, RestPage, RestRecord } from '../protocol.js';
 import type { Access } from './access.js';
-import { answerTo, errorMessage, invalidMessage, iso, writeOrigin } from './answers.js';
+import { answerTo, errorMessage, invalidMessage, iso } from './answers.js';
 import type { Authenticator } from './authenticate.js';
 import type { Committer, Outcome } from './committer.js';
 import { type Answer, corsHeaders, isAnswer, preflight, problem, readJson, respond, statusOf } from './http.js';
 import { legacyPull, parseLegacyQuery } from './legacy-pull.js';
 import type { Settings, SyncUser } from './options.js';
 import { readPage } from './pages.js';
-import { parseBatchItem, parseMessage, unsafeReason } from './parse.js';
+import { originOf, parseBatchItem, parseMessage, unsafeReason } from './parse.js';
 import { createLimiters } from './rate-limit.js';
 import type { StoredRecord } from './store.js';
 import type { Write } from './write-rules.js';
@@ -109,7 +109,7 @@ export function createRest({ settings, access, authenticate, committer, sweep, h
         // The request itself has paid for the first.
         const retryAfter = i === 0 ? 0 : takeOne(key);
         if (retryAfter > 0) {
-          return errorMessage('RATE_LIMIT_EXCEEDED', 'Too many changes', { ...writeOrigin(wanted), retryAfter });
+          return errorMessage('RATE_LIMIT_EXCEEDED', 'Too many changes', { ...originOf(wanted), retryAfter });
         }
         return new Promise((resolve) => {
           lane.submit(wanted, user, (outcome) => resolve(answerTo(wanted, wanted.opId ?? '', outcome)));

@@ -1,53 +1,49 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { ServerMessage, SubscribedMessage, WireErrorCode } from '../protocol.js';
-import type { Access } from './access.js';
-import { answerTo, errorMessage, invalidMessage, iso, writeOrigin } from './answers.js';
+import type { SubscribedMessage, WireErrorCode, WireFilter } from '../protocol.js';
+import type { Access, Sees } from './access.js';
+import { answerTo, errorMessage, invalidMessage, iso } from './answers.js';
 import type { Authenticator } from './authenticate.js';
 import type { Committer } from './committer.js';
-import type { FanOut, Subscriber } from './fan-out.js';
-import type { Prepared } from './frame.js';
-import type { Settings, SyncUser } from './options.js';
+import type { FanOut } from './fan-out.js';
+import { createInbox } from './inbox.js';
+import type { SyncUser } from './options.js';
+import { createOutlet, type OutletContext } from './outlet.js';
 import { readPage, wireRecord } from './pages.js';
-import { type Incoming, type Invalid, parseFrame, type Subscribe } from './parse.js';
+import { type Incoming, type Invalid, originOf, parseFrame, type Subscribe } from './parse.js';
 import { createLimiter } from './rate-limit.js';
 import type { Write } from './write-rules.js';
 
 /** What all sessions share. */
-export interface SessionContext {
-  readonly settings: Settings;
+export interface SessionContext extends OutletContext {
   readonly access: Access;
   readonly authenticate: Authenticator;
   readonly committer: Committer;
   readonly fanOut: FanOut;
-  readonly counters: { messagesIn: number; messagesOut: number; dropped: number };
-  /** Counts one more connection of this user; false if there are too many. The function gives the place back. */
+  /** Counts one more connection of this user; undefined if there are too many. The function gives the place back. */
   seat(user: SyncUser): (() => void) | undefined;
   sweep(): void;
-  /** Writes a whole frame beside `ws`. */
-  write(socket: Duplex, frame: Buffer): void;
 }
 
 export interface Session {
   /** Time of the last sign of life, ms, on the clock of `performance.now()`. */
   readonly heardAt: number;
-  /** Drops the connection of a client that is silent. */
+  /** Ends the connection of a client that is silent. */
   expire(): void;
 }
 
-/** Close codes of our own: 4401 a wrong or missing token, 4408 a silent client. 1013 asks to come again later. */
+/** Close codes. Our own are 4401, a wrong or missing token, and 4408, a silent client. 1013: come again later. */
 const REFUSED = 4401;
 const SILENT = 4408;
 const LATER = 1013;
 const FAILED = 1011;
 
-/** So many messages or writes may wait, or so much text, before the socket is read no further. */
-const MAX_WAITING = 256;
-const MAX_WAITING_LENGTH = 1_048_576;
+/** Writes of one client that may wait for `authorize`. */
+const MAX_WRITES = 256;
 const MAX_SUBSCRIPTIONS = 1000;
 
-/** One client: reads its messages in order, answers them, and hands it events. */
+/** One client: who it is, what it is subscribed to, and the answers to its messages. */
 export function openSession(
   context: SessionContext,
   ws: WebSocket,
@@ -56,63 +52,20 @@ export function openSession(
   token: string | undefined,
 ): Session {
   const { settings, access, committer, fanOut, counters } = context;
-  const { now, log, store, maxBufferedBytes, perMessageDeflate } = settings;
+  const { now, log, store, pageSize } = settings;
   const limiter = createLimiter(settings.rateLimit, now);
-  const subscriptions = new Map<string, Subscribe>();
-  const inbox: string[] = [];
-  /** Collections whose events were dropped since the socket became too slow; undefined: it keeps up. */
-  let missed: Set<string> | undefined;
+  const subscriptions = new Map<string, WireFilter | undefined>();
   let heardAt = performance.now();
-  let busy = false;
-  let waitingLength = 0;
   let user: SyncUser | null = null;
   let admitted = false;
   let release: (() => void) | undefined;
   let authTimer: NodeJS.Timeout | undefined;
 
-  const isOpen = () => ws.readyState === ws.OPEN;
-
-  function send(message: ServerMessage): void {
-    sendText(JSON.stringify(message));
-  }
-
-  function sendText(text: string): void {
-    if (!isOpen()) return;
-    counters.messagesOut++;
-    ws.send(text);
-  }
-
-  /** Calls back once all that was sent so far has left: a ping is behind it in the queue. */
-  const drained = () => new Promise<void>((resolve) => ws.ping(undefined, false, () => resolve()));
-
-  const subscriber: Subscriber = {
-    deliver(collection, event) {
-      if (!isOpen()) return;
-      if (!missed && ws.bufferedAmount > maxBufferedBytes) {
-        missed = new Set();
-        void drained().then(catchUp);
-      }
-      if (missed) {
-        missed.add(collection);
-        counters.dropped++;
-        return;
-      }
-      counters.messagesOut++;
-      write(event);
-    },
-  };
-  // `ws` builds each frame anew; without compression the same bytes do for all sockets.
-  const write: (event: Prepared) => void = perMessageDeflate
-    ? (event) => ws.send(event.text)
-    : (event) => context.write(socket, event.frame);
-
-  function catchUp(): void {
-    const collections = missed ?? [];
-    missed = undefined;
-    for (const collection of collections) {
-      if (subscriptions.has(collection)) send(subscribed(collection, { gap: true }));
-    }
-  }
+  const outlet = createOutlet(context, ws, socket, (collection) => {
+    if (subscriptions.has(collection)) outlet.send(subscribed(collection, { gap: true }));
+  });
+  const { send, isOpen } = outlet;
+  const lane = committer.lane(outlet);
 
   function subscribed(collection: string, extra: SubscribedMessage['metadata']): SubscribedMessage {
     const metadata = { ...extra, seq: store.seq(collection) };
@@ -124,17 +77,14 @@ export function openSession(
     ws.close(closeCode, code);
   }
 
-  /** Who the token belongs to, and whether there is room. Undefined: the connection is closed. */
+  /** Finds out who the token belongs to, and whether there is room. False: not let in, perhaps closed already. */
   async function admit(secret: string | undefined): Promise<boolean> {
-    const answer = await context.authenticate(secret, request);
+    const identity = await context.authenticate(secret, request);
     if (!isOpen()) return false;
-    if (answer.kind === 'unknown') {
-      refuse('SERVER_ERROR', 'The token could not be checked; try again', FAILED);
-      return false;
-    }
-    if (answer.kind === 'refused') return false;
-    const next = answer.user;
-    if (next?.id !== user?.id || !admitted) {
+    if (identity.kind === 'unknown') refuse('SERVER_ERROR', 'The token could not be checked; try again', FAILED);
+    if (identity.kind !== 'known') return false;
+    const next = identity.user;
+    if (!admitted || next?.id !== user?.id) {
       release?.();
       release = next ? context.seat(next) : undefined;
       if (next && !release) {
@@ -166,57 +116,60 @@ export function openSession(
 
   /** Another user has taken over the connection. */
   async function checkSubscriptions(): Promise<void> {
-    for (const [collection, { filter }] of subscriptions) {
-      if (await access.subscribe(user, collection)) {
-        fanOut.subscribe(subscriber, collection, access.reader(user, collection, filter));
-      } else {
-        drop(collection);
-        send(errorMessage('UNAUTHORIZED', `Not allowed to read collection '${collection}'`, { collection }));
-      }
+    for (const [collection, filter] of subscriptions) {
+      const allowed = await access.subscribe(user, collection);
+      if (!isOpen()) return;
+      if (allowed) fanOut.subscribe(outlet, collection, access.reader(user, collection, filter));
+      else refuseSubscription('UNAUTHORIZED', `Not allowed to read collection '${collection}'`, { collection });
     }
   }
 
-  function drop(collection: string): void {
+  function unsubscribe(collection: string): void {
     subscriptions.delete(collection);
-    fanOut.unsubscribe(subscriber, collection);
+    fanOut.unsubscribe(outlet, collection);
+  }
+
+  function refuseSubscription(
+    code: WireErrorCode,
+    error: string,
+    about: { readonly collection: string; readonly requestId?: string },
+  ): void {
+    unsubscribe(about.collection);
+    send(errorMessage(code, error, about));
   }
 
   async function subscribe(message: Subscribe): Promise<void> {
     const { collection, requestId, since } = message;
-    const metadata = { ...(requestId !== undefined && { requestId }), collection };
+    const echo = requestId === undefined ? {} : { requestId };
+    const about = { ...echo, collection };
     if (!access.exists(collection)) {
-      send(errorMessage('COLLECTION_NOT_FOUND', `There is no collection '${collection}'`, metadata));
-      return;
+      return refuseSubscription('COLLECTION_NOT_FOUND', `There is no collection '${collection}'`, about);
     }
     if (subscriptions.size >= MAX_SUBSCRIPTIONS && !subscriptions.has(collection)) {
-      send(errorMessage('INVALID_MESSAGE', `More than ${MAX_SUBSCRIPTIONS} subscriptions`, metadata));
-      return;
+      return refuseSubscription('INVALID_MESSAGE', `More than ${MAX_SUBSCRIPTIONS} subscriptions`, about);
     }
     if (!(await access.subscribe(user, collection))) {
-      drop(collection);
-      send(errorMessage('UNAUTHORIZED', `Not allowed to read collection '${collection}'`, metadata));
-      return;
+      return refuseSubscription('UNAUTHORIZED', `Not allowed to read collection '${collection}'`, about);
     }
-    // The sender's own writes come before what it asked for after them.
+    // What the client wrote before it asked comes before the answer.
     await lane.idle();
     if (!isOpen()) return;
-    const filter = message.filter ?? subscriptions.get(collection)?.filter;
+    const filter = message.filter ?? subscriptions.get(collection);
     const sees = access.reader(user, collection, filter);
-    // From here to the answer nothing may be awaited: no commit falls between the sequence number and the first event.
+    // From here to the answer nothing is awaited: no commit falls between the sequence number and the first event.
     committer.flush();
     context.sweep();
-    subscriptions.set(collection, { ...message, ...(filter && { filter }) });
-    fanOut.subscribe(subscriber, collection, sees);
-    const echo = requestId === undefined ? {} : { requestId };
+    subscriptions.set(collection, filter);
+    fanOut.subscribe(outlet, collection, sees);
     send(subscribed(collection, { ...echo, ...(!sees && { recordCount: store.count(collection) }) }));
-    if (since !== undefined) await pull(message, since, sees);
+    if (since !== undefined) await sendPage(message, since, sees);
   }
 
-  async function pull(message: Subscribe, since: number, sees: ReturnType<Access['reader']>): Promise<void> {
+  async function sendPage(message: Subscribe, since: number, sees: Sees | undefined): Promise<void> {
     const { collection, requestId, snapshot } = message;
-    const limit = Math.min(message.limit ?? settings.pageSize, settings.pageSize);
-    const request = { collection, since, limit, snapshot, sees };
-    const page = await readPage(store, request, (record) => JSON.stringify(wireRecord(record)));
+    const limit = Math.min(message.limit ?? pageSize, pageSize);
+    const wanted = { collection, since, limit, snapshot, sees };
+    const page = await readPage(store, wanted, (record) => JSON.stringify(wireRecord(record)));
     const metadata = {
       ...(requestId !== undefined && { requestId }),
       seq: page.seq,
@@ -224,115 +177,78 @@ export function openSession(
     };
     const rest = JSON.stringify({ timestamp: iso(now()), metadata }).slice(1);
     const name = JSON.stringify(collection);
-    sendText(`{"type":"sync","collection":${name},"data":{"records":[${page.records.join(',')}]},${rest}`);
+    outlet.sendText(`{"type":"sync","collection":${name},"data":{"records":[${page.records.join(',')}]},${rest}`);
   }
 
-  function submit(message: Write): void {
+  function submit(message: Write): void | Promise<void> {
     const { opId } = message;
     lane.submit(message, user, (outcome) => {
       if (opId !== undefined) send(answerTo(message, opId, outcome));
-      else if (outcome.kind === 'refused') send(errorMessage(outcome.code, outcome.reason, writeOrigin(message)));
+      else if (outcome.kind === 'refused') send(errorMessage(outcome.code, outcome.reason, originOf(message)));
     });
+    // A slow `authorize` must not let writes pile up.
+    if (lane.size >= MAX_WRITES) return lane.idle();
   }
 
-  function handle(message: Incoming | Invalid): void | Promise<void> {
-    const retryAfter = limiter();
-    if (retryAfter > 0) {
-      const about = 'collection' in message ? { collection: message.collection } : {};
-      const ids = message.type === 'invalid' ? message.metadata : 'opId' in message ? writeOrigin(message) : about;
-      const requestId = 'requestId' in message && message.requestId ? { requestId: message.requestId } : {};
-      send(errorMessage('RATE_LIMIT_EXCEEDED', 'Too many messages', { ...ids, ...requestId, retryAfter }));
-      return undefined;
-    }
+  function answer(message: Incoming): void | Promise<void> {
     switch (message.type) {
-      case 'invalid':
-        return send(invalidMessage(message));
       case 'ping':
         return send({ type: 'pong', timestamp: iso(now()) });
       case 'auth':
         return authenticate(message.token);
     }
     if (!admitted) {
-      const { collection } = message;
-      return send(errorMessage('AUTH_FAILED', 'Send {"type":"auth","token":...} first', { collection }));
+      return send(errorMessage('AUTH_FAILED', 'Send {"type":"auth","token":...} first', originOf(message)));
     }
     switch (message.type) {
       case 'subscribe':
         return subscribe(message);
       case 'unsubscribe':
-        drop(message.collection);
+        unsubscribe(message.collection);
         return send({ type: 'unsubscribed', collection: message.collection });
       default:
-        submit(message);
-        // A slow `authorize`, or a client that does not read its answers, must not fill the memory.
-        return lane.size >= MAX_WAITING ? lane.idle() : undefined;
+        return submit(message);
     }
   }
 
-  /** Messages are handled one after another; while one takes its time the others wait. */
-  async function work(first: Promise<void>): Promise<void> {
-    busy = true;
-    let step: void | Promise<void> = first;
-    for (;;) {
-      await step?.catch(failed);
-      if (ws.bufferedAmount > maxBufferedBytes) await drained();
-      const text = inbox.shift();
-      waitingLength -= text?.length ?? 0;
-      if (text === undefined || !isOpen()) break;
-      step = take(text);
+  function handle(message: Incoming | Invalid): void | Promise<void> {
+    const retryAfter = limiter();
+    if (retryAfter > 0) {
+      const about = message.type === 'invalid' ? message.metadata : originOf(message);
+      return send(
+        errorMessage('RATE_LIMIT_EXCEEDED', `Too many messages; wait ${retryAfter} ms`, { ...about, retryAfter }),
+      );
     }
-    busy = false;
-    if (ws.isPaused) ws.resume();
+    return message.type === 'invalid' ? send(invalidMessage(message)) : answer(message);
   }
 
-  function failed(error: unknown): void {
-    log('error', 'A message could not be handled', { error });
-    send(errorMessage('SERVER_ERROR', 'The server could not handle the message'));
-  }
-
-  function take(text: string): void | Promise<void> {
-    try {
-      return handle(parseFrame(text));
-    } catch (error) {
-      failed(error);
-    }
-  }
-
-  function receive(text: string): void {
-    if (busy) {
-      inbox.push(text);
-      waitingLength += text.length;
-      if (inbox.length >= MAX_WAITING || waitingLength >= MAX_WAITING_LENGTH) ws.pause();
-      return;
-    }
-    const step = take(text);
-    if (step !== undefined) void work(step);
-    else if (ws.bufferedAmount > maxBufferedBytes) void work(Promise.resolve());
-  }
-
+  const inbox = createInbox(
+    ws,
+    outlet,
+    (text) => handle(parseFrame(text)),
+    (error) => {
+      log('error', 'A message could not be handled', { error });
+      send(errorMessage('SERVER_ERROR', 'The server could not handle the message'));
+    },
+  );
   const hear = () => {
     heardAt = performance.now();
   };
-  const lane = committer.lane(subscriber);
   ws.on('ping', hear);
   ws.on('pong', hear);
   ws.on('message', (data, isBinary) => {
     hear();
     counters.messagesIn++;
     if (isBinary) send(errorMessage('INVALID_MESSAGE', 'Messages are text frames'));
-    else receive(data.toString());
+    else inbox.receive(data.toString());
   });
   ws.on('error', (error) => log('debug', 'A connection failed', { error }));
   ws.on('close', () => {
     clearTimeout(authTimer);
-    inbox.length = 0;
-    for (const collection of subscriptions.keys()) fanOut.unsubscribe(subscriber, collection);
-    subscriptions.clear();
+    for (const collection of subscriptions.keys()) unsubscribe(collection);
     release?.();
-    release = undefined;
   });
-
-  void work(welcome());
+  inbox.hold(welcome());
 
   return {
     get heardAt() {
