@@ -18,7 +18,8 @@ const ours = (path: string): boolean => /^(src|adapters)\//.test(path);
 const folder = (path: string): string | undefined => /^adapters\/[^/]+\//.exec(path)?.[0];
 const standalone = ['src/change.ts', 'src/errors.ts', 'src/protocol.ts'];
 const outside = (to: string): boolean => /^(\.\.|synclayer|test|scripts|examples|bench)(\/|$)/.test(to);
-const mayUseNode = (path: string): boolean => path.startsWith('src/server/') || path === 'src/store/sqlite.ts';
+const mayUseNode = (path: string): boolean =>
+  path.startsWith('src/server/') || path === 'src/store/sqlite.ts' || path.startsWith('src/testing/node/');
 
 function forbidden({ from, to, kind }: Import): string | undefined {
   if (to === COMPUTED) return 'neither bundlers nor this check can follow it';
@@ -32,15 +33,10 @@ function forbidden({ from, to, kind }: Import): string | undefined {
   if (standalone.includes(from) && ours(to)) return `${from} imports nothing of ours`;
   if (to.startsWith('adapters/') && !(from === 'src/transport/registry.ts' && kind === 'dynamic'))
     return 'src reaches adapters only from src/transport/registry.ts, by import()';
-  if (
-    from.startsWith('src/sync/') &&
-    to.startsWith('src/transport/') &&
-    kind !== 'type' &&
-    to !== 'src/transport/backoff.ts'
-  )
-    return 'src/sync takes only types from src/transport (and values from backoff.ts)';
+  if (from.startsWith('src/sync/') && to === 'src/transport/registry.ts' && kind !== 'type')
+    return 'src/sync is given its transport and knows none by name';
   if (isBuiltin(to) && kind !== 'type' && !mayUseNode(from))
-    return 'only src/server and src/store/sqlite.ts may import Node: the rest runs in browsers';
+    return 'only src/server, src/testing/node and src/store/sqlite.ts may import Node: the rest runs in browsers';
   if (outside(to)) return 'src imports nothing from outside src';
   return undefined;
 }

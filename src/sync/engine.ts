@@ -209,6 +209,7 @@ export async function createEngine(options: EngineOptions) {
   // The link
 
   let wasConnected = false;
+  const waiters: (() => void)[] = [];
   const connection = createConnection({
     transport,
     backoff: { base: options.reconnectDelay, max: options.maxReconnectDelay },
@@ -222,6 +223,7 @@ export async function createEngine(options: EngineOptions) {
     const up = state.status === 'connected';
     metrics.connected(up);
     log('debug', `connection: ${state.status}`);
+    if (state.status !== 'connecting') for (const resolve of waiters.splice(0)) resolve();
     if (up) {
       wasConnected = true;
       pushFailures = 0;
@@ -238,6 +240,9 @@ export async function createEngine(options: EngineOptions) {
     }
     updateStatus();
   }
+
+  /** Resolves when the attempt to connect that is under way has come to an end, good or bad. */
+  const attemptEnded = (): Promise<void> => new Promise((resolve) => waiters.push(resolve));
 
   function stopSessions(): void {
     for (const session of sessions()) session.stop();
@@ -399,7 +404,10 @@ export async function createEngine(options: EngineOptions) {
 
     async syncNow(): Promise<void> {
       if (closed) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.');
+      if (paused) throw new SyncLayerError('UNSUPPORTED', 'SyncLayer is paused; call resume() before syncNow().');
       await applyRealtimeFlag();
+      link();
+      if (connection.state.status === 'connecting') await attemptEnded();
       await round(pullAndPush);
       await journal.flushed();
     },

@@ -59,9 +59,13 @@ export function createPusher({ transport, replicas, clockOffset, flushed, mayPus
     }
     const later = new Map<string, SyncLayerError>();
     // Marked durably before it leaves: after a crash the same push is repeated, never another under its opId.
-    for (const [collection, { replica }] of replicas) replica.markSent(batch.filter((entry) => entry.collection === collection));
+    for (const [collection, { replica }] of replicas)
+      replica.markSent(batch.filter((entry) => entry.collection === collection));
     await flushed();
-    const results = await transport.push(batch.map((entry) => outgoing(entry, clockOffset())), { signal });
+    const results = await transport.push(
+      batch.map((entry) => outgoing(entry, clockOffset())),
+      { signal },
+    );
     if (signal.aborted) return later;
     if (results.length !== batch.length) {
       const message = `The ${transport.name} transport answered ${results.length} of ${batch.length} pushed changes.`;
@@ -94,10 +98,11 @@ export function createPusher({ transport, replicas, clockOffset, flushed, mayPus
           const head = replicas.get(collection)?.replica.head(recordId);
           return head?.opId === opId ? [head] : [];
         });
-        if (batch.length > 0) for (const [opId, error] of await pushBatch(batch, signal)) {
-          tried.add(opId);
-          failure = error;
-        }
+        if (batch.length > 0)
+          for (const [opId, error] of await pushBatch(batch, signal)) {
+            tried.add(opId);
+            failure = error;
+          }
       }
     }
     if (failure) throw failure;

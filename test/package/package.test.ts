@@ -128,3 +128,14 @@ test.each(['all.mts', 'all.cts'])(
 test('the lockfile names no registry', () => {
   expect(readFileSync('package-lock.json', 'utf8')).not.toMatch(/"resolved"|registry\.|\.tgz/);
 });
+
+test('the examples that README.md marks as running do run, as they stand', () => {
+  const blocks = [...readFileSync('README.md', 'utf8').matchAll(/<!-- run -->\n```ts\n(.*?)```/gs)];
+  expect(blocks.length).toBeGreaterThan(0);
+  for (const [index, [, code]] of blocks.entries()) {
+    write(`readme-${index}.mjs`, code ?? '');
+    const output = run(process.execPath, [`readme-${index}.mjs`]);
+    expect(output).toMatch(/text: 'Buy milk',\s+done: false/);
+    expect(output).toMatch(/phase: 'paused', pending: 1/);
+  }
+}, 60_000);
