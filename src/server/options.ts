@@ -13,25 +13,18 @@ export interface SyncUser {
 }
 
 /** What `authorize` is asked. `user` is null where no `authenticate` is configured. */
-export type AuthorizeRequest =
-  | { readonly action: 'subscribe'; readonly user: SyncUser | null; readonly collection: string }
-  | {
-      readonly action: 'read';
-      readonly user: SyncUser | null;
-      readonly collection: string;
-      readonly recordId: string;
-      readonly row: Row;
-    }
+export type AuthorizeRequest = { readonly user: SyncUser | null; readonly collection: string } & (
+  | { readonly action: 'subscribe'; readonly recordId?: never; readonly row?: never; readonly previous?: never }
+  | { readonly action: 'read'; readonly recordId: string; readonly row: Row; readonly previous?: never }
   | {
       readonly action: 'write';
-      readonly user: SyncUser | null;
-      readonly collection: string;
       readonly recordId: string;
       /** The row as it would be; null for a delete. */
       readonly row: Row | null;
       /** The row as it is; null if there is none. */
       readonly previous: Row | null;
-    };
+    }
+);
 
 export type Authenticate = (
   token: string | undefined,
