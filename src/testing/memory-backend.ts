@@ -14,14 +14,15 @@ export interface MemoryRecord {
 type Listener = (change: Change) => void;
 
 /**
- * A backend in memory, shared by any number of `memoryTransport`s, and a second hand on its data for tests.
+ * A backend in memory, shared by any number of `memoryTransport`s, and a second hand on its data for tests. `now` is its
+ * clock, in ms since 1970: the default is this device's.
  *
  * @example
  * const backend = memoryBackend();
  * backend.write('todos', '1', { text: 'Milk' });
  * const sync = await createSyncLayer({ transport: memoryTransport({ backend }), collections: ['todos'] });
  */
-export function memoryBackend() {
+export function memoryBackend({ now = Date.now }: { readonly now?: () => number } = {}) {
   const collections = new Map<string, Map<string, MemoryRecord>>();
   const listeners = new Set<Listener>();
   /** Which push made which version: a repeated one is not applied twice. */
@@ -42,7 +43,7 @@ export function memoryBackend() {
   ): MemoryRecord {
     const table = records(collection);
     const before = table.get(id);
-    const record: MemoryRecord = { id, data: data && { ...data, id }, seq: ++seq, time: options.time ?? Date.now() };
+    const record: MemoryRecord = { id, data: data && { ...data, id }, seq: ++seq, time: options.time ?? now() };
     if (data === null && options.hard) table.delete(id);
     else table.set(id, record);
     if (options.opId !== undefined) operations.set(options.opId, record.seq);
@@ -85,6 +86,7 @@ export function memoryBackend() {
     get seq(): number {
       return seq;
     },
+    now,
     listen(listener: Listener): () => void {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -40,9 +40,9 @@ export interface MemoryWire {
   partialFields: readonly string[] | undefined;
   /** Each live event comes this often. */
   copies: number;
-  /** Called before each step, which fails with what this throws. */
+  /** Called before each step (each page of `keys`), which fails with what this throws. `subscribe` cannot wait for it. */
   before: (
-    step: 'connect' | 'pull' | 'push' | 'fetch' | 'keys',
+    step: 'connect' | 'subscribe' | 'pull' | 'push' | 'fetch' | 'keys',
     detail?: PullRequest | readonly OutgoingChange[],
   ) => void | Promise<void>;
   /** Pushes are applied, then their answer is lost. */
@@ -131,7 +131,7 @@ export function memoryTransport(
   };
 
   async function step(
-    name: keyof MemoryWire['calls'] & ('connect' | 'pull' | 'push' | 'fetch' | 'keys'),
+    name: 'connect' | 'pull' | 'push' | 'fetch',
     detail?: PullRequest | readonly OutgoingChange[],
   ): Promise<void> {
     calls[name] += 1;
@@ -143,7 +143,7 @@ export function memoryTransport(
     const count = Math.min(limit, pageCap);
     const log = backend.log(collection);
     const position = (from ?? {}) as { readonly after?: number; readonly time?: number; readonly id?: string };
-    const serverTime = Date.now();
+    const serverTime = backend.now();
     if (cursor === 'timestamp') {
       const time =
         position.time === undefined ? Number.NEGATIVE_INFINITY : start ? position.time - overlap : position.time;
@@ -222,6 +222,7 @@ export function memoryTransport(
     },
     subscribe({ collection }, sink) {
       calls.subscribe += 1;
+      void wire.before('subscribe');
       sinks.set(collection, sink);
       if (wire.ack === 'at once') queueMicrotask(() => sinks.get(collection) === sink && sink.live());
       return () => {
@@ -249,10 +250,18 @@ export function memoryTransport(
       deletes === 'tombstones'
         ? undefined
         : async function* keys(collection): AsyncGenerator<RecordKey[]> {
-            await step('keys');
-            yield backend
-              .log(collection)
-              .flatMap(({ id, data, seq }) => (data ? [{ recordId: id, version: seq }] : []));
+            calls.keys += 1;
+            let from = 0;
+            let page: MemoryRecord[];
+            do {
+              await wire.before('keys');
+              page = backend
+                .log(collection)
+                .filter(({ seq, data }) => data && seq > from)
+                .slice(0, pageCap);
+              from = page.at(-1)?.seq ?? from;
+              yield page.map(({ id, seq }) => ({ recordId: id, version: seq }));
+            } while (page.length > 0);
           },
     async disconnect() {},
     async close() {
