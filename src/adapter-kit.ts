@@ -10,7 +10,7 @@ export {
 } from './change.js';
 export { disposition, type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
 export { deepEqual } from './json.js';
-export { parseOptions } from './options.js';
+export { parseOptions, rule } from './options.js';
 export type * from './protocol.js';
 export { tokenExpiry } from './transport/auth.js';
 export { backoffDelay } from './transport/backoff.js';

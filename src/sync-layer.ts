@@ -1,5 +1,6 @@
 import { createCollection } from './collection.js';
-import { type CollectionsConfig, parseConfig, type StoreConfig, type SyncLayerConfig } from './config.js';
+import type { CollectionsConfig, StoreConfig, SyncLayerConfig } from './config.js';
+import { parseConfig } from './config-rules.js';
 import { SyncLayerError, toSyncLayerError } from './errors.js';
 import { createEmitter } from './events.js';
 import type { Inspection, SyncLayerInstance } from './instance.js';

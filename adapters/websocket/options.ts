@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { AuthToken } from '../../src/adapter-kit.js';
+import { type AuthToken, rule } from '../../src/adapter-kit.js';
 
 /** What `websocketTransport` takes. Times in ms, sizes in bytes. */
 export interface WebSocketTransportOptions {
@@ -26,31 +26,43 @@ export interface WebSocketTransportOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
-const number = (fallback: number) =>
-  z._default(z.number({ error: 'a number' }).check(z.positive({ error: 'a number above 0' })), fallback);
-const address = (scheme: 'ws' | 'http') => {
-  const error = `a URL that begins with ${scheme}:// or ${scheme}s://`;
-  return z.optional(z.string({ error }).check(z.regex(new RegExp(`^${scheme}s?://.`), { error })));
-};
-const fn = <T>(error: string) => z.custom<T>((value) => typeof value === 'function', { error });
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const positive = (fallback: number) =>
+  z._default(
+    rule<number>('a number above 0', (value) => Number.isFinite(value) && Number(value) > 0),
+    fallback,
+  );
+const address = (scheme: 'ws' | 'http') =>
+  z.optional(
+    rule<string>(
+      `a URL that begins with ${scheme}:// or ${scheme}s://`,
+      (value) => typeof value === 'string' && new RegExp(`^${scheme}s?://.`).test(value) && URL.canParse(value),
+    ),
+  );
 
 export const optionsSchema = z
   .strictObject({
     url: address('ws'),
     baseUrl: address('http'),
     authToken: z.optional(
-      z.union([z.string(), fn<Exclude<AuthToken, string>>('')], { error: 'a string, or a function that returns one' }),
+      rule<AuthToken>(
+        'a string, or a function that returns one',
+        (value) => typeof value === 'string' || isFunction(value),
+      ),
     ),
-    authMode: z._default(z.enum(['message', 'query'], { error: '"message" or "query"' }), 'message'),
-    pingInterval: number(30_000),
-    pongTimeout: number(10_000),
-    requestTimeout: number(15_000),
-    maxPayload: number(1_048_576),
-    overlap: number(10_000),
-    WebSocket: z.optional(fn<typeof globalThis.WebSocket>('a WebSocket class')),
-    fetch: z.optional(fn<typeof globalThis.fetch>('a fetch function')),
+    authMode: z._default(
+      rule<'message' | 'query'>('"message" or "query"', (value) => value === 'message' || value === 'query'),
+      'message',
+    ),
+    pingInterval: positive(30_000),
+    pongTimeout: positive(10_000),
+    requestTimeout: positive(15_000),
+    maxPayload: positive(1_048_576),
+    overlap: positive(10_000),
+    WebSocket: z.optional(rule<typeof globalThis.WebSocket>('a WebSocket class', isFunction)),
+    fetch: z.optional(rule<typeof globalThis.fetch>('a fetch function', isFunction)),
   })
-  .check(z.refine(({ url, baseUrl }) => url || baseUrl, { error: 'complete: set url, or baseUrl for polling only' }));
+  .check(z.refine(({ url, baseUrl }) => url || baseUrl, { path: ['url'], error: 'set, or baseUrl for polling only' }));
 
 /** The options with their defaults. */
 export type ParsedOptions = z.output<typeof optionsSchema>;

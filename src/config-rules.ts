@@ -1,0 +1,150 @@
+import * as z from 'zod/mini';
+import type { SyncLayerConfig } from './config.js';
+import { parseOptions, rule } from './options.js';
+
+type Anything = Readonly<Record<string, unknown>>;
+
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isText = (value: unknown): boolean => isString(value) && value !== '';
+const isObject = (value: unknown): value is Anything =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isWhole = (least: number, value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= least;
+const has = (value: unknown, methods: string): boolean =>
+  isObject(value) && methods.split(' ').every((method) => isFunction(value[method]));
+const of = (value: unknown, key: string): unknown => (isObject(value) ? value[key] : undefined);
+
+/** Longest setTimeout: what is longer fires at once. */
+const LONGEST = 2 ** 31 - 1;
+
+const optional = (expected: string, test: (value: unknown) => boolean) => z.optional(rule(expected, test));
+const must = (condition: unknown, expected: string, test: (value: unknown) => boolean) =>
+  condition ? rule(expected, test) : optional(expected, test);
+const object = (shape: Record<string, z.ZodMiniType>) => z.strictObject(shape, { error: 'an object' });
+/** An object whose keys the app chose. */
+const named = (names: readonly string[], make: (name: string) => z.ZodMiniType) =>
+  object(Object.fromEntries(names.map((name) => [name, make(name)])));
+
+const count = (what: string, least = 0) =>
+  optional(`a whole number of ${what}, ${least} or more`, (value) => isWhole(least, value));
+const isMs = (least: number, value: unknown): boolean => isWhole(least, value) && (value as number) <= LONGEST;
+const ms = (least = 0) =>
+  optional(`a whole number of milliseconds, ${least} to ${LONGEST}`, (value) => isMs(least, value));
+const flag = optional('true or false', (value) => typeof value === 'boolean');
+const oneOf = (...values: readonly string[]) =>
+  optional(
+    `one of ${values.map((value) => `"${value}"`).join(', ')}`,
+    (value) => isString(value) && values.includes(value),
+  );
+const url = (condition: unknown, ...schemes: readonly string[]) =>
+  must(
+    condition,
+    `a URL that begins with ${schemes.join(' or ')}`,
+    (value) => isString(value) && URL.canParse(value) && schemes.some((scheme) => value.startsWith(scheme)),
+  );
+
+const fieldNames = [
+  'an array of field names',
+  (value: unknown) => Array.isArray(value) && value.every(isString),
+] as const;
+const filter = (value: unknown) =>
+  z.optional(
+    object({
+      where: optional('an object of fields and their values', isObject),
+      since: optional(
+        'ms since 1970, or an ISO date',
+        (since) => Number.isFinite(since) || (isString(since) && !Number.isNaN(Date.parse(since))),
+      ),
+      limit: count('rows', 1),
+      fields: optional(...fieldNames),
+      excludeFields: of(value, 'fields')
+        ? optional('left out where "fields" is given', () => false)
+        : optional(...fieldNames),
+    }),
+  );
+
+const conflictStrategy = oneOf('lastWriteWins', 'serverWins', 'clientWins', 'custom');
+const customConflictResolver = (needed: boolean) =>
+  must(needed, 'a function (conflict) => row, since conflictStrategy is "custom"', isFunction);
+
+const stores: Record<string, Record<string, z.ZodMiniType>> = {
+  memory: {},
+  indexeddb: { name: optional('a name', isText) },
+  sqlite: { path: rule('the path of a file', isText), synchronous: oneOf('full', 'normal') },
+};
+
+/** The rules for this configuration: what one setting must be depends on the others. */
+function schemaFor(config: Anything) {
+  const { collections, store, syncFilters, customConflictResolver: resolver } = config;
+  const list = Array.isArray(collections) ? collections.filter(isText) : [];
+  const names: readonly string[] = isObject(collections) ? Object.keys(collections) : list;
+  const collection = (name: string) => {
+    const value = of(collections, name);
+    return object({
+      schema: optional('a Standard Schema, such as z.object({ ... })', (schema) => '~standard' in Object(schema)),
+      filter: filter(of(value, 'filter')),
+      conflictStrategy,
+      customConflictResolver: customConflictResolver(of(value, 'conflictStrategy') === 'custom' && !resolver),
+    });
+  };
+  const storeType = String(of(store, 'type'));
+  return object({
+    transport: must(
+      !config.websocketUrl && !config.baseUrl,
+      '{ type: "websocket", url } or another transport, unless websocketUrl or baseUrl is set',
+      (value) => (isObject(value) && isText(value.type)) || has(value, 'connect subscribe pull push close'),
+    ),
+    collections:
+      isObject(collections) && names.length > 0
+        ? named(names, collection)
+        : rule(
+            'an array of names or an object { name: { schema } }, with at least one',
+            () => list.length > 0 && list.length === (collections as unknown[]).length,
+          ),
+    store: Object.hasOwn(stores, storeType)
+      ? object({ type: z.unknown(), ...stores[storeType] })
+      : optional(
+          '{ type: "memory" }, { type: "indexeddb", name }, { type: "sqlite", path }, or a LocalStore',
+          (value) => has(value, 'open read commit clear close'),
+        ),
+    baseUrl: url(false, 'http://', 'https://'),
+    websocketUrl: url(config.enableRealtimeSync === true && !config.transport, 'ws://', 'wss://'),
+    authToken: optional('a string, or a function that returns one', (value) => isString(value) || isFunction(value)),
+    syncInterval: ms(100),
+    enableAutoSync: flag,
+    maxRetries: count('retries'),
+    syncFilters: z.optional(named(names, (name) => filter(of(syncFilters, name)))),
+    conflictStrategy,
+    customConflictResolver: customConflictResolver(config.conflictStrategy === 'custom'),
+    enableRealtimeSync: optional(
+      'true, false, or a function that returns one',
+      (value) => typeof value === 'boolean' || isFunction(value),
+    ),
+    websocketReconnectDelay: ms(),
+    maxReconnectDelay: ms(),
+    maxWebsocketReconnectAttempts: count('attempts'),
+    connectTimeout: ms(1),
+    auditInterval: ms(1000),
+    pageSize: count('rows', 1),
+    bufferLimit: count('changes', 1),
+    disconnectInBackground: optional(
+      `a whole number of milliseconds, 0 to ${LONGEST}, or false`,
+      (value) => value === false || isMs(0, value),
+    ),
+    logger: z.optional(
+      object({
+        enabled: flag,
+        minLevel: oneOf('debug', 'info', 'warn', 'error'),
+        customLogger: optional('a function (level, message, details) => void', isFunction),
+      }),
+    ),
+  });
+}
+
+/**
+ * The configuration, checked. Throws CONFIG_INVALID with every problem, its key and the fix.
+ */
+export function parseConfig(input: SyncLayerConfig): SyncLayerConfig {
+  parseOptions(schemaFor(Object(input)), input, 'createSyncLayer');
+  return input;
+}
