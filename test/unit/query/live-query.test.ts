@@ -49,12 +49,12 @@ describe('the first notification', () => {
     expect(results).toEqual([2]);
   });
 
-  test('does not come after stop or close', async () => {
+  test.each(['stop', 'close'])('does not come after %s', async (end) => {
     const memory = five();
     let calls = 0;
-    createLiveQuery(memory.source, all, () => calls++)();
-    createLiveQuery(memory.source, all, () => calls++);
-    memory.close();
+    const stop = createLiveQuery(memory.source, all, () => calls++);
+    if (end === 'stop') stop();
+    else memory.close();
     await Promise.resolve();
     expect(calls).toBe(0);
   });

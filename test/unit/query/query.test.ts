@@ -73,6 +73,21 @@ describe('get', () => {
     );
   });
 
+  test('without an order a limit ends the search', async () => {
+    let reads = 0;
+    const many = Array.from({ length: 1000 }, (_, index) => ({
+      id: `r${index}`,
+      get n() {
+        reads++;
+        return index;
+      },
+    }));
+    const query = createQuery(createMemorySource(many).source).where('n', '>=', 10);
+    expect(ids(await query.offset(1).limit(2).get())).toEqual(['r11', 'r12']);
+    expect(await query.limit(2).count()).toBe(2);
+    expect(reads).toBeLessThan(40);
+  });
+
   test('a small limit does not sort everything', async () => {
     let reads = 0;
     const size = 20_000;

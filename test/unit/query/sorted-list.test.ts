@@ -93,16 +93,18 @@ test('thousands of random changes leave what a plain array would hold', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 700 }),
-      fc.array(fc.tuple(fc.nat({ max: 900 }), fc.option(fc.nat({ max: 30 }))), { minLength: 1, maxLength: 2000 }),
-      (initial, steps) => {
-        const model = new Map(Array.from({ length: initial }, (_, id) => [id, { id, rank: id % 10 } as Item]));
+      // Few ranks make many ties, many ranks none.
+      fc.constantFrom(10, 100_000),
+      fc.array(fc.tuple(fc.nat({ max: 900 }), fc.option(fc.nat({ max: 100_000 }))), { minLength: 1, maxLength: 2000 }),
+      (initial, ranks, steps) => {
+        const model = new Map(Array.from({ length: initial }, (_, id) => [id, { id, rank: id % ranks } as Item]));
         const { list } = createList([...model.values()]);
         for (const [id, rank] of steps) {
           const before = model.get(id);
           if (before) list.remove(before);
           model.delete(id);
           if (rank === null) continue;
-          const after = { id, rank };
+          const after = { id, rank: rank % ranks };
           list.put(after);
           model.set(id, after);
         }
@@ -111,6 +113,14 @@ test('thousands of random changes leave what a plain array would hold', () => {
     ),
     { numRuns: 100 },
   );
+});
+
+test('what was put behind the loaded items is found again', () => {
+  const items = Array.from({ length: 2000 }, (_, id) => ({ id, rank: id }));
+  const { list } = createList(items.slice(0, 300));
+  for (const item of items.slice(300)) list.put(item);
+  for (const item of items.slice(250)) list.remove(item);
+  expect(list.slice(0, ALL)).toEqual(items.slice(0, 250));
 });
 
 test.each([
