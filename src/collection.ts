@@ -1,5 +1,6 @@
 import type { Row } from './change.js';
 import { SyncLayerError } from './errors.js';
+import { newId } from './id.js';
 import { cloneJson, deepEqual, handOut } from './json.js';
 import { createQuery, type Query } from './query/query.js';
 import type { RowSource } from './query/types.js';
@@ -7,6 +8,13 @@ import type { CollectionCore } from './sync/collection-core.js';
 
 /** A row as it comes out: with its id, and read-only. */
 export type Stored<T> = T extends { readonly id: string } ? T : T & { readonly id: string };
+
+/** A row as it goes in: `save` makes an id where there is none. */
+export type Unsaved<T> = string extends keyof T
+  ? T
+  : T extends { readonly id: unknown }
+    ? Omit<T, 'id'> & { readonly id?: string | undefined }
+    : T & { readonly id?: string | undefined };
 
 /** Rows of one name, local first. Every write is durable here before it resolves, and sent when it can be. */
 export interface Collection<Out extends object = Row, In extends object = Out> extends Query<Stored<Out>> {
@@ -20,7 +28,7 @@ export interface Collection<Out extends object = Row, In extends object = Out> e
    * @example
    * const id = await todos.save({ text: 'Buy milk', done: false });
    */
-  save(data: In, id?: string): Promise<string>;
+  save(data: Unsaved<In>, id?: string): Promise<string>;
   /** The row, or undefined. */
   get(id: string): Promise<Stored<Out> | undefined>;
   /** Without an id: all rows, as `getAll`. */
@@ -33,11 +41,11 @@ export interface Collection<Out extends object = Row, In extends object = Out> e
    * @example
    * await todos.update(id, { done: true });
    */
-  update(id: string, changes: { readonly [K in keyof In]?: In[K] | undefined }): Promise<void>;
+  update(id: string, changes: { readonly [K in Exclude<keyof In, 'id'>]?: In[K] | undefined }): Promise<void>;
   /** Deletes a row. One that does not exist is no error. */
   delete(id: string): Promise<void>;
   /** Stores many rows as one commit, with one notification. Resolves with their ids. Nothing is stored if one is bad. */
-  saveAll(rows: readonly In[]): Promise<string[]>;
+  saveAll(rows: readonly Unsaved<In>[]): Promise<string[]>;
   deleteAll(ids: readonly string[]): Promise<void>;
 }
 
@@ -51,10 +59,10 @@ export interface CollectionOptions {
   readonly closed: AbortSignal;
 }
 
-/** An id that every backend and every URL can carry. */
+/** An id that every backend and every URL can carry: `..` would be taken for a path, half a character for a mistake. */
 function checkId(collection: string, id: unknown): string {
-  if (typeof id === 'string' && id !== '' && id.length <= 1000) return id;
-  const message = `"${collection}" got an id that is not a string of 1 to 1000 characters. Pass one, or none: save() makes one.`;
+  if (typeof id === 'string' && id.length <= 1000 && !/^\.{0,2}$|\p{Surrogate}/u.test(id)) return id;
+  const message = `"${collection}" got an id that is not a string of 1 to 1000 characters (or is "." or ".."). Pass one, or none: save() makes one.`;
   throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection } });
 }
 
@@ -88,22 +96,19 @@ export function createCollection<Out extends object, In extends object>({
     return deepEqual(parsed, row) ? row : (cloneJson({ ...parsed, id }, `${name}/${id}`) as Row);
   }
 
-  const idOf = (data: object, id?: string): string =>
-    checkId(name, id ?? (data as { id?: unknown }).id ?? crypto.randomUUID());
-
-  function checkRow(data: unknown): asserts data is object {
-    if (typeof data === 'object' && data !== null && !Array.isArray(data)) return;
-    throw new SyncLayerError(
-      'VALIDATION_FAILED',
-      `"${name}" stores objects; got ${data === null ? 'null' : Array.isArray(data) ? 'an array' : `a ${typeof data}`}.`,
-    );
+  function checkRow(data: unknown): asserts data is Row {
+    const proto: unknown = Object.getPrototypeOf(Object(data));
+    // Spread, a Date or a Map would be an empty row.
+    if (Object(data) === data && (proto === null || Object.getPrototypeOf(proto) === null)) return;
+    const what = data === null ? 'null' : typeof data === 'object' ? `a ${data.constructor.name || 'class instance'}` : typeof data;
+    throw new SyncLayerError('VALIDATION_FAILED', `"${name}" stores plain objects; got ${what}.`);
   }
 
-  async function saveAll(items: readonly (readonly [data: object, id?: string | undefined])[]): Promise<string[]> {
+  async function saveAll(items: readonly (readonly [data: unknown, id?: string | undefined])[]): Promise<string[]> {
     checkOpen();
     const rows = items.map(([data, id]) => {
       checkRow(data);
-      return prepare(data, idOf(data, id));
+      return prepare(data, checkId(name, id ?? data.id ?? newId()));
     });
     replica.edit(rows.map((row) => [row.id as string, row]));
     await commit();
@@ -130,7 +135,7 @@ export function createCollection<Out extends object, In extends object>({
     get,
     getAll: () => query.get(),
     save: async (data, id) => (await saveAll([[data, id]]))[0] as string,
-    saveAll: (rows) => saveAll(rows.map((row) => [row])),
+    saveAll: async (rows) => saveAll(Array.from(rows, (row) => [row])),
     async update(id, changes) {
       checkOpen();
       checkRow(changes);

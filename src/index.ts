@@ -1,5 +1,5 @@
 export { type Change, compareVersions, type Row, type Version } from './change.js';
-export type { Collection, Stored } from './collection.js';
+export type { Collection, Stored, Unsaved } from './collection.js';
 export type { CollectionConfig, CollectionsConfig, StoreConfig, SyncLayerConfig } from './config.js';
 export { SyncLayer } from './default-instance.js';
 export { type Disposition, disposition, type ErrorCode, isSyncLayerError, SyncLayerError } from './errors.js';

@@ -1,4 +1,5 @@
 import type { Row } from '../change.js';
+import { newId } from '../id.js';
 import type { Delta } from '../query/types.js';
 import type { Journal } from '../store/journal.js';
 import type { LocalStore } from '../store/store.js';
@@ -69,7 +70,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     maxRetries: options.maxRetries,
     clockOffset: clock.offset,
     nextOrder: options.nextOrder,
-    newId: () => crypto.randomUUID(),
+    newId,
     hooks: {
       write: journal.append,
       changed: notify,
