@@ -7,6 +7,8 @@ import type { MetricsSnapshot } from './metrics.js';
 import { createSyncLayer } from './sync-layer.js';
 
 let instance: SyncLayerInstance | undefined;
+/** From `init` to `dispose`: two calls of `init` in one turn must not open the store twice. */
+let starting: Promise<unknown> | undefined;
 let logger: LoggerOptions | undefined;
 
 function current(): SyncLayerInstance {
@@ -22,27 +24,39 @@ function current(): SyncLayerInstance {
  * await SyncLayer.collection('todos').save({ text: 'Buy milk' });
  */
 export const SyncLayer = {
+  /** Throws what `createSyncLayer` throws, and CONFIG_INVALID if it was called before. After a failure it may be again. */
   async init<const C extends CollectionsConfig>(config: SyncLayerConfig<C>): Promise<SyncLayerInstance<C>> {
-    if (instance)
+    if (starting)
       throw new SyncLayerError('CONFIG_INVALID', 'SyncLayer is initialised already; await SyncLayer.dispose() first.');
-    const created = await createSyncLayer<C>(logger ? { logger, ...config } : config);
-    instance = created as unknown as SyncLayerInstance;
-    return created;
+    const creating = createSyncLayer<C>(logger ? { logger, ...config } : config);
+    starting = creating;
+    try {
+      const created = await creating;
+      instance = created as unknown as SyncLayerInstance;
+      return created;
+    } catch (error) {
+      starting = undefined;
+      throw error;
+    }
   },
+  /** Throws CONFIG_INVALID before `init`, as all below do, but for `configureLogger` and `dispose`. */
   get instance(): SyncLayerInstance {
     return current();
   },
   collection: <T extends object>(name: string): Collection<T> => current().collection<T>(name),
-  syncNow: (): Promise<void> => current().syncNow(),
+  syncNow: async (): Promise<void> => current().syncNow(),
   getMetrics: (): MetricsSnapshot => current().metrics(),
   /** May be called before `init`. */
   configureLogger(options: LoggerOptions): void {
-    logger = { enabled: true, ...options };
+    logger = { ...logger, enabled: true, ...options };
     instance?.configureLogger(options);
   },
+  /** Closes it. Afterwards `init` may be called again. */
   async dispose(): Promise<void> {
+    await starting?.catch(() => undefined);
     const closing = instance;
     instance = undefined;
+    starting = undefined;
     await closing?.close();
   },
 };

@@ -6,7 +6,10 @@ export interface EnvironmentListener {
 
 type Target = Pick<EventTarget, 'addEventListener' | 'removeEventListener'>;
 
-/** Listens to `online`, `offline` and `visibilitychange` where they exist. Returns the way to stop. */
+/**
+ * Listens to `online`, `offline` and `visibilitychange` where they exist, and tells at once if the start is offline or
+ * hidden. Returns the way to stop.
+ */
 export function watchEnvironment(listener: EnvironmentListener): () => void {
   const { document, navigator } = globalThis as { document?: Document; navigator?: Navigator };
   const page = globalThis as Partial<Target>;
@@ -18,6 +21,7 @@ export function watchEnvironment(listener: EnvironmentListener): () => void {
   page.addEventListener?.('offline', onOffline);
   document?.addEventListener('visibilitychange', onVisibility);
   if (navigator?.onLine === false) onOffline();
+  if (document?.visibilityState === 'hidden') onVisibility();
   return () => {
     page.removeEventListener?.('online', onOnline);
     page.removeEventListener?.('offline', onOffline);

@@ -30,7 +30,14 @@ export function createLogger(initial: LoggerOptions = {}): { log: Log; configure
   return {
     log(level, message, details) {
       if (!options.enabled || order.indexOf(level) < order.indexOf(options.minLevel ?? 'info')) return;
-      (options.customLogger ?? toConsole)(level, message, details);
+      try {
+        (options.customLogger ?? toConsole)(level, message, details);
+      } catch (error) {
+        // Not in the middle of what was being logged; the app's tools see it all the same.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
     },
     configure(next) {
       options = { ...options, enabled: true, ...next };

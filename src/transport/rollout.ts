@@ -1,3 +1,5 @@
+import { SyncLayerError } from '../errors.js';
+
 export interface RolloutOptions {
   /** Share of the keys for which it is on, 0 to 100. */
   readonly percent: number;
@@ -10,10 +12,16 @@ export interface RolloutOptions {
 /**
  * A stable percentage roll-out, for `enableRealtimeSync`.
  *
+ * @throws SyncLayerError CONFIG_INVALID if `percent` is not 0 to 100, or `key` is empty: everybody without a key would
+ *   be in or out together.
  * @example
  * createSyncLayer({ ..., enableRealtimeSync: rollout({ percent: 20, key: user.id }) });
  */
 export const rollout = ({ percent, key, name = 'realtime' }: RolloutOptions): (() => boolean) => {
+  if (!(percent >= 0 && percent <= 100) || typeof key !== 'string' || key === '') {
+    const message = 'rollout needs a percent from 0 to 100, and as key a string that tells users apart, e.g. user.id.';
+    throw new SyncLayerError('CONFIG_INVALID', message);
+  }
   const place = fnv1a(`${name}:${key}`) % 10_000;
   return () => place < percent * 100;
 };
