@@ -1,0 +1,48 @@
+/** The element that a selector finds; its absence is a mistake in index.html. */
+export function find<E extends Element = HTMLElement>(selector: string, inside: ParentNode = document): E {
+  const element = inside.querySelector<E>(selector);
+  if (!element) throw new Error(`The page has no ${selector}.`);
+  return element;
+}
+
+/** A fresh copy of a template's content. */
+export const copyOf = (template: string): DocumentFragment =>
+  find<HTMLTemplateElement>(`template#${template}`).content.cloneNode(true) as DocumentFragment;
+
+/** An element with text. Text only: nothing of what users or backends say is ever taken for markup. */
+export function element<N extends keyof HTMLElementTagNameMap>(
+  name: N,
+  className: string,
+  ...content: (string | Node)[]
+): HTMLElementTagNameMap[N] {
+  const made = document.createElement(name);
+  made.className = className;
+  made.append(...content);
+  return made;
+}
+
+/** Calls `draw` in the next frame, once however often it was asked for. A hidden page draws when it is seen again. */
+export function eachFrame(draw: () => void): () => void {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      draw();
+    });
+  };
+}
+
+const numbers = new Intl.NumberFormat('en');
+export const formatCount = (count: number): string => numbers.format(count);
+
+const times = new Intl.DateTimeFormat('en', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+  hourCycle: 'h23',
+});
+/** `14:03:22.417` */
+export const formatTime = (time: number): string => times.format(time);

@@ -1,0 +1,30 @@
+/** A device's line to the backend. */
+export interface Wire {
+  /** For createSyncLayer. */
+  readonly url: string;
+  readonly isCut: boolean;
+  /** Loses the device's socket, and keeps it from getting another one. */
+  cut(): Promise<void>;
+  restore(): Promise<void>;
+}
+
+/** The wires are in the demo's server; this page only says when to cut. */
+export async function openWire(name: string, onChange: (wire: Wire) => void): Promise<Wire> {
+  let isCut = false;
+  const ask = async (method: 'GET' | 'POST', action = ''): Promise<void> => {
+    const response = await fetch(`/wires/${name}${action}`, { method });
+    if (!response.ok) throw new Error(`The demo's server answered ${response.status} about wire ${name}.`);
+    isCut = ((await response.json()) as { cut: boolean }).cut;
+    onChange(wire);
+  };
+  const wire: Wire = {
+    url: `${location.origin.replace(/^http/, 'ws')}/wire/${name}`,
+    get isCut() {
+      return isCut;
+    },
+    cut: () => ask('POST', '/cut'),
+    restore: () => ask('POST', '/restore'),
+  };
+  await ask('GET');
+  return wire;
+}
