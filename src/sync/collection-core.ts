@@ -58,8 +58,12 @@ export async function readMeta(store: LocalStore, collection: string, name: stri
 export async function openCollection(options: CollectionCoreOptions): Promise<CollectionCore> {
   const { name, settings, transport, store, journal, announcer, clock, fresh, hooks } = options;
   const listeners = new Set<(deltas: readonly Delta[]) => void>();
+  const queue: (readonly Delta[])[] = [];
+  /** A listener that edits makes a batch inside a batch: every listener still gets the first one first. */
   const notify = (deltas: readonly Delta[]): void => {
-    for (const listener of [...listeners]) listener(deltas);
+    if (queue.push(deltas) > 1) return;
+    for (const batch of queue) for (const listener of [...listeners]) listener(batch);
+    queue.length = 0;
   };
   const replica = createReplica({
     collection: name,
