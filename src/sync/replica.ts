@@ -59,7 +59,7 @@ export function createReplica(options: ReplicaOptions) {
   /** Ids that changed while somebody compares key lists: they say nothing about those. */
   const trackers = new Set<Set<string>>();
   let cursor: Cursor | null = null;
-  let batch: { writes: StoreWrite[]; deltas: Delta[] } | undefined;
+  let batch: { writes: StoreWrite[]; deltas: Delta[]; told: (() => void)[] } | undefined;
 
   /** Runs `work` as one batch: one store commit, one notification. */
   function transact(work: () => void): void {
@@ -67,7 +67,7 @@ export function createReplica(options: ReplicaOptions) {
       work();
       return;
     }
-    const current = { writes: [] as StoreWrite[], deltas: [] as Delta[] };
+    const current = { writes: [] as StoreWrite[], deltas: [] as Delta[], told: [] as (() => void)[] };
     batch = current;
     try {
       work();
@@ -75,8 +75,12 @@ export function createReplica(options: ReplicaOptions) {
       batch = undefined;
       if (current.writes.length > 0) hooks.write(current.writes);
       if (current.deltas.length > 0) hooks.changed(current.deltas);
+      for (const event of current.told) event();
     }
   }
+
+  /** Events wait for the end of their batch: a listener that edits must not find a record half changed. */
+  const tell = (event: () => void): void => void batch?.told.push(event);
 
   const write = (table: StoreWrite['table'], id: string, value: unknown): void => {
     batch?.writes.push({ table, key: [collection, id], value });
@@ -134,7 +138,7 @@ export function createReplica(options: ReplicaOptions) {
     for (const entry of entries) dropEntry(entry);
     if (row === state.row || deepEqual(row, state.row)) {
       setPending(id, state, []);
-      hooks.operation('synced', tail);
+      tell(() => hooks.operation('synced', tail));
     } else {
       const baseVersion = state.row ? state.version : null;
       const next: OutboxEntry = {
@@ -150,7 +154,7 @@ export function createReplica(options: ReplicaOptions) {
       setPending(id, state, [next]);
       saveEntry(next);
     }
-    if (conflict) hooks.conflict(conflict, row);
+    if (conflict) tell(() => hooks.conflict(conflict, row));
     return show(id, row);
   }
 
@@ -159,7 +163,7 @@ export function createReplica(options: ReplicaOptions) {
     const [head, next] = edits.entries;
     dropEntry(head);
     noteServer(id, state);
-    hooks.operation('synced', head);
+    tell(() => hooks.operation('synced', head));
     if (!next) {
       pending.delete(id);
       return show(id, state.row);
@@ -204,7 +208,7 @@ export function createReplica(options: ReplicaOptions) {
       else if (head?.sent) setPending(id, state, edits.entries);
       else delta = rebaseEdits(id, edits.entries, state);
     }
-    if (delta) hooks.remote(delta, change);
+    if (delta) tell(() => hooks.remote(delta, change));
   }
 
   /** Applies one change. Returns its id if it is partial and the row must be fetched. */
@@ -225,7 +229,7 @@ export function createReplica(options: ReplicaOptions) {
       applyState(id, { row, version: change.version, timestamp: change.timestamp }, change);
     } catch (error) {
       if (!(error instanceof SyncLayerError)) throw error;
-      hooks.invalid(error);
+      tell(() => hooks.invalid(error));
     }
     return undefined;
   }
@@ -260,7 +264,7 @@ export function createReplica(options: ReplicaOptions) {
           };
       saveEntry(entry);
       setPending(id, server, [...earlier, entry]);
-      hooks.operation('queued', entry);
+      tell(() => hooks.operation('queued', entry));
     }
     show(id, next);
   }
@@ -331,7 +335,10 @@ export function createReplica(options: ReplicaOptions) {
         for (const { id, value } of page) if (id === 'cursor') cursor = value as Cursor;
     },
 
-    /** Applies remote changes as one batch, with the cursor if it moves. Returns ids of partial ones to fetch. */
+    /**
+     * Applies remote changes as one batch, with the cursor if it moves. Returns ids of partial ones to fetch: until that is
+     * done the cursor stays, since after a failure or a crash nobody would know that their rows are missing.
+     */
     apply(changes: readonly Change[], next?: Cursor): string[] {
       const partial: string[] = [];
       transact(() => {
@@ -339,7 +346,7 @@ export function createReplica(options: ReplicaOptions) {
           const id = applyChange(change);
           if (id !== undefined) partial.push(id);
         }
-        if (next !== undefined) {
+        if (next !== undefined && partial.length === 0) {
           cursor = next;
           write('meta', 'cursor', next);
         }
@@ -418,7 +425,7 @@ export function createReplica(options: ReplicaOptions) {
           return data && accept(id, data, timestamp);
         } catch (error) {
           if (!(error instanceof SyncLayerError)) throw error;
-          hooks.invalid(error);
+          tell(() => hooks.invalid(error));
           return head.local;
         }
       };
@@ -428,7 +435,7 @@ export function createReplica(options: ReplicaOptions) {
           const row = accepted(result.data && head.local ? result.data : head.local, timestamp);
           const state = newest({ row, version, timestamp });
           const delta = finishHead(id, edits, state, state !== edits.server);
-          if (delta) hooks.remote(delta, undefined);
+          if (delta) tell(() => hooks.remote(delta, undefined));
         } else if (result.type === 'conflict') {
           const { version, timestamp } = result.current;
           const state = newest({ row: accepted(result.current.data, timestamp), version, timestamp });
@@ -439,7 +446,7 @@ export function createReplica(options: ReplicaOptions) {
           }
           noteServer(id, state);
           const delta = rebaseEdits(id, edits.entries, state);
-          if (delta) hooks.remote(delta, undefined);
+          if (delta) tell(() => hooks.remote(delta, undefined));
         } else if (result.type === 'retry' && head.attempts < options.maxRetries) {
           const again = { ...head, attempts: head.attempts + 1 };
           saveEntry(again);
@@ -457,7 +464,7 @@ export function createReplica(options: ReplicaOptions) {
             pending.delete(id);
             show(id, edits.server.row);
           }
-          hooks.operation('failed', aside);
+          tell(() => hooks.operation('failed', aside));
         }
         trim();
       });
