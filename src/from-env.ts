@@ -1,75 +1,100 @@
-import type { StoreConfig, SyncLayerConfig } from './config.js';
+import type { SyncLayerConfig } from './config.js';
 import { SyncLayerError } from './errors.js';
+import { suggest } from './options.js';
 
-type Env = Readonly<Record<string, string | undefined>>;
-
-const camel = (name: string): string =>
-  name.toLowerCase().replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-
-/** `SYNCLAYER_BASE_URL` and its like: the setting's name and how its text is read. */
-const settings = {
-  baseUrl: String,
-  websocketUrl: String,
-  authToken: String,
-  syncInterval: Number,
-  maxRetries: Number,
-  websocketReconnectDelay: Number,
-  maxReconnectDelay: Number,
-  maxWebsocketReconnectAttempts: Number,
-  connectTimeout: Number,
-  auditInterval: Number,
-  pageSize: Number,
-  enableAutoSync: toBoolean,
-  enableRealtimeSync: toBoolean,
-  conflictStrategy: String,
-  collections: (text: string) =>
-    text
-      .split(',')
-      .map((name) => name.trim())
-      .filter(Boolean),
+/** How the text of a variable is read; undefined says that it is something else. */
+const kinds = {
+  text: (text: string): unknown => text,
+  'a number': (text: string): unknown => (Number.isNaN(Number(text)) ? undefined : Number(text)),
+  'true or false': (text: string): unknown =>
+    /^(true|1|on|yes)$/i.test(text) ? true : /^(false|0|off|no)$/i.test(text) ? false : undefined,
+  'a number or false': (text: string): unknown => (text === 'false' ? false : kinds['a number'](text)),
+  'a list': (text: string): unknown => text.split(/[\s,]+/).filter(Boolean),
+  JSON: (text: string): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return undefined;
+    }
+  },
+  /** Only the transport knows what it is. A run of digits that no number can hold is an id. */
+  anything: (text: string): unknown => {
+    const value = kinds.JSON(text);
+    return value === undefined || (typeof value === 'number' && String(value) !== text) ? text : value;
+  },
 };
 
-function toBoolean(text: string): boolean {
-  if (/^(true|1|on|yes)$/i.test(text)) return true;
-  if (/^(false|0|off|no)$/i.test(text)) return false;
-  throw new SyncLayerError('CONFIG_INVALID', 'A SYNCLAYER_ENABLE_... variable must be true or false.');
-}
+const settings: Readonly<Record<string, keyof typeof kinds>> = {
+  'transport.type': 'text',
+  collections: 'a list',
+  'store.type': 'text',
+  'store.path': 'text',
+  'store.name': 'text',
+  'store.synchronous': 'text',
+  baseUrl: 'text',
+  websocketUrl: 'text',
+  authToken: 'text',
+  syncInterval: 'a number',
+  enableAutoSync: 'true or false',
+  maxRetries: 'a number',
+  syncFilters: 'JSON',
+  conflictStrategy: 'text',
+  enableRealtimeSync: 'true or false',
+  websocketReconnectDelay: 'a number',
+  maxReconnectDelay: 'a number',
+  maxWebsocketReconnectAttempts: 'a number',
+  connectTimeout: 'a number',
+  auditInterval: 'a number',
+  pageSize: 'a number',
+  bufferLimit: 'a number',
+  disconnectInBackground: 'a number or false',
+  'logger.enabled': 'true or false',
+  'logger.minLevel': 'text',
+};
+
+const PREFIX = 'SYNCLAYER_';
+
+const constantCase = (name: string): string => name.replace(/[A-Z]/g, '_$&').replace(/\W/g, '_').toUpperCase();
+const camelCase = (name: string): string =>
+  name.toLowerCase().replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /**
  * A configuration from environment variables, so that development and production differ in nothing else. Each setting is
- * `SYNCLAYER_` and its name: `SYNCLAYER_BASE_URL`, `SYNCLAYER_SYNC_INTERVAL`, `SYNCLAYER_COLLECTIONS=todos,users`.
- * `SYNCLAYER_TRANSPORT=supabase` names the backend, `SYNCLAYER_SUPABASE_URL` and its like are that one's options;
- * `SYNCLAYER_STORE=sqlite` with `SYNCLAYER_STORE_PATH`, or `SYNCLAYER_STORE_NAME`.
+ * `SYNCLAYER_` and its name: `SYNCLAYER_BASE_URL`, `SYNCLAYER_SYNC_INTERVAL` (ms), `SYNCLAYER_COLLECTIONS=todos,users`,
+ * `SYNCLAYER_LOGGER_MIN_LEVEL=debug`; `SYNCLAYER_STORE=sqlite` with `SYNCLAYER_STORE_PATH`, or `SYNCLAYER_STORE_NAME`.
+ * `SYNCLAYER_TRANSPORT=supabase` names the backend, `SYNCLAYER_SUPABASE_URL` and its like are that one's options: numbers,
+ * `true`, `false` and JSON are read as such, anything else is text, and `"123"` in quotes stays text. Empty variables are
+ * left out.
  *
  * @param env default `process.env`; in a browser pass what your bundler has, e.g. `import.meta.env`.
- * @throws SyncLayerError CONFIG_INVALID for a SYNCLAYER_ variable that is not known.
+ * @throws SyncLayerError CONFIG_INVALID for a SYNCLAYER_ variable that is not known, or that cannot be read.
  * @example
- * const sync = await createSyncLayer({ collections: { todos: { schema: Todo } }, ...fromEnv() });
+ * const sync = await createSyncLayer({ ...fromEnv(), collections: { todos: { schema: Todo } } });
  */
 export function fromEnv(
-  env: Env = (globalThis as { process?: { env: Env } }).process?.env ?? {},
+  env: Readonly<Record<string, unknown>> = (globalThis as { process?: { env: Record<string, unknown> } }).process
+    ?.env ?? {},
 ): Partial<SyncLayerConfig<readonly string[]>> {
+  const known = new Map(Object.keys(settings).map((key) => [constantCase(key.replace('.type', '')), key]));
+  const transport = env[`${PREFIX}TRANSPORT`];
+  const options = transport ? `${constantCase(String(transport))}_` : undefined;
   const config: Record<string, unknown> = {};
-  const options: Record<string, string> = {};
-  const store: Record<string, string> = {};
-  const transport = env.SYNCLAYER_TRANSPORT;
-  const prefix = transport && `${transport.toUpperCase().replaceAll('-', '_')}_`;
   for (const [variable, text] of Object.entries(env)) {
-    if (!variable.startsWith('SYNCLAYER_') || text === undefined || text === '') continue;
-    const name = variable.slice('SYNCLAYER_'.length);
-    const setting = camel(name);
-    if (name === 'TRANSPORT') continue;
-    if (name === 'STORE') store.type = text;
-    else if (name.startsWith('STORE_')) store[camel(name.slice('STORE_'.length))] = text;
-    // The transport's own name first: SYNCLAYER_WEBSOCKET_URL is the websocket transport's `url`, if that was named.
-    else if (prefix && name.startsWith(prefix)) options[camel(name.slice(prefix.length))] = text;
-    else if (Object.hasOwn(settings, setting)) config[setting] = settings[setting as keyof typeof settings](text);
-    else {
-      const message = `${variable} is not a SyncLayer setting. Known are SYNCLAYER_TRANSPORT, SYNCLAYER_STORE and the keys of docs/configuration.md${transport ? `; options of the ${transport} transport begin with SYNCLAYER_${prefix}` : ''}.`;
-      throw new SyncLayerError('CONFIG_INVALID', message);
+    if (!variable.startsWith(PREFIX) || typeof text !== 'string' || text === '') continue;
+    const name = variable.slice(PREFIX.length);
+    // Settings first: SYNCLAYER_WEBSOCKET_RECONNECT_DELAY is one, though the websocket transport's options begin so too.
+    const setting =
+      known.get(name) ??
+      (options && name.startsWith(options) ? `transport.${camelCase(name.slice(options.length))}` : undefined);
+    if (!setting) {
+      const fix = suggest(name, [...known.keys(), ...(options ? [`${options}...`] : [])], PREFIX);
+      throw new SyncLayerError('CONFIG_INVALID', `${variable} is not a setting; ${fix}`);
     }
+    const kind = settings[setting] ?? 'anything';
+    const value = kinds[kind](text);
+    if (value === undefined) throw new SyncLayerError('CONFIG_INVALID', `${variable} must be ${kind}.`);
+    const [key = '', inner] = setting.split('.');
+    config[key] = inner ? { ...(config[key] as object | undefined), [inner]: value } : value;
   }
-  if (transport) config.transport = { type: transport, ...options };
-  if (store.type) config.store = store as unknown as StoreConfig;
   return config as Partial<SyncLayerConfig<readonly string[]>>;
 }

@@ -1,7 +1,7 @@
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 export interface LoggerOptions {
-  /** Default false: the library is silent. */
+  /** Default true where options are given at all; without them the library is silent. */
   readonly enabled?: boolean;
   /** Default `info`. */
   readonly minLevel?: LogLevel;
@@ -25,8 +25,8 @@ const toConsole: Log = (level, message, details) => {
  * const { log, configure } = createLogger();
  * configure({ enabled: true, minLevel: 'debug' });
  */
-export function createLogger(initial: LoggerOptions = {}): { log: Log; configure(options: LoggerOptions): void } {
-  let options = initial;
+export function createLogger(initial?: LoggerOptions): { log: Log; configure(options: LoggerOptions): void } {
+  let options: LoggerOptions = initial ? { enabled: true, ...initial } : {};
   return {
     log(level, message, details) {
       if (!options.enabled || order.indexOf(level) < order.indexOf(options.minLevel ?? 'info')) return;

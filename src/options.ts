@@ -34,7 +34,7 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodMiniType, input: unknown
     return [`${path.join('.') || 'the argument'} must be ${issue.message} (${got(value)})`];
   }
   const known = Object.keys(shapeOf(path.reduce<unknown>((inner, key) => shapeOf(inner)?.[key], schema)) ?? {});
-  return issue.keys.map((key) => `${[...path, key].join('.')} is not an option; ${fix(key, known)}`);
+  return issue.keys.map((key) => `${[...path, key].join('.')} is not an option; ${suggest(key, known)}`);
 }
 
 /** What kind of value it is: enough to see the mistake, too little to give a secret away. */
@@ -51,15 +51,15 @@ function shapeOf(schema: unknown): Record<string, unknown> | undefined {
 }
 
 /** What to do about a name that is not known. */
-function fix(key: string, known: readonly string[]): string {
+export function suggest(key: string, known: readonly string[], prefix = ''): string {
   const low = key.toLowerCase();
   const far = known.map((name) => distance(name.toLowerCase(), low));
   const nearest = Math.min(...far);
   const close = known.filter((name, index) =>
     nearest <= Math.ceil(key.length / 3) ? far[index] === nearest : name.toLowerCase().includes(low),
   );
-  if (close.length > 0) return `did you mean ${close.map((name) => `"${name}"`).join(' or ')}?`;
-  return known.length > 0 ? `known are ${known.join(', ')}` : 'remove it';
+  if (close.length > 0) return `did you mean ${close.map((name) => `"${prefix}${name}"`).join(' or ')}?`;
+  return known.length > 0 ? `known are ${known.map((name) => prefix + name).join(', ')}` : 'remove it';
 }
 
 /** Levenshtein: how many letters to change, add or remove. */

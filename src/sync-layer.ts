@@ -38,9 +38,9 @@ function transportOf({
   baseUrl,
 }: SyncLayerConfig): RealtimeTransport | Promise<RealtimeTransport> {
   if (transport && isTransport(transport)) return transport;
-  return resolveTransport(
-    transport ?? { type: 'websocket', ...(websocketUrl && { url: websocketUrl }), ...(baseUrl && { baseUrl }) },
-  );
+  if (transport && transport.type !== 'websocket') return resolveTransport(transport);
+  const addresses = { ...(websocketUrl && { url: websocketUrl }), ...(baseUrl && { baseUrl }) };
+  return resolveTransport({ type: 'websocket', ...addresses, ...transport });
 }
 
 /**
