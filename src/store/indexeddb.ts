@@ -212,8 +212,9 @@ export function indexedDbStore({ name }: IndexedDbStoreOptions): LocalStore {
         // An array sorts after every string, so this is past the collection's last id.
         const range = IDBKeyRange.bound(from, [collection, []], true);
         const [keys, values] = await attempt('read', (db) => {
-          const { store } = db.transaction(table);
-          return Promise.all([store.getAllKeys(range, PAGE_ROWS), store.getAll(range, PAGE_ROWS)]);
+          const { store, done } = db.transaction(table);
+          // `done` too: nobody else would catch its rejection.
+          return Promise.all([store.getAllKeys(range, PAGE_ROWS), store.getAll(range, PAGE_ROWS), done]);
         });
         const page: StoreEntry[] = keys.map(([, id], index) => ({ id, value: values[index] }));
         if (page.length > 0) yield page;

@@ -359,15 +359,4 @@ export const storeCases: readonly StoreCase[] = [
       await opened(bed, (again) => holds(again, { 1: 1 }, 'what was there'));
     },
   },
-  {
-    name: 'what is read back is independent of what the caller does next with its batch',
-    run: (bed) =>
-      opened(bed, async (store) => {
-        const batch = [row('1', { v: 1 }), row('2', { v: 2 })];
-        const committed = store.commit(batch);
-        batch.length = 0;
-        await committed;
-        await holds(store, { 1: { v: 1 }, 2: { v: 2 } }, 'both rows');
-      }),
-  },
 ];
