@@ -12,9 +12,11 @@ export type Stored<T> = T extends { readonly id: string } ? T : T & { readonly i
 /** A row as it goes in: `save` makes an id where there is none. */
 export type Unsaved<T> = string extends keyof T
   ? T
-  : T extends { readonly id: unknown }
-    ? Omit<T, 'id'> & { readonly id?: string | undefined }
-    : T & { readonly id?: string | undefined };
+  : [keyof T] extends [never]
+    ? T
+    : T extends { readonly id: unknown }
+      ? Omit<T, 'id'> & { readonly id?: string | undefined }
+      : T & { readonly id?: string | undefined };
 
 /** Rows of one name, local first. Every write is durable here before it resolves, and sent when it can be. */
 export interface Collection<Out extends object = Row, In extends object = Out> extends Query<Stored<Out>> {
@@ -100,7 +102,12 @@ export function createCollection<Out extends object, In extends object>({
     const proto: unknown = Object.getPrototypeOf(Object(data));
     // Spread, a Date or a Map would be an empty row.
     if (Object(data) === data && (proto === null || Object.getPrototypeOf(proto) === null)) return;
-    const what = data === null ? 'null' : typeof data === 'object' ? `a ${data.constructor.name || 'class instance'}` : typeof data;
+    const what =
+      data === null
+        ? 'null'
+        : typeof data === 'object'
+          ? `a ${data.constructor.name || 'class instance'}`
+          : typeof data;
     throw new SyncLayerError('VALIDATION_FAILED', `"${name}" stores plain objects; got ${what}.`);
   }
 

@@ -42,7 +42,7 @@ function got(value: unknown): string {
   if (value === undefined) return 'it is missing';
   if (value === null || Number.isNaN(value)) return `got ${value}`;
   if (Array.isArray(value)) return 'got an array';
-  return `got ${typeof value === 'object' ? 'an' : value === '' ? 'an empty' : Number(value) < 0 ? 'a negative' : 'a'} ${typeof value}`;
+  return `got ${typeof value === 'object' ? 'an' : value === '' ? 'an empty' : Number.isFinite(value) && Number(value) < 0 ? 'a negative' : 'a'} ${typeof value}`;
 }
 
 function shapeOf(schema: unknown): Record<string, unknown> | undefined {
