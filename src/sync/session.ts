@@ -1,5 +1,6 @@
 import type { Change } from '../change.js';
 import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import { abortable } from '../transport/abortable.js';
 import type {
   Cursor,
   PullPage,
@@ -48,6 +49,8 @@ const FETCH_BATCH = 100;
 export function createSession(options: SessionOptions) {
   const { collection, transport, replica, filter, hooks } = options;
   let phase: SessionPhase = 'idle';
+  /** The phase outside of a catch-up: a pull alone makes nothing live, only the backend's word does. */
+  let resting: Exclude<SessionPhase, 'catching-up'> = 'idle';
   let unsubscribe: Unsubscribe | undefined;
   /** Aborts what this session waits for; replaced at each start. */
   let abort = new AbortController();
@@ -55,6 +58,7 @@ export function createSession(options: SessionOptions) {
   let flushQueued = false;
   let running: Promise<void> | undefined;
   let again = false;
+  let auditDue = false;
   /** A snapshot under way: it survives a failed page, so that a bad line does not start it over. */
   let snapshot:
     | { cursor: Cursor | null; readonly seen: Set<string>; readonly touched: ReturnType<Replica['track']> }
@@ -66,23 +70,35 @@ export function createSession(options: SessionOptions) {
     hooks.phase(next);
   }
 
-  function flushBuffer(): void {
-    const changes = buffer;
-    buffer = [];
-    if (changes.length === 0) return;
-    const partial = replica.apply(changes);
-    if (partial.length > 0) void complete(partial).catch((error: unknown) => onGap(String(error)));
+  function rest(next: typeof resting): void {
+    resting = next;
+    setPhase(next);
   }
 
-  /** Partial events: their rows are fetched; where that cannot be done, the pull brings them. */
-  async function complete(ids: readonly string[]): Promise<void> {
-    const fetch = transport.fetch?.bind(transport);
-    if (!fetch) return onGap('partial change');
+  /** Applies what is in the buffer. Returns the ids of partial changes, whose rows must be fetched. */
+  function applyBuffer(): string[] {
+    const changes = buffer;
+    buffer = [];
+    return changes.length > 0 ? replica.apply(changes) : [];
+  }
+
+  function flushBuffer(): void {
+    const partial = applyBuffer();
     const { signal } = abort;
-    for (let index = 0; index < ids.length; index += FETCH_BATCH) {
-      const changes = await fetch(collection, ids.slice(index, index + FETCH_BATCH), { signal });
-      if (signal.aborted) return;
-      replica.apply(changes);
+    if (partial.length === 0) return;
+    // What cannot be fetched lies behind the cursor: a pull brings it.
+    void complete(partial, signal).catch(() => signal.aborted || onGap('a partial change'));
+  }
+
+  async function complete(ids: readonly string[], signal: AbortSignal): Promise<void> {
+    if (!transport.fetch) {
+      const message = `${transport.name} gave a part of a row of "${collection}", and has no fetch to complete it.`;
+      throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter: transport.name });
+    }
+    const unique = [...new Set(ids)];
+    for (let index = 0; index < unique.length; index += FETCH_BATCH) {
+      const batch = unique.slice(index, index + FETCH_BATCH);
+      replica.apply(await abortable(transport.fetch(collection, batch, { signal }), signal));
     }
   }
 
@@ -92,8 +108,7 @@ export function createSession(options: SessionOptions) {
     if (buffer.length > options.bufferLimit) {
       // Bounded: what is dropped here lies behind the cursor, so one more pull brings it.
       buffer = [];
-      again = true;
-      if (!running) void catchUp().catch(ignore);
+      onGap('too many changes at once');
     } else if (!running && !flushQueued) {
       // One batch for all that arrives in this turn.
       flushQueued = true;
@@ -110,15 +125,18 @@ export function createSession(options: SessionOptions) {
   }
 
   async function pullPage(cursor: Cursor | null, start: boolean, signal: AbortSignal): Promise<PullPage> {
+    signal.throwIfAborted();
     const sentAt = Date.now();
-    const page = await transport.pull({ collection, cursor, start, limit: options.pageSize, filter, signal });
-    if (signal.aborted) throw new SyncLayerError('CLOSED', 'The pull was stopped.');
+    const request = { collection, cursor, start, limit: options.pageSize, filter, signal };
+    const page = await abortable(transport.pull(request), signal);
     if (page.serverTime !== undefined) hooks.clock(page.serverTime, sentAt);
     return page;
   }
 
   /** Returns how many changes came; `whole`: they were the entire collection, so no key can be missing. */
   async function pullAll(signal: AbortSignal): Promise<{ count: number; whole: boolean }> {
+    // Such a pull begins with the first row each time: what an unfinished one has seen may be gone by now.
+    if (transport.capabilities.cursor === 'snapshot') forget();
     let cursor = snapshot ? snapshot.cursor : replica.cursor;
     let whole = cursor === null;
     let count = 0;
@@ -132,19 +150,22 @@ export function createSession(options: SessionOptions) {
       cursor = page.cursor;
       count += page.changes.length;
       const ended = page.changes.length === 0;
+      // No cursor is stored before a snapshot is whole: after a crash in the middle the seen ids would be unknown, and
+      // rows deleted meanwhile would stay for ever.
+      const stored = snapshot && !ended ? undefined : cursor;
+      const partial = replica.apply(page.changes, stored);
+      if (partial.length > 0) {
+        await complete(partial, signal);
+        replica.apply([], stored);
+      }
       if (snapshot) {
         for (const { recordId, type } of page.changes) if (type !== 'delete') snapshot.seen.add(recordId);
-        // No cursor is stored before a snapshot is whole: after a crash in the middle the seen ids would be unknown,
-        // and rows deleted meanwhile would stay for ever.
         snapshot.cursor = cursor;
       }
-      const partial = replica.apply(page.changes, snapshot && !ended ? undefined : cursor);
-      if (partial.length > 0) await complete(partial);
       if (!ended) continue;
       if (snapshot) {
-        snapshot.touched.stop();
         replica.removeMissing(snapshot.seen, snapshot.touched.ids);
-        snapshot = undefined;
+        forget();
         whole = true;
       }
       return { count, whole };
@@ -157,18 +178,33 @@ export function createSession(options: SessionOptions) {
     const touched = replica.track();
     try {
       const keys = new Map<string, RecordKey>();
-      for await (const page of transport.keys(collection, { signal, filter }))
+      for await (const page of transport.keys(collection, { signal, filter })) {
+        signal.throwIfAborted();
         for (const key of page) keys.set(key.recordId, key);
-      if (signal.aborted) return;
+      }
+      signal.throwIfAborted();
       replica.removeMissing(keys, touched.ids);
       const outdated = replica.outdated(keys).filter((id) => !touched.ids.has(id));
-      if (outdated.length > 0 && transport.fetch) await complete(outdated);
+      if (outdated.length === 0) return;
+      if (transport.fetch) await complete(outdated, signal);
+      else {
+        // They lie before the cursor: all is read again.
+        forget();
+        snapshot = { cursor: null, seen: new Set(), touched: replica.track() };
+        await pullAll(signal);
+      }
     } finally {
       touched.stop();
     }
   }
 
+  function forget(): void {
+    snapshot?.touched.stop();
+    snapshot = undefined;
+  }
+
   function catchUp(audit = false): Promise<void> {
+    auditDue ||= audit;
     if (running) {
       again = true;
       return running;
@@ -182,8 +218,10 @@ export function createSession(options: SessionOptions) {
         const pulled = await pullAll(signal);
         count += pulled.count;
         // Hard deletes leave no trace in this backend's pulls; audits look at the versions of all others too.
-        if (audit || (transport.capabilities.deletes !== 'tombstones' && !pulled.whole)) await compareKeys(signal);
-      } while (again && !signal.aborted);
+        if (auditDue || (transport.capabilities.deletes !== 'tombstones' && !pulled.whole)) await compareKeys(signal);
+        signal.throwIfAborted();
+        auditDue = false;
+      } while (again);
       hooks.caughtUp(count);
     };
     const mine: Promise<void> = work().then(
@@ -191,13 +229,14 @@ export function createSession(options: SessionOptions) {
         if (running !== mine) return;
         running = undefined;
         flushBuffer();
-        setPhase(unsubscribe ? 'live' : 'idle');
+        setPhase(resting);
         if (again) void catchUp().catch(ignore);
       },
       (thrown: unknown) => {
         const error = toSyncLayerError(thrown, 'CONNECTION_LOST', `Reading "${collection}" failed; it is tried again.`);
         if (running === mine) {
           running = undefined;
+          setPhase(unsubscribe ? 'catching-up' : resting);
           // Versions protect what is here; holding the buffer back would only delay it.
           flushBuffer();
           hooks.failed(error);
@@ -209,16 +248,21 @@ export function createSession(options: SessionOptions) {
     return mine;
   }
 
-  function stop(): void {
-    abort.abort();
-    abort = new AbortController();
+  function endSubscription(): void {
     unsubscribe?.();
     unsubscribe = undefined;
+  }
+
+  function stop(): void {
+    abort.abort(new SyncLayerError('CLOSED', `Reading "${collection}" was stopped.`));
+    abort = new AbortController();
+    endSubscription();
     // Whatever still runs belongs to the past: its end changes nothing here.
     running = undefined;
     again = false;
-    flushBuffer();
-    setPhase('idle');
+    // A partial change is left to the next pull.
+    applyBuffer();
+    rest('idle');
   }
 
   return {
@@ -227,39 +271,38 @@ export function createSession(options: SessionOptions) {
     },
     start(): void {
       if (unsubscribe) return;
-      setPhase('subscribing');
+      rest('subscribing');
       let over = false;
       const guard =
         <A extends unknown[]>(fn: (...args: A) => void) =>
         (...args: A): void => {
           if (!over) fn(...args);
         };
-      const end = transport.subscribe(
-        { collection, filter },
-        {
-          change: guard(onChange),
-          live: guard(() => onGap('live')),
-          gap: guard(onGap),
-          error: guard((error) => {
-            over = true;
-            stop();
-            setPhase('failed');
-            hooks.lost(error);
-          }),
-        },
-      );
-      unsubscribe = () => {
+      const onError = guard((thrown: unknown) => {
         over = true;
-        end();
-      };
-      if (over) unsubscribe = undefined;
+        stop();
+        rest('failed');
+        hooks.lost(toSyncLayerError(thrown, 'PROTOCOL_VIOLATION', `The subscription to "${collection}" broke off.`));
+      });
+      const onLive = guard(() => {
+        resting = 'live';
+        onGap('live');
+      });
+      try {
+        const sink = { change: guard(onChange), live: onLive, gap: guard(onGap), error: onError };
+        const end = transport.subscribe({ collection, filter }, sink);
+        unsubscribe = () => {
+          over = true;
+          end();
+        };
+        if (over) endSubscription();
+      } catch (thrown) {
+        onError(thrown);
+      }
     },
     stop,
     /** Local data is gone: what an unfinished snapshot had seen says nothing any more. */
-    forget(): void {
-      snapshot?.touched.stop();
-      snapshot = undefined;
-    },
+    forget,
     /** Pulls what is new; `audit` compares all keys as well. Joins a catch-up under way. */
     catchUp,
   };

@@ -1,4 +1,5 @@
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
+import { abortable } from './abortable.js';
 import { type BackoffOptions, backoffDelay } from './backoff.js';
 import type { RealtimeTransport } from './transport.js';
 
@@ -55,13 +56,14 @@ export function createConnection(options: ConnectionOptions) {
     connecting = controller;
     const startedAt = Date.now();
     setState({ status: 'connecting', attempt: attempt + 1 });
+    // Whoever was told may have stopped it.
+    if (connecting !== controller) return;
     timer = setTimeout(() => {
       const message = `${transport.name} did not connect within ${options.connectTimeout} ms. Is the server up, and its address right?`;
       controller.abort(new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
     }, options.connectTimeout);
     try {
-      // Raced against the signal: a transport that ignores it must not hold us up.
-      await Promise.race([transport.connect({ signal: controller.signal }), aborted(controller.signal)]);
+      await abortable(transport.connect({ signal: controller.signal }), controller.signal);
       if (connecting !== controller) return;
       clearTimeout(timer);
       connecting = undefined;
@@ -128,6 +130,3 @@ export function createConnection(options: ConnectionOptions) {
 }
 
 export type Connection = ReturnType<typeof createConnection>;
-
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
