@@ -8,7 +8,10 @@ import type { AuthToken, RealtimeTransport, SyncFilter } from './transport/trans
 
 /** One collection's settings. */
 export interface CollectionConfig<S extends StandardSchemaV1 | undefined = StandardSchemaV1 | undefined> {
-  /** Any Standard Schema (zod, valibot, arktype ...), synchronous. Checks and types what is saved and what arrives. */
+  /**
+   * Any Standard Schema (zod, valibot, arktype ...), synchronous. Checks and types what is saved and what arrives. What it
+   * gives out must pass it again, as with defaults: a row is checked each time that it changes.
+   */
   readonly schema?: S;
   /** Which rows this device keeps. */
   readonly filter?: SyncFilter;
@@ -27,10 +30,19 @@ export type StoreConfig =
   | { readonly type: 'sqlite'; readonly path: string; readonly synchronous?: 'full' | 'normal' }
   | LocalStore;
 
+/** The transports that come with SyncLayer, and the name of any that was registered. */
+export type TransportName =
+  | 'websocket'
+  | 'supabase'
+  | 'firestore'
+  | 'hasura'
+  | 'appsync'
+  | (string & NonNullable<unknown>);
+
 /** `docs/configuration.md` has the whole table. All times are in milliseconds. */
 export interface SyncLayerConfig<C extends CollectionsConfig = CollectionsConfig> {
   /** The backend: by name with its options, or an instance. Left out, `websocketUrl` and `baseUrl` make it. */
-  readonly transport?: RealtimeTransport | { readonly type: string; readonly [option: string]: unknown };
+  readonly transport?: RealtimeTransport | { readonly type: TransportName; readonly [option: string]: unknown };
   readonly collections: C;
   /** Default `{ type: 'memory' }`: nothing outlives the process. */
   readonly store?: StoreConfig;

@@ -1,3 +1,4 @@
+import type { Row } from './change.js';
 import type { Collection } from './collection.js';
 import type { CollectionsConfig, SyncLayerConfig } from './config.js';
 import { SyncLayerError } from './errors.js';
@@ -43,7 +44,7 @@ export const SyncLayer = {
   get instance(): SyncLayerInstance {
     return current();
   },
-  collection: <T extends object>(name: string): Collection<T> => current().collection<T>(name),
+  collection: <T extends object = Row>(name: string): Collection<T> => current().collection<T>(name),
   syncNow: async (): Promise<void> => current().syncNow(),
   getMetrics: (): MetricsSnapshot => current().metrics(),
   /** May be called before `init`. */
