@@ -65,7 +65,7 @@ const filter = (value: unknown) =>
 
 const conflictStrategy = oneOf('lastWriteWins', 'serverWins', 'clientWins', 'custom');
 const customConflictResolver = (needed: boolean) =>
-  must(needed, 'a function (conflict) => row, since conflictStrategy is "custom"', isFunction);
+  must(needed, `a function (conflict) => row${needed ? ', since conflictStrategy is "custom"' : ''}`, isFunction);
 
 const stores: Record<string, Record<string, z.ZodMiniType>> = {
   memory: {},
@@ -90,7 +90,7 @@ function schemaFor(config: Anything) {
   const storeType = String(of(store, 'type'));
   return object({
     transport: must(
-      !config.websocketUrl && !config.baseUrl,
+      (config.websocketUrl ?? config.baseUrl) === undefined,
       '{ type: "websocket", url } or another transport, unless websocketUrl or baseUrl is set',
       (value) => (isObject(value) && isText(value.type)) || has(value, 'connect subscribe pull push close'),
     ),
