@@ -58,7 +58,7 @@ describe('accepted', () => {
     ['a flag from a function', { enableRealtimeSync: () => true }],
     ['polling only', { enableRealtimeSync: false }],
     ['a transport by name', { baseUrl: undefined, transport: { type: 'websocket', url: 'ws://127.0.0.1' } }],
-    ['a transport', { baseUrl: undefined, transport: memoryTransport(memoryBackend()) }],
+    ['a transport', { baseUrl: undefined, transport: memoryTransport({ backend: memoryBackend() }) }],
     ['live sync through a transport', { enableRealtimeSync: true, transport: { type: 'mqtt' } }],
     ['IndexedDB', { store: { type: 'indexeddb' } }],
     ['IndexedDB with a name', { store: { type: 'indexeddb', name: 'user-1' } }],

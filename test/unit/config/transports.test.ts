@@ -1,0 +1,85 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { createSyncLayer, registerTransport } from '../../../src/index.js';
+import { memoryTransport } from '../../../src/testing/index.js';
+
+afterEach(() => {
+  vi.doUnmock('../../../adapters/websocket/index.js');
+  vi.resetModules();
+});
+
+test('an unknown name is told with those that exist', async () => {
+  const unregister = registerTransport('mqtt', () => memoryTransport());
+  const creating = createSyncLayer({ transport: { type: 'websockets', key: 'secret' }, collections: ['todos'] });
+  await expect(creating).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  const message = await creating.catch((error: Error) => error.message);
+  expect(message).toMatch(/^transport\.type "websockets" is unknown\. Use one of "websocket", .*"mqtt"/);
+  expect(message).not.toContain('secret');
+  unregister();
+});
+
+test('names that objects inherit are unknown too', async () => {
+  await expect(createSyncLayer({ transport: { type: 'constructor' }, collections: ['todos'] })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+  });
+});
+
+test('one of the app’s own, made with its options, until it is taken out again', async () => {
+  const given: unknown[] = [];
+  const factory = async (options: object) => {
+    given.push(options);
+    return memoryTransport();
+  };
+  const unregister = registerTransport('mine', factory);
+  expect(() => registerTransport('mine', factory)).toThrow('A transport named "mine" is registered already');
+  expect(() => registerTransport('websocket', factory)).toThrow('"websocket" is registered already');
+  const sync = await createSyncLayer({ transport: { type: 'mine', topic: 'a' }, collections: ['todos'] });
+  await sync.collection('todos').save({ text: 'Milk' });
+  await sync.close();
+  expect(given).toEqual([{ topic: 'a' }]);
+  unregister();
+  await expect(createSyncLayer({ transport: { type: 'mine' }, collections: ['todos'] })).rejects.toThrow(
+    'transport.type "mine" is unknown',
+  );
+});
+
+test('options of a transport are checked by that transport', async () => {
+  const creating = createSyncLayer({
+    transport: { type: 'websocket', url: 'ws://127.0.0.1:1/ws', pingIntervall: 5, pongTimeout: -5 },
+    collections: ['todos'],
+  });
+  await expect(creating).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    details: {
+      problems: [
+        expect.stringMatching(/^pongTimeout must be a number above 0.* \(got a negative number\)$/),
+        'pingIntervall is not an option; did you mean "pingInterval"?',
+      ],
+    },
+  });
+});
+
+test('the websocket transport by name takes the general addresses', async () => {
+  const sync = await createSyncLayer({
+    transport: { type: 'websocket', pingInterval: 5000 },
+    baseUrl: 'http://127.0.0.1:1',
+    enableRealtimeSync: false,
+    enableAutoSync: false,
+    collections: ['todos'],
+  });
+  expect(sync.inspect().transport).toBe('websocket');
+  await sync.close();
+});
+
+test('a transport whose SDK is not installed', async () => {
+  // The way that Node says so.
+  const cause = Object.assign(new Error("Cannot find package 'some-sdk' imported from index.js"), {
+    code: 'ERR_MODULE_NOT_FOUND',
+  });
+  vi.doMock('../../../adapters/websocket/index.js', () => {
+    throw cause;
+  });
+  const fresh = await import('../../../src/index.js');
+  const creating = fresh.createSyncLayer({ websocketUrl: 'ws://127.0.0.1:1/ws', collections: ['todos'] });
+  await expect(creating).rejects.toMatchObject({ code: 'PEER_MISSING', adapter: 'websocket' });
+  await expect(creating).rejects.toThrow('The websocket transport could not be loaded. Is its SDK installed?');
+});
