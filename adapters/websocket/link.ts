@@ -2,17 +2,23 @@ import {
   type ClientMessage,
   type ErrorMessage,
   type ServerMessage,
-  SyncLayerError,
+  type SyncLayerError,
   type TransportHost,
   tokenExpiry,
+  toSyncLayerError,
 } from '../../src/adapter-kit.js';
+import { byteLength, isObject, parseJson } from './json.js';
 import { toError } from './normalize.js';
 import type { ParsedOptions } from './options.js';
+import { problem, withoutToken } from './problem.js';
 
 /** An open, authenticated socket. */
 export interface Link {
-  send(message: ClientMessage): void;
-  close(): void;
+  readonly isOpen: boolean;
+  /** Sends a frame that is JSON already. Lost without a word if the socket has just died: `onLost` tells. */
+  send(frame: string): void;
+  /** Resolves when the socket is closed, or has had a second to close. */
+  close(): Promise<void>;
 }
 
 export interface LinkOptions
@@ -24,46 +30,39 @@ export interface LinkOptions
   readonly onLost: (error: SyncLayerError, code: number | undefined) => void;
 }
 
-const failure = (
-  code: 'CONNECT_FAILED' | 'CONNECTION_LOST' | 'HEARTBEAT_TIMEOUT' | 'AUTH_REQUIRED',
-  message: string,
-): SyncLayerError => new SyncLayerError(code, message, { adapter: 'websocket' });
-
 /** 4401 is our server's, 1008 what servers of the original protocol use. */
 const isAuthClose = (code: number): boolean => code === 4401 || code === 1008;
 
 /** Longest setTimeout, in ms. */
 const MAX_TIMER = 2 ** 31 - 1;
 
+/** How long a peer may take to answer a close, in ms. */
+const CLOSE_TIMEOUT = 1000;
+
+const OPEN = 1;
+const CLOSED = 3;
+
 /** A frame as a message; reports and skips what is none. */
-function parse(text: unknown, host: TransportHost): ServerMessage | undefined {
-  const skip = (what: string): undefined => {
-    host.report(
-      new SyncLayerError('PROTOCOL_VIOLATION', `The server sent ${what}; the frame was skipped.`, {
-        adapter: 'websocket',
-      }),
-    );
-  };
-  if (typeof text !== 'string') return skip('a binary frame');
+function parse(frame: unknown, host: TransportHost): ServerMessage | undefined {
+  const report = (what: string): undefined =>
+    host.report(problem('PROTOCOL_VIOLATION', `The server sent ${what}.`)) as undefined;
+  if (typeof frame !== 'string') return report('a binary frame; it was skipped');
   try {
-    const poisoned = text.includes('"__proto__"');
-    const message: unknown = JSON.parse(
-      text,
-      poisoned ? (key, value: unknown) => (key === '__proto__' ? undefined : value) : undefined,
-    );
-    if (poisoned)
-      host.report(
-        new SyncLayerError('PROTOCOL_VIOLATION', 'The server sent a field named __proto__; it was left out.', {
-          adapter: 'websocket',
-        }),
-      );
-    if (typeof message === 'object' && message !== null && typeof (message as ServerMessage).type === 'string')
-      return message as ServerMessage;
-    return skip('JSON that is no message');
+    const { value, poisoned } = parseJson(frame);
+    if (poisoned) report('a field named __proto__; it was left out');
+    if (isObject(value) && typeof value.type === 'string') return value as unknown as ServerMessage;
+    return report('JSON that is no message; it was skipped');
   } catch {
-    return skip('text that is not JSON');
+    return report('text that is not JSON; it was skipped');
   }
 }
+
+/** Cuts a socket whose peer may be gone. Only the `ws` package can; the platform's waits for the peer. */
+const cut = (socket: WebSocket): void => {
+  const { terminate } = socket as { terminate?: () => void };
+  if (terminate) terminate.call(socket);
+  else socket.close();
+};
 
 /**
  * Opens a socket, authenticates, and keeps watch over it. Rejects if it cannot; after it has resolved, `onLost` tells
@@ -71,120 +70,166 @@ function parse(text: unknown, host: TransportHost): ServerMessage | undefined {
  */
 export async function openLink(options: LinkOptions): Promise<Link> {
   const { host, signal, authMode, pingInterval, pongTimeout } = options;
-  const token = await host.authToken(options.authToken);
+  const Socket = options.WebSocket ?? globalThis.WebSocket;
+  if (!Socket) {
+    const fix = 'Pass one: websocketTransport({ WebSocket }), e.g. of the "ws" package.';
+    throw problem('UNSUPPORTED', `This platform has no WebSocket. ${fix}`);
+  }
+  let token = await host.authToken(options.authToken);
   signal.throwIfAborted();
   const url = new URL(options.url ?? '');
   const where = `${url.origin}${url.pathname}`;
   if (token !== undefined && authMode === 'query') url.searchParams.set('token', token);
-  const Socket = options.WebSocket ?? globalThis.WebSocket;
-  if (!Socket) {
-    throw new SyncLayerError(
-      'UNSUPPORTED',
-      'This platform has no WebSocket. Pass one: websocketTransport({ WebSocket }), e.g. of the "ws" package.',
-    );
+  let socket: WebSocket;
+  try {
+    socket = new Socket(url);
+  } catch (error) {
+    // Its message may quote the URL, and with it the token.
+    throw problem('CONNECT_FAILED', `${where} cannot be opened here: ${(error as Error).name}.`);
   }
-  const socket = new Socket(url);
   const timers = new Map<'ping' | 'pong' | 'token', ReturnType<typeof setTimeout>>();
   let open = false;
   let over = false;
 
   return new Promise<Link>((resolve, reject) => {
-    const arm = (name: 'ping' | 'pong' | 'token', delay: number, task: () => void): void => {
+    function disarm(name: 'ping' | 'pong' | 'token'): void {
       clearTimeout(timers.get(name));
+      timers.delete(name);
+    }
+
+    function arm(name: 'ping' | 'pong' | 'token', delay: number, task: () => void): void {
+      disarm(name);
       timers.set(name, setTimeout(task, Math.min(delay, MAX_TIMER)));
-    };
+    }
 
     /** Once, whatever comes first: an error, a close, silence, an abort. */
     function end(error: SyncLayerError | undefined, code?: number): void {
       if (over) return;
       over = true;
-      for (const timer of timers.values()) clearTimeout(timer);
+      for (const name of [...timers.keys()]) disarm(name);
       signal.removeEventListener('abort', onAbort);
       socket.removeEventListener('open', onOpen);
       socket.removeEventListener('message', onFrame);
       socket.removeEventListener('close', onClose);
       // The error listener stays: closing a socket that is still connecting makes one, and in Node it would be uncaught.
-      socket.close();
-      if (!open) reject(error ?? failure('CONNECT_FAILED', 'The connection was given up.'));
+      if (error?.code === 'HEARTBEAT_TIMEOUT') cut(socket);
+      else socket.close();
+      if (!open) reject(error ?? problem('CONNECT_FAILED', 'The connection was given up.'));
       else if (error) options.onLost(error, code);
     }
 
-    const onAbort = (): void => end(signal.reason instanceof SyncLayerError ? signal.reason : undefined);
+    const lose = (code: 'CONNECTION_LOST' | 'HEARTBEAT_TIMEOUT' | 'AUTH_REQUIRED', message: string): void =>
+      end(problem(code, message));
+
+    function close(): Promise<void> {
+      end(undefined);
+      return new Promise((done) => {
+        if (socket.readyState === CLOSED) return done();
+        const timer = setTimeout(() => {
+          cut(socket);
+          done();
+        }, CLOSE_TIMEOUT);
+        const onEnd = (): void => {
+          clearTimeout(timer);
+          done();
+        };
+        socket.addEventListener('close', onEnd, { once: true });
+      });
+    }
+
+    const onAbort = (): void => {
+      const { reason } = signal;
+      end(toSyncLayerError(reason, 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'websocket' }));
+    };
 
     function ready(): void {
       open = true;
       // From here on the link lives by itself; the signal was for the attempt.
       signal.removeEventListener('abort', onAbort);
-      beat();
-      if (token !== undefined) renewBefore(token);
-      resolve({ send, close: () => end(undefined) });
+      arm('ping', pingInterval, ping);
+      renewInTime();
+      resolve({
+        get isOpen() {
+          return !over;
+        },
+        send,
+        close,
+      });
     }
 
-    function send(message: ClientMessage): void {
-      const frame = JSON.stringify(message);
-      host.traffic('out', frame.length);
-      if (socket.readyState === 1) socket.send(frame);
+    function send(frame: string): void {
+      if (socket.readyState !== OPEN) return;
+      host.traffic('out', byteLength(frame));
+      socket.send(frame);
     }
 
-    function beat(): void {
-      clearTimeout(timers.get('pong'));
-      arm('ping', pingInterval, () => {
-        send({ type: 'ping' });
-        // Half-open sockets say nothing: no error, no close.
+    const say = (message: ClientMessage): void => send(JSON.stringify(message));
+
+    /** However much comes in: the server drops who says nothing. */
+    function ping(): void {
+      say({ type: 'ping' });
+      arm('ping', pingInterval, ping);
+      // A half-open socket says nothing: no error, no close. Any frame is a sign of life.
+      if (!timers.has('pong'))
         arm('pong', pongTimeout, () =>
-          end(failure('HEARTBEAT_TIMEOUT', `${where} has not answered a ping for ${pongTimeout} ms.`)),
+          lose('HEARTBEAT_TIMEOUT', `${where} is silent: no answer to a ping for ${pongTimeout} ms.`),
         );
-      });
     }
 
-    function renewBefore(current: string): void {
-      const expiry = tokenExpiry(current);
-      if (expiry === undefined) return;
-      const left = expiry - Date.now();
-      arm('token', Math.max(1000, left - Math.min(60_000, left / 5)), () => {
-        host.authToken(options.authToken).then(
-          (next) => {
-            if (over || next === undefined) return;
-            if (next === current) return;
-            if (authMode === 'query')
-              end(failure('CONNECTION_LOST', 'The token is about to expire; the link is made anew.'));
-            else {
-              send({ type: 'auth', token: next });
-              renewBefore(next);
-            }
-          },
-          (error: SyncLayerError) => host.report(error),
-        );
-      });
+    /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
+    function renewInTime(): void {
+      const left = ((token && tokenExpiry(token)) || 0) - Date.now();
+      if (left > 0) arm('token', Math.max(1000, left - Math.min(60_000, left / 5)), () => void renew());
+    }
+
+    async function renew(): Promise<void> {
+      try {
+        const next = await host.authToken(options.authToken);
+        if (over) return;
+        if (next !== undefined && next !== token) {
+          if (authMode === 'query')
+            return lose('CONNECTION_LOST', 'The token is about to expire; the link is made anew.');
+          token = next;
+          say({ type: 'auth', token });
+        }
+      } catch (error) {
+        if (over) return;
+        host.report(error as SyncLayerError);
+      }
+      renewInTime();
     }
 
     function onOpen(): void {
       if (token === undefined || authMode === 'query') ready();
-      else send({ type: 'auth', token });
+      else say({ type: 'auth', token });
     }
 
     function onFrame({ data }: MessageEvent): void {
-      host.traffic('in', typeof data === 'string' ? data.length : 0);
+      host.traffic('in', typeof data === 'string' ? byteLength(data) : 0);
+      disarm('pong');
       const message = parse(data, host);
-      if (open) beat();
-      if (!message) return;
-      if (message.type === 'error' && message.code === 'AUTH_FAILED')
-        end(toError(message, `${where} refused the token`));
-      else if (open) options.onMessage(message);
-      else if (message.type === 'authenticated') ready();
-      else if (message.type === 'error') end(refused(message));
+      if (message?.type === 'error' && (!open || message.code === 'AUTH_FAILED')) end(refusal(message));
+      else if (message && open) options.onMessage(message);
+      else if (message?.type === 'authenticated') ready();
     }
 
-    const refused = (message: ErrorMessage): SyncLayerError =>
-      message.code === 'INVALID_MESSAGE'
-        ? failure('AUTH_REQUIRED', `${where} does not take the token as a message; set authMode: 'query'.`)
-        : toError(message, `${where} refused the connection`);
+    /** Whatever comes instead of a welcome is about the token, but for what passes by itself. */
+    function refusal(message: ErrorMessage): SyncLayerError {
+      const {
+        code,
+        details,
+        message: text,
+      } = toError({ ...message, error: withoutToken(String(message.error), token) }, `${where} refused the connection`);
+      if (code === 'CONNECTION_LOST') return problem(code, text, { details });
+      const hint = open || authMode === 'query' ? '' : " If it wants the token in the URL, set authMode: 'query'.";
+      return problem('AUTH_REQUIRED', `${text}${hint}`, { details });
+    }
 
     function onClose({ code, reason }: CloseEvent): void {
-      const text = `${where} closed the connection (${code}${reason ? `, ${reason}` : ''}).`;
-      if (isAuthClose(code)) end(failure('AUTH_REQUIRED', text), code);
-      else if (open) end(failure('CONNECTION_LOST', text), code);
-      else end(failure('CONNECT_FAILED', `${text} Is the server up, and its address right?`), code);
+      const text = `${where} closed the connection (${code}${reason ? `, ${withoutToken(reason, token)}` : ''}).`;
+      if (isAuthClose(code)) end(problem('AUTH_REQUIRED', text), code);
+      else if (open) end(problem('CONNECTION_LOST', text), code);
+      else end(problem('CONNECT_FAILED', `${text} Is the server up, and its address right?`), code);
     }
 
     signal.addEventListener('abort', onAbort);

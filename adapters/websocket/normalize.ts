@@ -1,103 +1,98 @@
-import {
-  type AckMessage,
-  type Change,
-  type ConflictMessage,
-  type Cursor,
-  type ErrorMessage,
-  type EventMessage,
-  type OutgoingChange,
-  type PullPage,
-  type PushResult,
-  type RestRecord,
+import type {
+  AckMessage,
+  Change,
+  ConflictMessage,
+  Cursor,
+  ErrorMessage,
+  EventMessage,
+  OutgoingChange,
+  PullPage,
+  PushResult,
   SyncLayerError,
-  type WireErrorCode,
-  type WireRecord,
-  type WriteMessage,
+  WireErrorCode,
+  WriteMessage,
 } from '../../src/adapter-kit.js';
+import { isObject } from './json.js';
+import { problem } from './problem.js';
 
-const ms = (iso: string | undefined): { timestamp: number } | undefined => {
-  const timestamp = iso === undefined ? Number.NaN : Date.parse(iso);
+/** What answers a push. */
+export type Answer = AckMessage | ConflictMessage | ErrorMessage;
+
+const ms = (iso: unknown): { timestamp: number } | undefined => {
+  const timestamp = typeof iso === 'string' ? Date.parse(iso) : Number.NaN;
   return Number.isNaN(timestamp) ? undefined : { timestamp };
 };
 
-/** A live event of a server with sequence numbers; undefined if it has none (the original protocol) or is no event. */
+/** A live event of a server that counts changes; undefined if it is malformed. */
 export function fromEvent({ type, collection, recordId, data, timestamp, metadata }: EventMessage): Change | undefined {
   const version = metadata?.version ?? metadata?.seq;
   if (typeof version !== 'number' || typeof recordId !== 'string') return undefined;
   const base = { collection, recordId, version, ...ms(timestamp) };
   if (type === 'delete') return { type, ...base };
-  return data ? { type, ...base, data } : undefined;
+  return isObject(data) ? { type, ...base, data } : undefined;
 }
 
-/** A record of a pull page. Pulls do not tell insert from update; core does, by what it has. */
-export function fromRecord(collection: string, record: WireRecord | RestRecord): Change {
-  const recordId = 'recordId' in record ? record.recordId : record.id;
-  const base = { collection, recordId, version: record.version, ...ms(record.updatedAt) };
-  return record.data === null || record.deleted
-    ? { type: 'delete', ...base }
-    : { type: 'update', ...base, data: record.data };
+/** A record of a page, from the socket (`id`) or by HTTP (`recordId`); undefined if it is malformed. */
+export function fromRecord(collection: string, record: unknown): Change | undefined {
+  if (!isObject(record)) return undefined;
+  const { version, data, updatedAt, recordId = record.id } = record;
+  if (typeof recordId !== 'string' || typeof version !== 'number') return undefined;
+  const base = { collection, recordId, version, ...ms(updatedAt) };
+  if (data === null || record.deleted) return { type: 'delete', ...base };
+  // Pulls do not tell insert from update; core does, by what it has.
+  return isObject(data) ? { type: 'update', ...base, data } : undefined;
 }
 
-/**
- * A record of the original protocol. Its version numbers restart when a record is created again, and examples of that
- * protocol answer 1 for ever: the server's time orders its records, the number only breaks ties.
- */
-export function fromOriginalRecord(collection: string, record: RestRecord): Change {
-  const time = ms(record.updatedAt)?.timestamp ?? 0;
-  const tie = String(record.version ?? 0).padStart(10, '0');
-  const version = `${new Date(time).toISOString()}#${tie}`;
-  return { type: 'update', collection, recordId: record.recordId, version, timestamp: time, data: record.data ?? {} };
-}
-
-/** The number in a version that `fromOriginalRecord` made, for `baseVersion`. */
-export const originalVersion = (version: unknown): number => Number(String(version).split('#')[1] ?? 0);
-
-/** Where a pull from a server with sequence numbers stands. */
+/** Where a pull from a server that counts changes stands. */
 export interface SeqCursor {
   readonly seq: number;
   readonly snapshot?: number | true;
 }
 
-export const seqCursor = (cursor: Cursor | null): SeqCursor => {
-  const { seq, snapshot } = (cursor ?? {}) as Partial<SeqCursor>;
-  return { seq: typeof seq === 'number' ? seq : 0, ...(snapshot !== undefined && { snapshot }) };
-};
+/** Undefined: it is a cursor of the original protocol. */
+export function seqCursor(cursor: Cursor | null): SeqCursor | undefined {
+  if (cursor === null) return { seq: 0 };
+  return isObject(cursor) && typeof cursor.seq === 'number' ? (cursor as unknown as SeqCursor) : undefined;
+}
 
-interface PageInfo {
+/** What comes with a page's records, by the socket as by HTTP. */
+export interface PageInfo {
   readonly seq?: number;
   readonly snapshot?: true;
   readonly snapshotSeq?: number;
+  /** The server's clock. */
+  readonly timestamp?: string | undefined;
 }
 
+/** A page of a server that counts changes. `skipped` is told of malformed records. */
 export function toPage(
-  changes: readonly Change[],
+  collection: string,
+  records: readonly unknown[],
   from: SeqCursor,
-  info: PageInfo,
-  serverTime: string | undefined,
+  { seq = from.seq, snapshot, snapshotSeq, timestamp }: PageInfo,
+  skipped: (error: SyncLayerError) => void,
 ): PullPage {
-  const time = ms(serverTime)?.timestamp;
-  const seq = info.seq ?? from.seq;
-  const ended = changes.length === 0;
+  const changes = records.flatMap((record) => {
+    const change = fromRecord(collection, record);
+    if (!change) skipped(problem('PROTOCOL_VIOLATION', `A record of "${collection}" is malformed; it was skipped.`));
+    return change ?? [];
+  });
+  const ended = records.length === 0;
+  // Empty would say that this is the end.
+  if (changes.length === 0 && !ended)
+    throw problem('PROTOCOL_VIOLATION', `No record of a page of "${collection}" can be read.`);
+  const time = ms(timestamp)?.timestamp;
   return {
     changes,
-    cursor: info.snapshot && !ended ? { seq, snapshot: info.snapshotSeq ?? true } : { seq },
-    ...(info.snapshot && { snapshot: true }),
+    cursor: snapshot && !ended ? { seq, snapshot: snapshotSeq ?? true } : { seq },
+    ...(snapshot && { snapshot }),
     ...(time !== undefined && { serverTime: time }),
   };
 }
 
 /** A push as a frame: only what changed, for an update. */
-export function toWrite({
-  type,
-  collection,
-  recordId,
-  opId,
-  data,
-  patch,
-  unset,
-  baseVersion,
-  timestamp,
-}: OutgoingChange): WriteMessage {
+export function toWrite(change: OutgoingChange): WriteMessage {
+  const { type, collection, recordId, opId, data, patch, unset, baseVersion, timestamp } = change;
   const body = type === 'update' ? (patch ?? data) : data;
   return {
     type,
@@ -113,25 +108,30 @@ export function toWrite({
 /** Codes that another attempt can cure. */
 const passing: readonly (WireErrorCode | undefined)[] = ['RATE_LIMIT_EXCEEDED', 'SERVER_ERROR'];
 
+/** The server's `error` frame as an error of ours. */
 export function toError({ error, code, metadata }: ErrorMessage, what: string): SyncLayerError {
-  const details = { serverCode: code, ...metadata };
-  const text = `${what}: the server answered ${code ?? 'an error'}: ${error}`;
-  if (code === 'AUTH_FAILED') return new SyncLayerError('AUTH_REQUIRED', text, { adapter: 'websocket', details });
-  if (passing.includes(code)) return new SyncLayerError('CONNECTION_LOST', text, { adapter: 'websocket', details });
-  return new SyncLayerError('PUSH_REJECTED', text, { adapter: 'websocket', details });
+  const ours = code === 'AUTH_FAILED' ? 'AUTH_REQUIRED' : passing.includes(code) ? 'CONNECTION_LOST' : 'PUSH_REJECTED';
+  return problem(ours, `${what}: the server answered ${code ?? 'an error'}: ${error}`, {
+    details: { serverCode: code, ...metadata },
+  });
 }
 
-/** The server's answer to one push. */
-export function toResult(answer: AckMessage | ConflictMessage | ErrorMessage): PushResult {
-  if (answer.type === 'ack') {
+/** The server's answer to one push; undefined: none came, though others did. */
+export function toResult(answer: Answer | undefined): PushResult {
+  if (answer?.type === 'ack' && typeof answer.metadata?.version === 'number') {
     const { data, timestamp, metadata } = answer;
-    return { type: 'applied', version: metadata.version, ...(data && { data }), ...ms(timestamp) };
+    return { type: 'applied', version: metadata.version, ...(isObject(data) && { data }), ...ms(timestamp) };
   }
-  if (answer.type === 'conflict') {
+  if (answer?.type === 'conflict' && typeof answer.metadata?.version === 'number') {
+    const { data, timestamp, metadata } = answer;
     return {
       type: 'conflict',
-      current: { data: answer.data, version: answer.metadata.version, ...ms(answer.timestamp) },
+      current: { data: isObject(data) ? data : null, version: metadata.version, ...ms(timestamp) },
     };
+  }
+  if (answer?.type !== 'error') {
+    const what = answer ? 'answered an edit with a malformed frame' : 'did not answer an edit';
+    return { type: 'retry', error: problem('PROTOCOL_VIOLATION', `The server ${what}.`) };
   }
   const error = toError(answer, 'An edit was not accepted');
   return { type: error.code === 'PUSH_REJECTED' ? 'rejected' : 'retry', error };

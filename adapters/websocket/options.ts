@@ -27,16 +27,28 @@ export interface WebSocketTransportOptions {
 }
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
+/** Longest setTimeout: what is longer fires at once. */
+const LONGEST = 2 ** 31 - 1;
+
 const positive = (fallback: number) =>
   z._default(
-    rule<number>('a number above 0', (value) => Number.isFinite(value) && Number(value) > 0),
+    rule<number>(`a number above 0, up to ${LONGEST}`, (value) => Number(value) > 0 && Number(value) <= LONGEST),
     fallback,
   );
+
+/** Credentials and queries are refused where they would show up in messages or break paths. */
+function isAddress(scheme: 'ws' | 'http', value: unknown): boolean {
+  if (typeof value !== 'string' || !new RegExp(`^${scheme}s?://`, 'i').test(value) || !URL.canParse(value))
+    return false;
+  const { username, password, hash, search } = new URL(value);
+  return username + password + hash + (scheme === 'http' ? search : '') === '';
+}
+
 const address = (scheme: 'ws' | 'http') =>
   z.optional(
     rule<string>(
-      `a URL that begins with ${scheme}:// or ${scheme}s://`,
-      (value) => typeof value === 'string' && new RegExp(`^${scheme}s?://.`).test(value) && URL.canParse(value),
+      `a URL that begins with ${scheme}:// or ${scheme}s://, without user name${scheme === 'http' ? ' or query' : ''}`,
+      (value) => isAddress(scheme, value),
     ),
   );
 

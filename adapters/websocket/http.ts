@@ -1,0 +1,126 @@
+import { isSyncLayerError, type TransportHost } from '../../src/adapter-kit.js';
+import { byteLength, isObject, parseJson } from './json.js';
+import type { ParsedOptions } from './options.js';
+import { problem, withoutToken } from './problem.js';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Behind `/sync`, with its query. */
+  readonly path: string;
+  readonly signal: AbortSignal;
+  /** JSON. */
+  readonly body?: string;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** What the server says is wrong; empty if it says nothing. */
+  readonly reason: string;
+}
+
+/** Statuses of which a later attempt can be better. */
+export const isPassing = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+
+/** A collection's path, or a record's. Throws PUSH_REJECTED for a name that no URL can carry. */
+export function pathOf(collection: string, recordId?: string): string {
+  const parts = recordId === undefined ? [collection] : [collection, recordId];
+  // URL parsers resolve dots, encoded ones too; encodeURIComponent throws for half of a surrogate pair.
+  if (parts.some((part) => /^\.\.?$/.test(part) || !part.isWellFormed())) {
+    const name = JSON.stringify(parts.join('/'));
+    throw problem(
+      'PUSH_REJECTED',
+      `${name} cannot be part of a URL, which is how this server names records. Choose another id.`,
+    );
+  }
+  return parts.map((part) => `/${encodeURIComponent(part)}`).join('');
+}
+
+/**
+ * Requests to `baseUrl`/sync. Any status but 401 is a reply; no reply is CONNECTION_LOST, a body that is no JSON object
+ * PROTOCOL_VIOLATION.
+ */
+export function createHttp(
+  options: Pick<ParsedOptions, 'baseUrl' | 'authToken' | 'requestTimeout' | 'fetch'>,
+  host: () => TransportHost,
+) {
+  const base = `${options.baseUrl?.replace(/\/+$/, '')}/sync`;
+
+  return async ({ method, path, signal, body }: HttpRequest): Promise<HttpReply> => {
+    const where = `${method} ${(base + path).split('?')[0]}`;
+    const token = await host().authToken(options.authToken);
+    // The platform's own error for such a header quotes it.
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
+      throw problem(
+        'AUTH_REQUIRED',
+        'The token has characters that an HTTP header cannot carry. Is it the right string?',
+      );
+    const controller = new AbortController();
+    const stop = (): void => controller.abort();
+    const timer = setTimeout(stop, options.requestTimeout);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    try {
+      host().traffic('out', byteLength(body ?? ''));
+      const response = await (options.fetch ?? fetch)(base + path, {
+        method,
+        signal: controller.signal,
+        headers: {
+          'content-type': 'application/json',
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        },
+        ...(body !== undefined && { body }),
+      });
+      const text = await response.text();
+      host().traffic('in', byteLength(text));
+      const { status } = response;
+      if (status === 401) throw problem('AUTH_REQUIRED', `${where} was refused for its token (401).`);
+      const answer = read(status, text, where);
+      return {
+        status,
+        body: answer,
+        reason: typeof answer.error === 'string' ? withoutToken(answer.error, token) : '',
+      };
+    } catch (error) {
+      if (isSyncLayerError(error)) throw error;
+      const inTime = controller.signal.aborted && !signal.aborted ? ` within ${options.requestTimeout} ms` : '';
+      throw problem('CONNECTION_LOST', `${where} got no answer${inTime}. Is the server up, and baseUrl right?`, {
+        cause: error,
+      });
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+    }
+  };
+
+  function read(status: number, text: string, where: string): HttpReply['body'] {
+    try {
+      const { value, poisoned } = parseJson(text === '' ? '{}' : text);
+      if (poisoned)
+        host().report(problem('PROTOCOL_VIOLATION', `${where} answered a field named __proto__; it was left out.`));
+      if (isObject(value)) return value;
+    } catch {
+      // Below.
+    }
+    // A proxy answers errors in HTML.
+    if (status >= 400) return {};
+    throw problem(
+      'PROTOCOL_VIOLATION',
+      `${where} did not answer a JSON object. Is baseUrl the address of a SyncLayer server?`,
+    );
+  }
+}
+
+export type Http = ReturnType<typeof createHttp>;
+
+/** Sorts out the replies to a read: a passing failure, a refusal, or rows. */
+export function recordsOf(collection: string, reply: HttpReply): readonly unknown[] {
+  const { status, body, reason } = reply;
+  if (isPassing(status))
+    throw problem('CONNECTION_LOST', `Reading "${collection}" was answered with ${status}; it is tried again.`);
+  // Other clients of the original protocol take no "records" for none.
+  const records = body.records ?? [];
+  if (status < 400 && Array.isArray(records)) return records;
+  const code = status === 403 || status === 404 ? 'SUBSCRIBE_REJECTED' : 'PROTOCOL_VIOLATION';
+  throw problem(code, `Reading "${collection}" was answered with ${status}. ${reason}`);
+}

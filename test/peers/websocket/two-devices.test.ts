@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { device, live, mirror, pushed, startServer } from './harness.js';
+
+test('what one device saves, changes and deletes is on the other well within a second', async () => {
+  const server = await startServer();
+  const a = await device({ websocketUrl: server.url });
+  const b = await device({ websocketUrl: server.url });
+  await Promise.all([live(a), live(b)]);
+  const seen = mirror(b);
+  const took: number[] = [];
+  const todos = a.collection('todos');
+  for (let n = 0; n < 60; n++) {
+    const id = `t${n % 20}`;
+    const startedAt = performance.now();
+    if (n < 20) {
+      await todos.save({ n }, id);
+      await seen.when((rows) => rows.get(id)?.n === n);
+    } else if (n < 40) {
+      await todos.update(id, { n });
+      await seen.when((rows) => rows.get(id)?.n === n);
+    } else {
+      await todos.delete(id);
+      await seen.when((rows) => !rows.has(id));
+    }
+    took.push(performance.now() - startedAt);
+  }
+  const sorted = took.sort((x, y) => x - y);
+  const [p50 = 0, p95 = 0, max = 0] = [sorted[30], sorted[57], sorted.at(-1)];
+  console.log(`two devices: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, max ${max.toFixed(1)} ms`);
+  expect(max).toBeLessThan(1000);
+  await pushed(a);
+  expect(server.collection('todos').count()).toBe(0);
+  expect(a.metrics().errors).toEqual({});
+  expect(b.metrics().errors).toEqual({});
+});
