@@ -102,13 +102,8 @@ export function createCollection<Out extends object, In extends object>({
     const proto: unknown = Object.getPrototypeOf(Object(data));
     // Spread, a Date or a Map would be an empty row.
     if (Object(data) === data && (proto === null || Object.getPrototypeOf(proto) === null)) return;
-    const what =
-      data === null
-        ? 'null'
-        : typeof data === 'object'
-          ? `a ${data.constructor.name || 'class instance'}`
-          : typeof data;
-    throw new SyncLayerError('VALIDATION_FAILED', `"${name}" stores plain objects; got ${what}.`);
+    const what = data === null ? 'null' : typeof data === 'object' ? data.constructor.name : typeof data;
+    throw new SyncLayerError('VALIDATION_FAILED', `"${name}" stores plain objects, not ${what || 'class instances'}.`);
   }
 
   async function saveAll(items: readonly (readonly [data: unknown, id?: string | undefined])[]): Promise<string[]> {
