@@ -126,7 +126,6 @@ export function createRest({ settings, access, authenticate, committer, sweep, h
     if (!(await access.subscribe(user, collection))) {
       return problem(403, 'UNAUTHORIZED', `Not allowed to read collection '${collection}'`);
     }
-    committer.flush();
     sweep();
     return params.has('seq') ? pullBySeq(user, collection, params) : pullByTime(user, collection, params);
   }

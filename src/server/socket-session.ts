@@ -156,9 +156,8 @@ export function openSession(
     if (!isOpen()) return;
     const filter = message.filter ?? subscriptions.get(collection);
     const sees = access.reader(user, collection, filter);
-    // From here to the answer nothing is awaited: no commit falls between the sequence number and the first event.
-    committer.flush();
     context.sweep();
+    // From here to the answer nothing is awaited: no commit falls between the sequence number and the first event.
     subscriptions.set(collection, filter);
     fanOut.subscribe(outlet, collection, sees);
     send(subscribed(collection, { ...echo, ...(!sees && { recordCount: store.count(collection) }) }));

@@ -93,9 +93,13 @@ describe('who is let in', () => {
 
   test('not who sends no token in time', async () => {
     const { client } = await start({ authenticate: users, authTimeout: 20 });
+    const punctual = await client();
+    punctual.send({ type: 'auth', token: 'user-ann' });
+    await punctual.expect('authenticated');
     const late = await client();
     expect(await late.expect('error')).toMatchObject({ code: 'AUTH_FAILED' });
     expect((await late.closed).code).toBe(4401);
+    await punctual.settled();
   });
 
   test('a token that could not be checked is not a wrong one', async () => {

@@ -139,6 +139,7 @@ describe('statuses', () => {
     authenticate: (token: string | undefined) => (token === 'good' ? { id: 'ann' } : null),
     authorize: ({ collection }: { collection: string }) => collection !== 'secret',
   };
+  const valid = '{"recordId":"1","data":{}}';
   const cases: readonly (readonly [number, string, string, string, RequestInit?])[] = [
     [400, 'INVALID_MESSAGE', 'GET', '/sync/todos?seq=-1'],
     [400, 'INVALID_MESSAGE', 'GET', '/sync/todos?seq=x'],
@@ -152,7 +153,7 @@ describe('statuses', () => {
     [400, 'INVALID_MESSAGE', 'POST', '/sync/todos', { body: '{"recordId":"1"}' }],
     [400, 'INVALID_MESSAGE', 'POST', '/sync/todos', { body: '{"recordId":"","data":{}}' }],
     [400, 'INVALID_MESSAGE', 'POST', '/sync/todos', { body: '{"recordId":"1","data":{"__proto__":{"polluted":1}}}' }],
-    [400, 'INVALID_MESSAGE', 'POST', '/sync/todos', { body: '{}', headers: { 'content-type': 'text/plain' } }],
+    [400, 'INVALID_MESSAGE', 'POST', '/sync/todos', { body: valid, headers: { 'content-type': 'text/plain' } }],
     [400, 'INVALID_MESSAGE', 'PATCH', '/sync/todos/1', { body: '{}' }],
     [401, 'AUTH_FAILED', 'GET', '/sync/todos', bearer('bad')],
     [401, 'AUTH_FAILED', 'POST', '/sync', { ...bearer(''), body: '{}' }],
