@@ -82,7 +82,7 @@ export function createConnection(options: ConnectionOptions) {
   function fail(reason: SyncLayerError): void {
     clear();
     if (wanted) setState(after(reason));
-    if (state.status === 'disconnected') timer = setTimeout(() => void open(), state.retryAt - Date.now());
+    if (state.status === 'disconnected') timer = setTimeout(() => void open(), Math.max(0, state.retryAt - Date.now()));
   }
 
   /** Where a failure leads: to another attempt, or to a state that waits for somebody. */
