@@ -182,6 +182,6 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
       return closed;
     },
   };
-  await engine.start();
+  engine.start();
   return instance as SyncLayerInstance<C>;
 }

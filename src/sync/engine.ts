@@ -181,6 +181,7 @@ export async function createEngine(options: EngineOptions) {
     timers.schedule('poll', delay, () => {
       void (async () => {
         await applyRealtimeFlag();
+        if (connection.state.status === 'connecting') await attemptEnded();
         if (mayWork() && !allLive()) await round(pullAndPush);
       })()
         .catch(ignore)
@@ -284,9 +285,24 @@ export async function createEngine(options: EngineOptions) {
     updateStatus();
   }
 
-  async function applyRealtimeFlag(): Promise<void> {
-    const wanted = await options.realtime();
-    if (wanted !== realtime && !closed) await setRealtime(wanted);
+  /** The flag, or a promise of it. */
+  function askFlag(): boolean | Promise<boolean> {
+    try {
+      return options.realtime();
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /** The flag may be a remote one: when it cannot be had, the last answer stays. */
+  async function applyRealtimeFlag(answer: boolean | Promise<boolean> = askFlag()): Promise<void> {
+    try {
+      const wanted = await answer;
+      if (wanted !== realtime && !closed) await setRealtime(wanted);
+    } catch (thrown) {
+      const message = 'enableRealtimeSync failed to answer. The last answer stays, and the next poll asks again.';
+      onFailure(toSyncLayerError(thrown, 'CONFIG_INVALID', message));
+    }
   }
 
   /** Something changed for the better: no backoff is waited out. */
@@ -307,26 +323,29 @@ export async function createEngine(options: EngineOptions) {
     updateStatus();
   }
 
-  const stopWatching = watchEnvironment({
-    online(value) {
-      if (value === online) return;
-      online = value;
-      events.emit('connectivityChanged', { online });
-      if (online) wake();
-      else void unlink().catch(ignore);
-      updateStatus();
-    },
-    visible(value) {
-      hidden = !value;
-      const after = options.disconnectInBackground;
-      if (value) {
-        timers.cancel('background');
-        wake();
-      } else if (after !== false) {
-        timers.schedule('background', after, () => void unlink().catch(ignore).finally(updateStatus));
-      }
-    },
-  });
+  let stopWatching: (() => void) | undefined;
+  /** Only once everything is wired: it may tell at once that the device is offline. */
+  const watch = (): (() => void) =>
+    watchEnvironment({
+      online(value) {
+        if (value === online) return;
+        online = value;
+        events.emit('connectivityChanged', { online });
+        if (online) wake();
+        else void unlink().catch(ignore);
+        updateStatus();
+      },
+      visible(value) {
+        hidden = !value;
+        const after = options.disconnectInBackground;
+        if (value) {
+          timers.cancel('background');
+          wake();
+        } else if (after !== false) {
+          timers.schedule('background', after, () => void unlink().catch(ignore).finally(updateStatus));
+        }
+      },
+    });
 
   transport.attach?.({
     authToken: tokens.get,
@@ -393,13 +412,24 @@ export async function createEngine(options: EngineOptions) {
       return realtime;
     },
 
-    async start(): Promise<void> {
-      realtime = await options.realtime();
-      updateStatus();
-      link();
-      if (!autoSync) return;
-      schedulePoll(realtime ? options.syncInterval : 0);
-      scheduleAudit();
+    start(): void {
+      stopWatching = watch();
+      const begin = (): void => {
+        updateStatus();
+        link();
+        if (!autoSync) return;
+        schedulePoll(realtime ? options.syncInterval : 0);
+        scheduleAudit();
+      };
+      const answer = askFlag();
+      if (typeof answer === 'boolean') {
+        realtime = answer;
+        begin();
+      } else {
+        // Opening does not wait for a remote flag: the device may be offline.
+        updateStatus();
+        void applyRealtimeFlag(answer).then(begin);
+      }
     },
 
     async syncNow(): Promise<void> {
@@ -446,7 +476,7 @@ export async function createEngine(options: EngineOptions) {
     async close(): Promise<void> {
       closed = true;
       work.abort();
-      stopWatching();
+      stopWatching?.();
       timers.close();
       stopSessions();
       connection.close();
