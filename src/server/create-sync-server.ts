@@ -59,6 +59,9 @@ const urlOf = (request: IncomingMessage): URL | undefined => {
 };
 
 function rejectUpgrade(socket: Duplex, status: string): void {
+  // Nobody else listens, and the client may be gone already.
+  socket.on('error', () => {});
+  socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
@@ -92,7 +95,9 @@ export async function createSyncServer(options: SyncServerOptions = {}): Promise
   const connections = createConnections({ settings, access, authenticate, committer, fanOut, sweep });
   const stats = (): SyncServerStats => ({ connections: connections.size, ...connections.counters });
   const health = () => ({ status: 'ok', connections: connections.size });
-  const handler = createRest({ settings, access, authenticate, committer, sweep, health });
+  let closing: Promise<void> | undefined;
+  const isClosed = () => closing !== undefined;
+  const handler = createRest({ settings, access, authenticate, committer, sweep, health, isClosed });
 
   const wss = new WebSocketServer({
     noServer: true,
@@ -158,7 +163,6 @@ export async function createSyncServer(options: SyncServerOptions = {}): Promise
     committer.flush();
     store.close();
   }
-  let closing: Promise<void> | undefined;
 
   return {
     get url() {

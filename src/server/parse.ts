@@ -29,6 +29,9 @@ const MAX_NAME = 1000;
 /** Rows that nest deeper would overflow the stack of somebody who walks them. */
 const MAX_DEPTH = 64;
 
+/** Each is looked at for every row and change. */
+const MAX_CONDITIONS = 100;
+
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -84,11 +87,12 @@ function origin(message: Fields): Origin {
 /** The same of a message that was understood. */
 export const originOf = (message: Incoming): Origin => origin({ ...message, metadata: message });
 
-export function parseFilter(value: unknown): WireFilter | string {
+function parseFilter(value: unknown): WireFilter | string {
   if (!isFields(value)) return 'filter must be an object';
   const where = value.where;
   if (where === undefined) return {};
-  return isFields(where) ? { where } : 'filter.where must be an object';
+  if (!isFields(where)) return 'filter.where must be an object';
+  return Object.keys(where).length > MAX_CONDITIONS ? `filter.where has more than ${MAX_CONDITIONS} fields` : { where };
 }
 
 function parseSubscribe(collection: string, meta: Fields): Subscribe | string {

@@ -27,6 +27,7 @@ export interface RestContext {
   readonly committer: Committer;
   sweep(): void;
   health(): object;
+  isClosed(): boolean;
 }
 
 type Target =
@@ -71,7 +72,15 @@ const bearer = (request: IncomingMessage): string | undefined =>
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export function createRest({ settings, access, authenticate, committer, sweep, health }: RestContext): RestHandler {
+export function createRest({
+  settings,
+  access,
+  authenticate,
+  committer,
+  sweep,
+  health,
+  isClosed,
+}: RestContext): RestHandler {
   const { store, now, log, pageSize, maxPayload, httpPath, cors } = settings;
   const takeOne = createLimiters(settings.rateLimit, now);
 
@@ -179,6 +188,8 @@ export function createRest({ settings, access, authenticate, committer, sweep, h
   }
 
   async function answer(request: IncomingMessage, target: Target, params: URLSearchParams): Promise<Answer> {
+    // An app that runs on may still have us mounted.
+    if (isClosed()) return problem(503, 'SERVER_ERROR', 'The sync server is closed');
     const method = request.method ?? 'GET';
     if (method === 'OPTIONS') return preflight;
     const allowed = methods[target.kind];

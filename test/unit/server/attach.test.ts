@@ -51,6 +51,8 @@ describe('in an Express 5 app', () => {
     await server.close();
     expect((await reader.closed).code).toBe(1001);
     expect(await (await fetch(`${origin}/hello`)).text()).toBe('hello');
+    expect((await fetch(`${origin}/api/sync/todos?seq=0`)).status).toBe(503);
+    expect((await fetch(`${origin}/api/hello`)).status).toBe(404);
   });
 
   test('what express.json() lets through is still checked', async () => {

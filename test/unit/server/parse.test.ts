@@ -71,6 +71,15 @@ describe('what is refused', () => {
     ['a negative since', '{"type":"subscribe","collection":"c","metadata":{"since":-1}}', /since must be a whole/],
     ['a limit of 0', '{"type":"subscribe","collection":"c","metadata":{"limit":0}}', /limit must be a whole/],
     ['a filter that is a list', '{"type":"subscribe","collection":"c","metadata":{"filter":[]}}', /filter must be/],
+    [
+      'a filter of too many fields',
+      JSON.stringify({
+        type: 'subscribe',
+        collection: 'c',
+        metadata: { filter: { where: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`f${i}`, i])) } },
+      }),
+      /more than 100 fields/,
+    ],
     ['a token that is a number', '{"type":"auth","token":1}', /token must be a string/],
     ['a key __proto__', '{"type":"insert","collection":"c","recordId":"1","data":{"__proto__":{"a":1}}}', /__proto__/],
     ['an escaped key', '{"type":"insert","collection":"c","recordId":"1","data":{"\\u005f_proto__":1}}', /__proto__/],
