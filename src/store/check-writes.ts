@@ -32,6 +32,8 @@ function faultInside(value: object, depth: number): string | undefined {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return ` is a ${value.constructor.name}`;
   for (const key in value) {
+    // As an own key it comes from JSON.parse. Whoever copies it with an assignment sets a prototype.
+    if (key === '__proto__') return ' has a field named __proto__';
     const field: unknown = (value as Record<string, unknown>)[key];
     // A field that is undefined is one that is absent, as in JSON.stringify.
     const found = field === undefined ? undefined : fault(field, depth + 1);
@@ -40,13 +42,16 @@ function faultInside(value: object, depth: number): string | undefined {
   return undefined;
 }
 
+/** Why a value is not plain JSON, as the end of a sentence that begins with its name: `.at is a Date`; undefined if it is. */
+export const jsonFault = (value: unknown): string | undefined => fault(value, 0);
+
 /**
  * Throws VALIDATION_FAILED unless every value is plain JSON. Without this a Date or a NaN would come back as itself
  * from one store, as a string or null from another, and a bad value would be found only when half of a batch is done.
  */
 export function checkWrites(writes: readonly StoreWrite[]): void {
   for (const { table, key, value } of writes) {
-    const found = value === undefined ? undefined : fault(value, 0);
+    const found = value === undefined ? undefined : jsonFault(value);
     if (found === undefined) continue;
     throw new SyncLayerError(
       'VALIDATION_FAILED',

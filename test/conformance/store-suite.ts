@@ -93,6 +93,7 @@ const notJson: Readonly<Record<string, unknown>> = {
   Infinity: [Number.POSITIVE_INFINITY],
   'a symbol': { s: Symbol('s') },
   'a hole': { list: [undefined] },
+  'a field named __proto__': JSON.parse('{"deep":{"__proto__":{"x":1}}}'),
 };
 
 const oddIds: readonly string[] = [
@@ -150,7 +151,7 @@ export const storeCases: readonly StoreCase[] = [
           yes: true,
           no: false,
           nothing: null,
-          inherited: JSON.parse('{"__proto__":{"x":1},"constructor":2}'),
+          inherited: { constructor: 1, toString: { hasOwnProperty: 2 } },
         };
         await store.commit(Object.entries(values).map(([id, value]) => row(id, value)));
         await holds(store, values, 'values');

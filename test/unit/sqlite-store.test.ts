@@ -167,7 +167,8 @@ test('of two processes that open at the same moment exactly one gets in', async 
   try {
     await Promise.all(pair.map((other) => other.close()));
     for (let round = 0; round < 12; round++) {
-      const at = Date.now() + 5;
+      // Long enough for both to have read their line.
+      const at = Date.now() + 25;
       const answers = await Promise.all(pair.map((other) => other.open(at)));
       expect(answers.filter((answer) => answer === 'opened')).toHaveLength(1);
       expect(answers.filter((answer) => answer.includes('open elsewhere'))).toHaveLength(1);
@@ -188,6 +189,29 @@ test('without node:sqlite it says which Node to use', async () => {
   } finally {
     builtin.mockRestore();
   }
+});
+
+test('a commit that fails in its middle leaves nothing behind, and the store goes on', async () => {
+  const store = await open();
+  await store.commit(rows(1, 'before'));
+  let looks = 0;
+  const fickle = {
+    // JSON when it is checked, an error when it is written.
+    get text() {
+      if (++looks > 1) throw new Error('changed my mind');
+      return 'x';
+    },
+  };
+  const batch: StoreWrite[] = [...rows(3, 'half'), { table: 'meta', key: ['todos', 'cursor'], value: fickle }];
+  await expect(store.commit(batch)).rejects.toMatchObject({
+    code: 'STORE_FAILED',
+    message: expect.stringContaining('changed my mind'),
+  });
+  const found = [];
+  for await (const page of store.read('rows', 'todos')) found.push(...page);
+  expect(found).toEqual([{ id: '0', value: { i: 0, text: 'before' } }]);
+  await store.commit(rows(3));
+  expect(await count(store)).toBe(3);
 });
 
 test("':memory:' works, and forgets at close", async () => {
