@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError, toSyncLayerError } from '../errors.js';
 import type { AuthToken } from './transport.js';
 
 /** The app's token, and the memory of which one the backend refused: asking again with that one could loop for ever. */
@@ -8,8 +8,7 @@ export function createTokenSource(initial: AuthToken | undefined) {
   let refused: { readonly token: string | undefined } | undefined;
   return {
     async get(own?: AuthToken): Promise<string | undefined> {
-      const from = source ?? own;
-      const token = typeof from === 'function' ? await from() : from;
+      const token = await ask(source ?? own);
       if (refused && refused.token === token) {
         const message = token
           ? 'The token was refused, and asking for it again gave the same one. Sign in again, then call sync.setAuthToken(token).'
@@ -29,6 +28,15 @@ export function createTokenSource(initial: AuthToken | undefined) {
       refused = undefined;
     },
   };
+}
+
+/** A function that fails (offline, say) is no refusal: it is asked again with the next attempt. */
+async function ask(from: AuthToken | undefined): Promise<string | undefined> {
+  try {
+    return typeof from === 'function' ? await from() : from;
+  } catch (error) {
+    throw toSyncLayerError(error, 'CONNECT_FAILED', 'authToken() failed to get a token; it is asked again.');
+  }
 }
 
 /**
