@@ -1,4 +1,5 @@
 import type { Row } from '../change.js';
+import type { SyncLayerError } from '../errors.js';
 import { newId } from '../id.js';
 import type { Delta } from '../query/types.js';
 import type { Journal } from '../store/journal.js';
@@ -6,6 +7,8 @@ import type { LocalStore } from '../store/store.js';
 import type { RealtimeTransport, SyncFilter } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
 import type { Clock } from './clock.js';
+import { fenced } from './fenced.js';
+import { loadCollection, originWrite } from './load.js';
 import type { ConflictResolver } from './merge.js';
 import { createReplica, type Replica } from './replica.js';
 import { createSession, type Session, type SessionHooks } from './session.js';
@@ -28,13 +31,17 @@ export interface CollectionCoreOptions {
   readonly journal: Journal;
   readonly announcer: Announcer;
   readonly clock: Clock;
-  /** The stored data came from another backend. */
-  readonly fresh: boolean;
+  /** Which backend this is: stored versions and cursors of another one mean nothing here. */
+  readonly source: string;
   readonly maxRetries: number;
   readonly pageSize: number;
   readonly bufferLimit: number;
   readonly nextOrder: () => number;
-  readonly hooks: Pick<SessionHooks, 'phase' | 'lost' | 'failed'> & { readonly caughtUp: () => void };
+  readonly hooks: Pick<SessionHooks, 'phase' | 'lost' | 'failed'> & {
+    readonly caughtUp: () => void;
+    /** There is one edit more, or less. */
+    readonly settled: () => void;
+  };
 }
 
 /** One collection: its rows, what keeps them equal to the backend, and who is told. */
@@ -43,54 +50,59 @@ export interface CollectionCore {
   readonly session: Session;
   /** False until the first catch-up of a collection that has never been read from this backend. */
   readonly ready: () => boolean;
+  /** False while the rows are another backend's: what this one's are must be known before edits can be compared. */
+  readonly mayPush: () => boolean;
   readonly notify: (deltas: readonly Delta[]) => void;
   onChange(listener: (deltas: readonly Delta[]) => void): () => void;
-}
-
-/** One stored value; undefined if there is none. */
-export async function readMeta(store: LocalStore, collection: string, name: string): Promise<unknown> {
-  for await (const page of store.read('meta', collection))
-    for (const { id, value } of page) if (id === name) return value;
-  return undefined;
+  /** Forgets everything in memory; the store is cleared by the caller, who then notes anew whose data comes. */
+  clear(): void;
+  noteOrigin(): void;
 }
 
 /** Reads a collection back from the store and wires its parts. */
 export async function openCollection(options: CollectionCoreOptions): Promise<CollectionCore> {
-  const { name, settings, transport, store, journal, announcer, clock, fresh, hooks } = options;
+  const { name, settings, transport, store, journal, announcer, clock, hooks } = options;
   const listeners = new Set<(deltas: readonly Delta[]) => void>();
   const queue: (readonly Delta[])[] = [];
   /** A listener that edits makes a batch inside a batch: every listener still gets the first one first. */
   const notify = (deltas: readonly Delta[]): void => {
     if (queue.push(deltas) > 1) return;
-    for (const batch of queue) for (const listener of [...listeners]) listener(batch);
-    queue.length = 0;
+    try {
+      for (const batch of queue) for (const listener of [...listeners]) listener(batch);
+    } finally {
+      queue.length = 0;
+    }
   };
-  const replica = createReplica({
-    collection: name,
-    filter: settings.filter,
-    parse: settings.parse,
-    resolve: settings.resolve,
-    sameCounts: () => settings.customResolver && transport.capabilities.idempotent === true,
-    maxRetries: options.maxRetries,
-    clockOffset: clock.offset,
-    nextOrder: options.nextOrder,
-    newId,
-    hooks: {
-      write: journal.append,
-      changed: notify,
-      remote: (delta) => announcer.remote(name, delta),
-      conflict: announcer.conflict,
-      operation: announcer.operation,
-      invalid: (error) => announcer.invalid(error, name),
+  const origin = { source: options.source, filter: JSON.stringify(settings.filter) };
+  const loaded = await loadCollection(store, name, origin);
+  journal.append(loaded.writes);
+  const noteOrigin = (): void => journal.append([originWrite(name, origin)]);
+  const invalid = (error: SyncLayerError): void => announcer.invalid(error, name);
+  const replica = createReplica(
+    {
+      collection: name,
+      filter: settings.filter,
+      parse: settings.parse,
+      resolve: settings.customResolver ? fenced(settings.resolve, settings.parse, invalid) : settings.resolve,
+      sameCounts: () => settings.customResolver && transport.capabilities.idempotent === true,
+      maxRetries: options.maxRetries,
+      clockOffset: clock.offset,
+      nextOrder: options.nextOrder,
+      newId,
+      hooks: {
+        write: journal.append,
+        changed: notify,
+        remote: (delta) => announcer.remote(name, delta),
+        conflict: announcer.conflict,
+        operation: (what, entry) => {
+          announcer.operation(what, entry);
+          hooks.settled();
+        },
+        invalid,
+      },
     },
-  });
-
-  const filter = JSON.stringify(settings.filter);
-  const stored = await readMeta(store, name, 'filter');
-  const rewind = fresh || (stored !== undefined && stored !== filter);
-  await replica.load(store, { fresh, rewind });
-  if (rewind) journal.append([{ table: 'meta', key: [name, 'cursor'], value: undefined }]);
-  if (stored !== filter) journal.append([{ table: 'meta', key: [name, 'filter'], value: filter }]);
+    loaded,
+  );
 
   let caughtUp = replica.cursor !== null;
   const session = createSession({
@@ -109,7 +121,11 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       caughtUp: (records) => {
         const first = !caughtUp;
         caughtUp = true;
-        if (first) notify([]);
+        if (first) {
+          if (loaded.reread) noteOrigin();
+          replica.readAgain();
+          notify([]);
+        }
         announcer.events.emit('realtimeSync', { collection: name, records });
         hooks.caughtUp();
       },
@@ -121,9 +137,16 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     session,
     notify,
     ready: () => caughtUp,
+    mayPush: () => caughtUp || !loaded.fresh,
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    clear() {
+      caughtUp = false;
+      session.forget();
+      replica.reset();
+    },
+    noteOrigin,
   };
 }

@@ -9,7 +9,7 @@ import { type ConnectionState, createConnection } from '../transport/connection.
 import type { AuthToken, RealtimeTransport } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
 import { createClock } from './clock.js';
-import { type CollectionCore, type CollectionSettings, openCollection, readMeta } from './collection-core.js';
+import { type CollectionCore, type CollectionSettings, openCollection } from './collection-core.js';
 import { createPusher } from './pusher.js';
 import { syncPhase } from './status.js';
 import { createTimers } from './timers.js';
@@ -92,23 +92,24 @@ export async function createEngine(options: EngineOptions) {
   /** A pull or push failed: what that means for the link. */
   function onFailure(error: SyncLayerError, collection?: string): void {
     if (closed || error.code === 'CLOSED') return;
-    announcer.report(error, collection);
-    if (disposition(error.code) !== 'reauth') return;
-    tokens.refuse();
-    stopSessions();
-    connection.fail(error);
+    const { state } = connection;
+    if (disposition(error.code) === 'reauth') {
+      tokens.refuse();
+      stopSessions();
+      connection.fail(error);
+    }
+    // A change of state tells its reason itself.
+    if (connection.state === state) announcer.report(error, collection);
   }
 
   // Pushing
 
   const pusher = createPusher({
     transport,
-    replicas: collections,
+    collections,
     clockOffset: clock.offset,
     flushed: journal.flushed,
-    // Another backend than last time: what its rows are must be known before edits of them can be compared.
     settled: updateStatus,
-    mayPush: (collection) => !fresh || collections.get(collection)?.ready() === true,
   });
 
   async function push(): Promise<void> {
@@ -189,12 +190,13 @@ export async function createEngine(options: EngineOptions) {
     });
   }
 
-  /** Even a live link can lose events without a word (rate limits, a restarted database): look now and then. */
+  /**
+   * Even a live link can lose events without a word (rate limits, a restarted database), and a poll cannot see what lies
+   * before its cursor: look now and then.
+   */
   function scheduleAudit(): void {
     timers.schedule('audit', options.auditInterval, () => {
-      void (mayWork() && allLive() ? round(() => catchUpAll(true)) : Promise.resolve())
-        .catch(ignore)
-        .finally(scheduleAudit);
+      void (mayWork() ? round(() => catchUpAll(true)) : Promise.resolve()).catch(ignore).finally(scheduleAudit);
     });
   }
 
@@ -312,13 +314,19 @@ export async function createEngine(options: EngineOptions) {
     // A frozen tab or a sleeping device may have missed anything on a link that looks well.
     if (isConnected()) void catchUpAll().catch(ignore);
     else link();
-    if (autoSync) pushSoon();
+    if (!autoSync) return;
+    if (!realtime) schedulePoll(0);
+    pushSoon();
+  }
+
+  function interrupt(): void {
+    work.abort();
+    work = new AbortController();
   }
 
   async function pause(): Promise<void> {
     paused = true;
-    work.abort();
-    work = new AbortController();
+    interrupt();
     await unlink();
     updateStatus();
   }
@@ -357,12 +365,6 @@ export async function createEngine(options: EngineOptions) {
   });
 
   const source = JSON.stringify([transport.name, transport.source ?? '']);
-  const storedSource = await readMeta(store, '', 'source');
-  /** The stored versions and cursors are another backend's and mean nothing here. */
-  const fresh = storedSource !== undefined && storedSource !== source;
-  const noteSource = (): void => journal.append([{ table: 'meta', key: ['', 'source'], value: source }]);
-  if (storedSource !== source) noteSource();
-
   for (const [name, settings] of options.collections) {
     const core = await openCollection({
       name,
@@ -372,20 +374,21 @@ export async function createEngine(options: EngineOptions) {
       journal,
       announcer,
       clock,
-      fresh,
+      source,
       maxRetries: options.maxRetries,
       pageSize: options.pageSize,
       bufferLimit: options.bufferLimit,
       nextOrder: () => ++order,
       hooks: {
         phase: updateStatus,
+        settled: updateStatus,
         lost: (error) => onLost(name, error),
         failed: (error) => {
           onFailure(error, name);
           if (isConnected()) retryCatchUp();
         },
         caughtUp: () => {
-          if (isConnected()) {
+          if (isConnected() || !realtime) {
             connection.settled();
             pullFailures = 0;
           }
@@ -438,15 +441,16 @@ export async function createEngine(options: EngineOptions) {
       await applyRealtimeFlag();
       link();
       if (connection.state.status === 'connecting') await attemptEnded();
+      if (closed || paused) throw new SyncLayerError('CLOSED', 'syncNow() was stopped by close() or pause().');
       await round(pullAndPush);
       await journal.flushed();
     },
 
     setAuthToken(token: AuthToken | undefined): void {
       tokens.set(token);
-      // The link speaks for the old token: it is made anew.
-      if (isConnected()) void unlink().then(link).catch(ignore);
-      else wake();
+      // Link, pulls and pushes speak for the old token. They are begun anew, and no late answer to it refuses this one.
+      interrupt();
+      void unlink().then(wake).catch(ignore);
       updateStatus();
     },
 
@@ -461,12 +465,12 @@ export async function createEngine(options: EngineOptions) {
     async clear(): Promise<void> {
       const wasPaused = paused;
       await pause();
-      for (const { replica, session } of collections.values()) {
-        session.forget();
-        replica.reset();
-      }
-      await journal.clear();
-      noteSource();
+      do {
+        for (const core of collections.values()) core.clear();
+        await journal.clear();
+        // What was saved meanwhile may be on the disk or not.
+      } while (pendingCount() > 0);
+      for (const core of collections.values()) core.noteOrigin();
       await journal.flushed();
       paused = wasPaused;
       wake();
@@ -481,7 +485,12 @@ export async function createEngine(options: EngineOptions) {
       stopSessions();
       connection.close();
       metrics.connected(false);
-      await transport.close();
+      try {
+        await transport.close();
+      } catch (thrown) {
+        // The store must still be closed.
+        announcer.report(toSyncLayerError(thrown, 'CONNECTION_LOST', `${transport.name} did not close cleanly.`));
+      }
       updateStatus();
     },
   };

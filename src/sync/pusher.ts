@@ -1,12 +1,16 @@
 import type { Row } from '../change.js';
-import { isSyncLayerError, SyncLayerError, toSyncLayerError } from '../errors.js';
+import { SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
-import type { OutgoingChange, RealtimeTransport } from '../transport/transport.js';
+import { abortable } from '../transport/abortable.js';
+import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
 import type { Replica } from './replica.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
 /** Edits per push. Large enough to hide the round trip, small enough that one bad answer repeats little. */
 const BATCH = 250;
+
+/** Conflicts of one record in one run. Somebody else may be first a few times, but not for ever. */
+const MAX_CONFLICTS = 10;
 
 /** An outbox entry as the transport gets it. */
 export function outgoing(entry: OutboxEntry, clockOffset: number): OutgoingChange {
@@ -31,99 +35,114 @@ export function outgoing(entry: OutboxEntry, clockOffset: number): OutgoingChang
 
 export interface PusherOptions {
   readonly transport: RealtimeTransport;
-  readonly replicas: ReadonlyMap<string, { readonly replica: Replica }>;
+  /** `mayPush`: false while edits must wait (the first pull from this backend is not done). */
+  readonly collections: ReadonlyMap<string, { readonly replica: Replica; readonly mayPush: () => boolean }>;
   readonly clockOffset: () => number;
   /** Resolves once everything handed to the store so far is durable. */
   readonly flushed: () => Promise<void>;
-  /** False for a collection whose edits must wait (its first pull from this backend is not done). */
-  readonly mayPush: (collection: string) => boolean;
   /** Called after each batch. */
   readonly settled: () => void;
 }
 
+interface Run {
+  readonly signal: AbortSignal;
+  done: Promise<void>;
+  /** Edits and records that wait for the next run. */
+  readonly tried: Set<string>;
+  readonly conflicts: Map<string, number>;
+  failure: SyncLayerError | undefined;
+}
+
+const recordOf = ({ collection, recordId }: OutboxEntry): string => JSON.stringify([collection, recordId]);
+
 /** Sends the outbox, oldest edit first, one push at a time, until nothing is left that may go. */
-export function createPusher({ transport, replicas, clockOffset, flushed, mayPush, settled }: PusherOptions) {
-  let running: Promise<void> | undefined;
+export function createPusher({ transport, collections, clockOffset, flushed, settled }: PusherOptions) {
+  let running: Run | undefined;
 
   /** Every record's head edit, oldest first: a second edit of a record waits for the answer to its first. */
   const heads = (): OutboxEntry[] =>
-    [...replicas]
-      .flatMap(([collection, { replica }]) => (mayPush(collection) ? replica.heads() : []))
+    [...collections.values()]
+      .flatMap(({ replica, mayPush }) => (mayPush() ? replica.heads() : []))
       .sort((a, b) => a.order - b.order);
 
-  /** Returns the edits that the backend wants again later. */
-  async function pushBatch(batch: readonly OutboxEntry[], signal: AbortSignal): Promise<Map<string, SyncLayerError>> {
+  async function pushBatch(batch: readonly OutboxEntry[], run: Run): Promise<void> {
+    const { signal } = run;
     if (!transport.capabilities.push) {
       const message = `The ${transport.name} transport is read-only; local edits stay in the outbox.`;
       throw new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
     }
-    const later = new Map<string, SyncLayerError>();
     // Marked durably before it leaves: after a crash the same push is repeated, never another under its opId.
-    for (const [collection, { replica }] of replicas)
+    for (const [collection, { replica }] of collections)
       replica.markSent(batch.filter((entry) => entry.collection === collection));
     await flushed();
-    const results = await transport.push(
-      batch.map((entry) => outgoing(entry, clockOffset())),
-      { signal },
-    );
-    if (signal.aborted) return later;
+    signal.throwIfAborted();
+    const changes = batch.map((entry) => outgoing(entry, clockOffset()));
+    const results = await abortable(transport.push(changes, { signal }), signal);
     if (results.length !== batch.length) {
       const message = `The ${transport.name} transport answered ${results.length} of ${batch.length} pushed changes.`;
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter: transport.name });
     }
     // One commit and one notification for the whole batch.
-    for (const [collection, { replica }] of replicas) {
+    for (const [collection, { replica }] of collections) {
       replica.batch(() => {
         for (const [index, entry] of batch.entries()) {
           const result = results[index];
           if (entry.collection !== collection || !result) continue;
-          if (result.type === 'retry') later.set(entry.opId, result.error);
+          defer(entry, result, run);
           replica.settle(entry.recordId, entry.opId, result);
         }
       });
     }
     settled();
-    return later;
   }
 
-  async function run(signal: AbortSignal): Promise<void> {
-    let failure: SyncLayerError | undefined;
-    /** Answered with "retry" in this run: again in the next one, after its backoff. */
-    const tried = new Set<string>();
-    const open = (): OutboxEntry[] => heads().filter(({ opId }) => !tried.has(opId));
-    for (let queue = open(); queue.length > 0 && !signal.aborted; queue = open()) {
-      while (queue.length > 0 && !signal.aborted) {
-        // Edits may have been merged, settled or replaced since the queue was made.
-        const batch = queue.splice(0, BATCH).flatMap(({ collection, recordId, opId }) => {
-          const head = replicas.get(collection)?.replica.head(recordId);
-          return head?.opId === opId ? [head] : [];
-        });
-        if (batch.length > 0)
-          for (const [opId, error] of await pushBatch(batch, signal)) {
-            tried.add(opId);
-            failure = error;
-          }
-      }
+  /** Leaves an edit to a later run, after its backoff, if the backend wants that or will not let it through. */
+  function defer(entry: OutboxEntry, result: PushResult, run: Run): void {
+    const record = recordOf(entry);
+    if (result.type === 'retry') {
+      run.tried.add(entry.opId);
+      run.failure = result.error;
+    } else if (result.type === 'conflict') {
+      const count = (run.conflicts.get(record) ?? 0) + 1;
+      run.conflicts.set(record, count);
+      if (count < MAX_CONFLICTS) return;
+      run.tried.add(record);
+      const message = `An edit of "${entry.collection}" met a conflict ${count} times in a row; it is tried again later.`;
+      run.failure = new SyncLayerError('CONFLICT', message, { adapter: transport.name });
     }
-    if (failure) throw failure;
+  }
+
+  async function pushAll(run: Run): Promise<void> {
+    try {
+      const open = (): OutboxEntry[] =>
+        heads().filter((entry) => !run.tried.has(entry.opId) && !run.tried.has(recordOf(entry)));
+      for (let queue = open(); queue.length > 0; queue = open()) {
+        while (queue.length > 0) {
+          // Edits may have been merged, settled or replaced since the queue was made.
+          const batch = queue.splice(0, BATCH).flatMap(({ collection, recordId, opId }) => {
+            const head = collections.get(collection)?.replica.head(recordId);
+            return head?.opId === opId ? [head] : [];
+          });
+          if (batch.length > 0) await pushBatch(batch, run);
+        }
+      }
+      if (run.failure) throw run.failure;
+    } catch (error) {
+      throw toSyncLayerError(error, 'CONNECTION_LOST', `Pushing through ${transport.name} failed; it is tried again.`);
+    } finally {
+      // In the same breath as the last look at the outbox: an edit made later must not join a run that has ended.
+      if (running === run) running = undefined;
+    }
   }
 
   return {
     /** Resolves when the outbox is empty or waits; rejects with why it could not be emptied. Joins a run under way. */
     push(signal: AbortSignal): Promise<void> {
-      running ??= run(signal)
-        .catch((error: unknown) => {
-          if (isSyncLayerError(error)) throw error;
-          throw toSyncLayerError(
-            error,
-            'CONNECTION_LOST',
-            `Pushing through ${transport.name} failed; it is tried again.`,
-          );
-        })
-        .finally(() => {
-          running = undefined;
-        });
-      return running;
+      if (running && !running.signal.aborted) return running.done;
+      const run: Run = { signal, done: Promise.resolve(), tried: new Set(), conflicts: new Map(), failure: undefined };
+      running = run;
+      run.done = pushAll(run);
+      return run.done;
     },
   };
 }

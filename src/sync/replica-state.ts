@@ -8,7 +8,13 @@ export interface ServerState {
   readonly timestamp?: number | undefined;
   /** The delete was concluded from a missing key; a row of the same version may prove it wrong. */
   readonly inferred?: true;
+  /** The filter leaves the row out: it is known only for as long as there are edits of it, which start from it. */
+  readonly hidden?: true;
 }
+
+/** What stays of a state once nobody edits the record. */
+export const settledState = (state: ServerState): ServerState =>
+  state.hidden ? { row: null, version: state.version, timestamp: state.timestamp } : state;
 
 /** A row as the store keeps it. `at`: when a tombstone was noted, in ms, for its retention. */
 export interface StoredRow extends ServerState {

@@ -1,44 +1,30 @@
 import { type Change, compareVersions, type Row, type Version } from '../change.js';
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
 import type { Delta } from '../query/types.js';
-import type { LocalStore, StoreWrite } from '../store/store.js';
+import { jsonFault } from '../store/check-writes.js';
 import type { Cursor, PushResult, RecordKey, SyncFilter } from '../transport/transport.js';
+import { type BatchHooks, createBatch } from './batch.js';
+import { afterHead, carryOver, type EditRules, makeEdit, openEdit, withoutHead } from './edits.js';
 import { matchesFilter, projectRow } from './filter.js';
-import { type Conflict, type ConflictResolver, rebase, threeWay, withField } from './merge.js';
-import type { OutboxEntry, Pending, ServerState, StoredRow } from './replica-state.js';
-
-/** How long the version of a deleted record is remembered, in ms: a late older event must not bring it back. */
-const TOMBSTONE_RETENTION = 7 * 24 * 3_600_000;
-
-/** The version of a row that another backend gave us: older than any that this one can give. */
-const UNKNOWN: Version = 0;
+import { type Loaded, UNKNOWN } from './load.js';
+import { type Conflict, threeWay, withField } from './merge.js';
+import { type OutboxEntry, type Pending, type ServerState, type StoredRow, settledState } from './replica-state.js';
 
 /** What the replica tells: once per batch, after memory has changed. */
-export interface ReplicaHooks {
-  /** Durable soon; in one commit. */
-  write(writes: readonly StoreWrite[]): void;
-  changed(deltas: readonly Delta[]): void;
+export interface ReplicaHooks extends BatchHooks {
   /** A remote change that altered a visible row. */
-  remote(delta: Delta, change: Change | undefined): void;
+  remote(delta: Delta): void;
   conflict(conflict: Conflict, result: Row | null): void;
   operation(what: 'queued' | 'synced' | 'failed', entry: OutboxEntry): void;
   invalid(error: SyncLayerError): void;
 }
 
-export interface ReplicaOptions {
-  readonly collection: string;
+export interface ReplicaOptions extends EditRules {
   readonly filter: SyncFilter;
-  readonly resolve: ConflictResolver;
-  /** True: a resolver is asked even where both sides changed a field to the same value (it may have to sum). */
-  readonly sameCounts: () => boolean;
   /** The row as the schema wants it; throws VALIDATION_FAILED. */
   readonly parse: (row: Row) => Row;
   readonly maxRetries: number;
-  /** Server clock minus device clock, in ms. */
-  readonly clockOffset: () => number;
-  readonly nextOrder: () => number;
-  readonly newId: () => string;
   readonly hooks: ReplicaHooks;
 }
 
@@ -46,7 +32,7 @@ export interface ReplicaOptions {
  * One collection's rows, versions and unacknowledged edits, in memory. All rules of what a change does to them; no I/O:
  * what must become durable goes to `hooks.write`, in the batch that it belongs to.
  */
-export function createReplica(options: ReplicaOptions) {
+export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   const { collection, filter, hooks } = options;
   /** What the app sees: the server's rows with the local edits on top. */
   const rows = new Map<string, Row>();
@@ -54,39 +40,23 @@ export function createReplica(options: ReplicaOptions) {
   const versions = new Map<string, Version>();
   /** Versions of rows that are gone. */
   const tombstones = new Map<string, { readonly version: Version; readonly inferred?: true }>();
+  /** When the server changed its live rows, where the filter has a limit: the oldest are let go of. */
+  const times = new Map<string, number>();
   const pending = new Map<string, Pending>();
   const failed = new Map<string, OutboxEntry>();
   /** Ids that changed while somebody compares key lists: they say nothing about those. */
   const trackers = new Set<Set<string>>();
-  let cursor: Cursor | null = null;
-  let batch: { writes: StoreWrite[]; deltas: Delta[]; told: (() => void)[] } | undefined;
+  let { cursor, reread } = loaded;
+  const batch = createBatch(hooks);
+  const { tell } = batch;
 
-  /** Runs `work` as one batch: one store commit, one notification. */
-  function transact(work: () => void): void {
-    if (batch) {
-      work();
-      return;
-    }
-    const current = { writes: [] as StoreWrite[], deltas: [] as Delta[], told: [] as (() => void)[] };
-    batch = current;
-    try {
-      work();
-    } finally {
-      batch = undefined;
-      if (current.writes.length > 0) hooks.write(current.writes);
-      if (current.deltas.length > 0) hooks.changed(current.deltas);
-      for (const event of current.told) event();
-    }
-  }
-
-  /** Events wait for the end of their batch: a listener that edits must not find a record half changed. */
-  const tell = (event: () => void): void => void batch?.told.push(event);
-
-  const write = (table: StoreWrite['table'], id: string, value: unknown): void => {
-    batch?.writes.push({ table, key: [collection, id], value });
-  };
-  const saveEntry = (entry: OutboxEntry): void => write('outbox', entry.opId, entry);
-  const dropEntry = (entry: OutboxEntry): void => write('outbox', entry.opId, undefined);
+  const saveEntry = (entry: OutboxEntry): void =>
+    batch.write({ table: 'outbox', key: [collection, entry.opId], value: entry });
+  const dropEntry = ({ opId }: OutboxEntry): void =>
+    batch.write({ table: 'outbox', key: [collection, opId], value: undefined });
+  const synced = (entry: OutboxEntry): void => tell(() => hooks.operation('synced', entry));
+  const told = (delta: Delta | undefined): void => void (delta && tell(() => hooks.remote(delta)));
+  const invalid = (error: SyncLayerError): void => tell(() => hooks.invalid(error));
 
   function serverState(id: string): ServerState {
     const edits = pending.get(id);
@@ -104,22 +74,28 @@ export function createReplica(options: ReplicaOptions) {
     if (row === null) rows.delete(id);
     else rows.set(id, row);
     const delta: Delta = { id, before, after: row ?? undefined };
-    batch?.deltas.push(delta);
+    batch.changed(delta);
     return delta;
+  }
+
+  function index(id: string, { row, version, inferred, timestamp }: ServerState): void {
+    versions.delete(id);
+    tombstones.delete(id);
+    times.delete(id);
+    if (version === null) return;
+    if (!row) tombstones.set(id, inferred ? { version, inferred } : { version });
+    else {
+      versions.set(id, version);
+      if (filter.limit !== undefined && timestamp !== undefined) times.set(id, timestamp);
+    }
   }
 
   /** Notes what the backend holds. Does not touch what the app sees. */
   function noteServer(id: string, state: ServerState): void {
     for (const tracker of trackers) tracker.add(id);
-    versions.delete(id);
-    tombstones.delete(id);
-    if (state.version !== null) {
-      const { version, inferred } = state;
-      if (state.row) versions.set(id, version);
-      else tombstones.set(id, inferred ? { version, inferred } : { version });
-    }
+    index(id, state);
     const stored: StoredRow = state.row ? state : { ...state, at: Date.now() };
-    write('rows', id, state.version === null && !state.row ? undefined : stored);
+    batch.write({ table: 'rows', key: [collection, id], value: stored });
   }
 
   function setPending(id: string, server: ServerState, entries: readonly OutboxEntry[]): void {
@@ -128,34 +104,24 @@ export function createReplica(options: ReplicaOptions) {
     else pending.delete(id);
   }
 
+  /** Nobody edits the record any more: the app sees the backend's row, if the filter lets it. */
+  function release(id: string, state: ServerState): Delta | undefined {
+    pending.delete(id);
+    const settled = settledState(state);
+    if (settled !== state) noteServer(id, settled);
+    return show(id, settled.row);
+  }
+
   /** Carries all edits of a record over to a newer server state, as one edit; none is left if the server's row wins. */
-  function rebaseEdits(id: string, entries: readonly OutboxEntry[], state: ServerState): Delta | undefined {
-    const [head, tail] = [entries[0], entries.at(-1)];
-    if (!head || !tail) return show(id, state.row);
-    const edit = { base: head.base, local: tail.local, timestamp: tail.editedAt + options.clockOffset() };
-    const identity = { collection, recordId: id, sameCounts: options.sameCounts() };
-    const { row, conflict } = rebase(edit, state, options.resolve, identity);
-    for (const entry of entries) dropEntry(entry);
-    if (row === state.row || deepEqual(row, state.row)) {
-      setPending(id, state, []);
-      tell(() => hooks.operation('synced', tail));
-    } else {
-      const baseVersion = state.row ? state.version : null;
-      const next: OutboxEntry = {
-        ...tail,
-        opId: options.newId(),
-        order: head.order,
-        base: state.row,
-        baseVersion,
-        local: row,
-        sent: false,
-        attempts: 0,
-      };
-      setPending(id, state, [next]);
-      saveEntry(next);
-    }
+  function rebaseEdits(id: string, entries: Pending['entries'], state: ServerState): Delta | undefined {
+    const { entry, row, conflict } = carryOver(entries, state, options);
+    for (const old of entries) dropEntry(old);
+    if (entry) {
+      setPending(id, state, [entry]);
+      saveEntry(entry);
+    } else synced(entries.at(-1) ?? entries[0]);
     if (conflict) tell(() => hooks.conflict(conflict, row));
-    return show(id, row);
+    return entry ? show(id, row) : release(id, state);
   }
 
   /** The head edit is done: the backend holds `state`, which is `own` if nobody has written since. */
@@ -163,123 +129,185 @@ export function createReplica(options: ReplicaOptions) {
     const [head, next] = edits.entries;
     dropEntry(head);
     noteServer(id, state);
-    tell(() => hooks.operation('synced', head));
-    if (!next) {
-      pending.delete(id);
-      return show(id, state.row);
-    }
-    const based: OutboxEntry = { ...next, base: head.local, baseVersion: head.local ? state.version : null };
+    synced(head);
+    if (!next) return release(id, state);
+    const based = afterHead(head, next, state);
     if (!own || !deepEqual(state.row, head.local)) return rebaseEdits(id, [based], state);
     setPending(id, state, [based]);
     saveEntry(based);
     return undefined;
   }
 
-  /** A backend's row as this client keeps it; null if the filter leaves it out. Throws VALIDATION_FAILED. */
-  function accept(id: string, data: Row, timestamp: number | undefined): Row | null {
-    // `__proto__` as an own key comes from JSON.parse; assigning it anywhere later would set a prototype.
-    if (Object.hasOwn(data, '__proto__')) {
-      const message = `Record ${id} of "${collection}" has a field named __proto__; it was not stored. Rename the field at its source.`;
+  /** A backend's row as this client keeps it; `part`: with only the fields that it keeps. Throws VALIDATION_FAILED. */
+  function accept(id: string, data: Row, version: Version, timestamp: number | undefined, part = false): ServerState {
+    const fault = Object(data) === data && !Array.isArray(data) ? jsonFault(data) : ' is not an object';
+    if (fault !== undefined) {
+      const message = `Record ${JSON.stringify(id)} of "${collection}"${fault}; it was not stored. Correct it at its source.`;
       throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection, recordId: id } });
     }
     const whole = data.id === id ? data : { ...data, id };
-    return matchesFilter(filter, whole, timestamp) ? options.parse(projectRow(filter, whole)) : null;
+    const hidden = !matchesFilter(filter, whole, timestamp, part);
+    // An edit of a row that left the filter must still know what it meets: against nothing it would conflict for ever.
+    if (hidden && !pending.has(id)) return { row: null, version, timestamp };
+    const row = options.parse(projectRow(filter, whole));
+    return hidden ? { row, version, timestamp, hidden } : { row, version, timestamp };
   }
 
   function isStale(id: string, version: Version): boolean {
     const known = serverState(id);
     if (known.version === null) return false;
     const order = compareVersions(version, known.version);
-    return order < 0 || (order === 0 && !known.inferred);
+    return order < 0 || (order === 0 && !known.inferred && !reread);
   }
 
-  function applyState(id: string, state: ServerState, change: Change | undefined): void {
+  /** What the backend holds after a change; undefined if that is no news, 'partial' if the row must be fetched. */
+  function stateAfter(change: Change): ServerState | 'partial' | undefined {
+    const { recordId: id, version, timestamp } = change;
+    if (typeof id !== 'string' || !(typeof version === 'string' || Number.isFinite(version))) {
+      const message = `A change of "${collection}" has no recordId, or a version that is neither a string nor a finite number; it was skipped.`;
+      throw new SyncLayerError('PROTOCOL_VIOLATION', message, { details: { collection, recordId: id } });
+    }
+    if (isStale(id, version)) return undefined;
+    if (change.type === 'delete') return { row: null, version, timestamp };
+    if (change.type !== 'update' || !change.partial) return accept(id, change.data, version, timestamp);
+    const known = serverState(id);
+    if (!known.row || known.hidden || change.baseVersion === undefined || change.baseVersion !== known.version)
+      return 'partial';
+    return accept(id, { ...known.row, ...change.data }, version, timestamp, true);
+  }
+
+  function applyState(id: string, state: ServerState, opId?: string): void {
     const edits = pending.get(id);
     const head = edits?.entries[0];
-    const echo =
-      head?.sent &&
-      (change?.metadata?.opId === head.opId || (!options.sameCounts() && deepEqual(state.row, head.local)));
-    let delta: Delta | undefined;
-    if (edits && echo) delta = finishHead(id, edits, state, true);
-    else {
-      noteServer(id, state);
-      if (!edits) delta = show(id, state.row);
-      // The push under way decides who was first: keep both until its answer.
-      else if (head?.sent) setPending(id, state, edits.entries);
-      else delta = rebaseEdits(id, edits.entries, state);
+    const echo = head?.sent && (opId === head.opId || (!options.sameCounts() && deepEqual(state.row, head.local)));
+    if (edits && echo) {
+      told(finishHead(id, edits, state, true));
+      return;
     }
-    if (delta) tell(() => hooks.remote(delta, change));
+    noteServer(id, state);
+    if (!edits) told(show(id, state.row));
+    // The push under way decides who was first: keep both until its answer.
+    else if (head?.sent) setPending(id, state, edits.entries);
+    else told(rebaseEdits(id, edits.entries, state));
   }
 
   /** Applies one change. Returns its id if it is partial and the row must be fetched. */
   function applyChange(change: Change): string | undefined {
-    const id = change.recordId;
-    if (isStale(id, change.version)) return undefined;
+    let state: ReturnType<typeof stateAfter>;
     try {
-      let row: Row | null = null;
-      if (change.type !== 'delete') {
-        let data = change.data;
-        if (change.type === 'update' && change.partial) {
-          const known = serverState(id);
-          if (!known.row || change.baseVersion === undefined || change.baseVersion !== known.version) return id;
-          data = { ...known.row, ...data };
-        }
-        row = accept(id, data, change.timestamp);
-      }
-      applyState(id, { row, version: change.version, timestamp: change.timestamp }, change);
+      state = stateAfter(change);
     } catch (error) {
-      if (!(error instanceof SyncLayerError)) throw error;
-      tell(() => hooks.invalid(error));
+      const message = `Record ${JSON.stringify(change.recordId)} of "${collection}" could not be read; it was skipped.`;
+      invalid(toSyncLayerError(error, 'VALIDATION_FAILED', message));
+      return undefined;
     }
+    if (state === 'partial') return change.recordId;
+    if (state) applyState(change.recordId, state, change.metadata?.opId);
     return undefined;
   }
 
   function applyEdit(id: string, next: Row | null): void {
     const current = rows.get(id) ?? null;
-    if (current === next || (current && next && deepEqual(current, next))) return;
+    if (deepEqual(current, next)) return;
     const edits = pending.get(id);
     const server = serverState(id);
-    const tail = edits?.entries.at(-1);
-    const open = tail && !tail.sent ? tail : undefined;
-    const earlier = open ? (edits?.entries.slice(0, -1) ?? []) : (edits?.entries ?? []);
-    if (open && deepEqual(open.base, next)) {
-      dropEntry(open);
-      setPending(id, server, earlier);
-    } else {
-      const editedAt = Date.now();
-      const entry: OutboxEntry = open
-        ? { ...open, local: next, editedAt }
-        : {
-            opId: options.newId(),
-            collection,
-            recordId: id,
-            order: options.nextOrder(),
-            base: current,
-            // After a sent edit the version is known only once that is acknowledged.
-            baseVersion: current && !tail ? server.version : null,
-            local: next,
-            editedAt,
-            sent: false,
-            attempts: 0,
-          };
+    const open = openEdit(edits);
+    const earlier = (edits?.entries ?? []).filter((entry) => entry !== open);
+    const entry = makeEdit(id, edits, server, current, next, options);
+    if (entry) {
       saveEntry(entry);
       setPending(id, server, [...earlier, entry]);
       tell(() => hooks.operation('queued', entry));
+      show(id, next);
+    } else {
+      if (open) dropEntry(open);
+      setPending(id, server, earlier);
+      if (earlier.length > 0) show(id, next);
+      else release(id, server);
     }
-    show(id, next);
+  }
+
+  /** The newer of what is known and what an answer says. */
+  const newer = (known: ServerState, state: ServerState): ServerState =>
+    known.version !== null && state.version !== null && compareVersions(known.version, state.version) > 0
+      ? known
+      : state;
+
+  function onApplied(id: string, edits: Pending, { data, version, timestamp }: PushResult & { type: 'applied' }): void {
+    const [{ local }] = edits.entries;
+    let state: ServerState = { row: local, version, timestamp };
+    try {
+      if (local) state = accept(id, data ?? local, version, timestamp, !data);
+    } catch (error) {
+      invalid(toSyncLayerError(error, 'VALIDATION_FAILED', `The backend's row of "${collection}" could not be read.`));
+    }
+    state = newer(edits.server, state);
+    told(finishHead(id, edits, state, state !== edits.server));
+  }
+
+  function onConflict(id: string, edits: Pending, { current }: PushResult & { type: 'conflict' }): void {
+    const [head] = edits.entries;
+    const { data, version, timestamp } = current;
+    const known = edits.server;
+    let state: ServerState;
+    try {
+      state = newer(known, data ? accept(id, data, version, timestamp) : { row: null, version, timestamp });
+    } catch (thrown) {
+      // There is nothing to merge with. Pushed over it, the edit would destroy what cannot be read.
+      const message = `The backend's row of "${collection}" is in the way of an edit and could not be read.`;
+      const error = toSyncLayerError(thrown, 'VALIDATION_FAILED', message);
+      invalid(error);
+      onRefused(id, edits, error);
+      return;
+    }
+    // Where deletes leave no trace the backend has no version to name. The row that the edit started from is gone.
+    if (!data && state === known && known.version === head.baseVersion)
+      state = { row: null, version: known.version, inferred: true };
+    // A backend that does not know opIds answers so when our own push came through and its answer was lost.
+    if (!options.sameCounts() && deepEqual(state.row, head.local)) told(finishHead(id, edits, state, true));
+    else {
+      noteServer(id, state);
+      told(rebaseEdits(id, edits.entries, state));
+    }
+  }
+
+  function onRefused(id: string, { server, entries: [head, next] }: Pending, { code, message }: SyncLayerError): void {
+    const aside = { ...head, failed: { code, message } };
+    failed.set(aside.opId, aside);
+    saveEntry(aside);
+    if (next) rebaseEdits(id, [withoutHead(head, next)], server);
+    else release(id, server);
+    tell(() => hooks.operation('failed', aside));
   }
 
   /** `SyncFilter.limit`: lets go of the oldest rows that nobody is editing. */
   function trim(): void {
     const excess = filter.limit === undefined ? 0 : versions.size - filter.limit;
     if (excess <= 0) return;
-    const oldest = [...versions].filter(([id]) => !pending.has(id)).sort(([, a], [, b]) => compareVersions(a, b));
-    for (const [id] of oldest.slice(0, excess)) {
-      versions.delete(id);
-      write('rows', id, undefined);
+    const age = (id: string): number => times.get(id) ?? Number.POSITIVE_INFINITY;
+    const oldest = [...versions]
+      .filter(([id]) => !pending.has(id))
+      .sort(([a, one], [b, other]) => age(a) - age(b) || compareVersions(one, other));
+    for (const [id, version] of oldest.slice(0, excess)) {
+      // Its version stays known, or the next look at all rows would bring it back.
+      noteServer(id, { row: null, version });
       show(id, null);
     }
   }
+
+  for (const [id, state] of loaded.server) {
+    index(id, state);
+    if (state.row) rows.set(id, state.row);
+  }
+  for (const entry of loaded.entries) {
+    const { recordId: id, local } = entry;
+    const edits = pending.get(id);
+    const server = edits?.server ?? loaded.server.get(id) ?? { row: null, version: null };
+    setPending(id, server, [...(edits?.entries ?? []), entry]);
+    if (local) rows.set(id, local);
+    else rows.delete(id);
+  }
+  for (const entry of loaded.failed) failed.set(entry.opId, entry);
 
   return {
     rows: rows as ReadonlyMap<string, Row>,
@@ -296,67 +324,32 @@ export function createReplica(options: ReplicaOptions) {
     hasServerRows: (): boolean => versions.size > 0,
 
     /**
-     * Reads the collection back. `rewind`: the cursor is not used (the filter has changed). `fresh`: the stored versions and cursor belong to another backend; rows and unsent
-     * edits are kept, and compared with the new backend's as they come.
-     */
-    async load(store: LocalStore, { fresh, rewind }: { fresh: boolean; rewind: boolean }): Promise<void> {
-      const server = new Map<string, ServerState>();
-      for await (const page of store.read('rows', collection)) {
-        for (const { id, value } of page) {
-          const stored = value as StoredRow;
-          const expired = !stored.row && Date.now() - (stored.at ?? 0) > TOMBSTONE_RETENTION;
-          if (expired || (fresh && !stored.row))
-            hooks.write([{ table: 'rows', key: [collection, id], value: undefined }]);
-          else server.set(id, fresh ? { row: stored.row, version: UNKNOWN } : stored);
-        }
-      }
-      for (const [id, { row, version, inferred }] of server) {
-        if (row) rows.set(id, row);
-        if (version === null) continue;
-        if (row) versions.set(id, version);
-        else tombstones.set(id, inferred ? { version, inferred } : { version });
-      }
-      const entries: OutboxEntry[] = [];
-      for await (const page of store.read('outbox', collection))
-        for (const { value } of page) entries.push(value as OutboxEntry);
-      for (const stored of entries.sort((a, b) => a.order - b.order)) {
-        if (stored.failed) {
-          failed.set(stored.opId, stored);
-          continue;
-        }
-        const entry = fresh ? { ...stored, sent: false } : stored;
-        const { recordId: id, local } = entry;
-        setPending(id, server.get(id) ?? { row: null, version: null }, [...(pending.get(id)?.entries ?? []), entry]);
-        if (local) rows.set(id, local);
-        else rows.delete(id);
-      }
-      if (rewind) return;
-      for await (const page of store.read('meta', collection))
-        for (const { id, value } of page) if (id === 'cursor') cursor = value as Cursor;
-    },
-
-    /**
      * Applies remote changes as one batch, with the cursor if it moves. Returns ids of partial ones to fetch: until that is
      * done the cursor stays, since after a failure or a crash nobody would know that their rows are missing.
      */
     apply(changes: readonly Change[], next?: Cursor): string[] {
       const partial: string[] = [];
-      transact(() => {
+      batch.run(() => {
         for (const change of changes) {
           const id = applyChange(change);
           if (id !== undefined) partial.push(id);
         }
         if (next !== undefined && partial.length === 0) {
           cursor = next;
-          write('meta', 'cursor', next);
+          batch.write({ table: 'meta', key: [collection, 'cursor'], value: next });
         }
         trim();
       });
       return partial;
     },
 
+    /** All has been read anew: from here on a version that is known brings nothing. */
+    readAgain(): void {
+      reread = false;
+    },
+
     /** What `work` does to this replica is one commit and one notification. */
-    batch: transact,
+    batch: batch.run,
 
     /** Collects the ids that change from now on, until `stop`. */
     track(): { readonly ids: ReadonlySet<string>; stop(): void } {
@@ -367,14 +360,14 @@ export function createReplica(options: ReplicaOptions) {
 
     /** Deletes rows that a *complete* list of the backend's keys lacks, but for those that changed meanwhile. */
     removeMissing(exists: { has(id: string): boolean }, touched: ReadonlySet<string>): void {
-      transact(() => {
+      batch.run(() => {
         for (const [id, version] of [...versions]) {
           if (exists.has(id) || touched.has(id)) continue;
           const edits = pending.get(id);
           // The row never was in this backend, so nobody deleted it there: the edit goes out as an insert.
           if (version === UNKNOWN && edits)
             setPending(id, edits.server, [{ ...edits.entries[0], base: null }, ...edits.entries.slice(1)]);
-          applyState(id, { row: null, version, inferred: true }, undefined);
+          applyState(id, { row: null, version, inferred: true });
         }
       });
     },
@@ -391,14 +384,14 @@ export function createReplica(options: ReplicaOptions) {
 
     /** Local edits, as one batch: the whole row wanted, or null to delete. Visible at once. */
     edit(edits: readonly (readonly [id: string, next: Row | null])[]): void {
-      transact(() => {
+      batch.run(() => {
         for (const [id, next] of edits) applyEdit(id, next);
       });
     },
 
     /** Freezes the heads of these records: from now on they may have reached the backend. */
     markSent(heads: readonly OutboxEntry[]): void {
-      transact(() => {
+      batch.run(() => {
         for (const head of heads) {
           const edits = pending.get(head.recordId);
           if (!edits || edits.entries[0].opId !== head.opId || head.sent) continue;
@@ -414,58 +407,14 @@ export function createReplica(options: ReplicaOptions) {
       const edits = pending.get(id);
       if (edits?.entries[0].opId !== opId) return;
       const [head, ...rest] = edits.entries;
-      const newest = (state: ServerState): ServerState =>
-        edits.server.version !== null &&
-        state.version !== null &&
-        compareVersions(edits.server.version, state.version) > 0
-          ? edits.server
-          : state;
-      const accepted = (data: Row | null, timestamp: number | undefined): Row | null => {
-        try {
-          return data && accept(id, data, timestamp);
-        } catch (error) {
-          if (!(error instanceof SyncLayerError)) throw error;
-          tell(() => hooks.invalid(error));
-          return head.local;
-        }
-      };
-      transact(() => {
-        if (result.type === 'applied') {
-          const { version, timestamp } = result;
-          const row = accepted(result.data && head.local ? result.data : head.local, timestamp);
-          const state = newest({ row, version, timestamp });
-          const delta = finishHead(id, edits, state, state !== edits.server);
-          if (delta) tell(() => hooks.remote(delta, undefined));
-        } else if (result.type === 'conflict') {
-          const { version, timestamp } = result.current;
-          const state = newest({ row: accepted(result.current.data, timestamp), version, timestamp });
-          // A backend that does not know opIds answers so when our own push came through and its answer was lost.
-          if (!options.sameCounts() && deepEqual(state.row, head.local)) {
-            finishHead(id, edits, state, true);
-            return;
-          }
-          noteServer(id, state);
-          const delta = rebaseEdits(id, edits.entries, state);
-          if (delta) tell(() => hooks.remote(delta, undefined));
-        } else if (result.type === 'retry' && head.attempts < options.maxRetries) {
+      batch.run(() => {
+        if (result.type === 'applied') onApplied(id, edits, result);
+        else if (result.type === 'conflict') onConflict(id, edits, result);
+        else if (result.type === 'retry' && head.attempts < options.maxRetries) {
           const again = { ...head, attempts: head.attempts + 1 };
           saveEntry(again);
           setPending(id, edits.server, [again, ...rest]);
-        } else {
-          const aside = { ...head, failed: { code: result.error.code, message: result.error.message } };
-          failed.set(aside.opId, aside);
-          saveEntry(aside);
-          const [next] = rest;
-          if (next) {
-            const based = { ...next, base: head.base, baseVersion: head.baseVersion };
-            saveEntry(based);
-            rebaseEdits(id, [based], edits.server);
-          } else {
-            pending.delete(id);
-            show(id, edits.server.row);
-          }
-          tell(() => hooks.operation('failed', aside));
-        }
+        } else onRefused(id, edits, result.error);
         trim();
       });
     },
@@ -474,7 +423,7 @@ export function createReplica(options: ReplicaOptions) {
     takeFailed(opId: string): OutboxEntry | undefined {
       const entry = failed.get(opId);
       if (entry)
-        transact(() => {
+        batch.run(() => {
           failed.delete(opId);
           dropEntry(entry);
         });
@@ -492,8 +441,9 @@ export function createReplica(options: ReplicaOptions) {
     /** Forgets everything in memory; the store is cleared by the caller. */
     reset(): void {
       const deltas = [...rows].map(([id, before]): Delta => ({ id, before, after: undefined }));
-      for (const map of [rows, versions, tombstones, pending, failed]) map.clear();
+      for (const map of [rows, versions, tombstones, times, pending, failed]) map.clear();
       cursor = null;
+      reread = false;
       if (deltas.length > 0) hooks.changed(deltas);
     },
   };

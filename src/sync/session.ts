@@ -140,13 +140,18 @@ export function createSession(options: SessionOptions) {
     let cursor = snapshot ? snapshot.cursor : replica.cursor;
     let whole = cursor === null;
     let count = 0;
+    // From before the first page is asked for: it may be made before a row that is saved and acknowledged meanwhile.
+    const touched = snapshot?.touched ?? replica.track();
     for (let start = true; ; start = false) {
-      const page = await pullPage(cursor, start, signal);
+      const page = await pullPage(cursor, start, signal).catch((error: unknown) => {
+        if (!snapshot) touched.stop();
+        throw error;
+      });
       // A pull from the very beginning holds everything, whether the transport says so or not. Rows that are here
       // already and not in it were deleted while we were away.
-      if (!snapshot && (page.snapshot || cursor === null) && (replica.hasServerRows() || page.snapshot)) {
-        snapshot = { cursor, seen: new Set(), touched: replica.track() };
-      }
+      const isSnapshot = page.snapshot || (cursor === null && replica.hasServerRows());
+      if (isSnapshot) snapshot ??= { cursor, seen: new Set(), touched };
+      else if (!snapshot) touched.stop();
       cursor = page.cursor;
       count += page.changes.length;
       const ended = page.changes.length === 0;

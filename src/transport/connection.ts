@@ -82,6 +82,9 @@ export function createConnection(options: ConnectionOptions) {
   function fail(reason: SyncLayerError): void {
     clear();
     if (wanted) setState(after(reason));
+    // Polling has no link, but asks with the same token.
+    else if (state.status !== 'closed' && disposition(reason.code) === 'reauth' && ++refusals > 1)
+      setState({ status: 'needs-auth', reason });
     if (state.status === 'disconnected') timer = setTimeout(() => void open(), Math.max(0, state.retryAt - Date.now()));
   }
 
@@ -117,6 +120,7 @@ export function createConnection(options: ConnectionOptions) {
     },
     async stop(): Promise<void> {
       wanted = false;
+      refusals = 0;
       clear();
       if (state.status !== 'closed') setState({ status: 'idle' });
       await transport.disconnect?.();

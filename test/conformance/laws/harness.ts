@@ -30,7 +30,7 @@ export interface OpenOptions extends MemoryTransportOptions {
   /** Anything of the configuration. Reconnecting takes no time unless it says so. */
   readonly config?: Omit<Partial<SyncLayerConfig>, 'transport'>;
   /** Sets the wire before anything is called. */
-  readonly wire?: (wire: MemoryWire) => void;
+  readonly wire?: (wire: MemoryWire) => unknown;
   /** Puts something in front of the transport. */
   readonly wrap?: Wrap;
 }
@@ -114,9 +114,17 @@ export function record(sync: Pick<Sync, 'events'>, ...names: readonly EventName[
 export const DATA_EVENTS = ['realtimeInsert', 'realtimeUpdate', 'realtimeDelete'] as const;
 
 /** A promise that the test opens. */
-export function gate(): { readonly opened: Promise<void>; open(): void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { opened: promise, open: resolve };
+export interface Gate {
+  readonly opened: Promise<void>;
+  readonly open: () => void;
+}
+
+export function gate(): Gate {
+  let release = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  return { opened, open: release };
 }
 
 /** Holds the answers of one method: the work is done, the answer waits for the gate. */

@@ -10,6 +10,7 @@ import {
   change,
   closed,
   cursorOf,
+  type Gate,
   gate,
   holdAnswers,
   live,
@@ -124,7 +125,7 @@ describe('law 1: nothing is missed', () => {
     });
 
     test(`${again}() during a pull repeats it once that has ended`, async () => {
-      let hold: ReturnType<typeof gate> | undefined;
+      let hold: Gate | undefined;
       const client = await openLive({ wrap: holdAnswers('pull', () => hold?.opened) });
       client.wire.deliver = false;
       const first = gate();

@@ -1,0 +1,77 @@
+import type { Row } from '../change.js';
+import { deepEqual } from '../json.js';
+import { type Conflict, type ConflictResolver, rebase } from './merge.js';
+import type { OutboxEntry, Pending, ServerState } from './replica-state.js';
+
+/** What edits are made with. */
+export interface EditRules {
+  readonly collection: string;
+  readonly resolve: ConflictResolver;
+  /** True: a resolver is asked even where both sides changed a field to the same value (it may have to sum). */
+  readonly sameCounts: () => boolean;
+  /** Server clock minus device clock, in ms. */
+  readonly clockOffset: () => number;
+  readonly nextOrder: () => number;
+  readonly newId: () => string;
+}
+
+/** Where edits lead on top of a newer server state. No entry: to that state itself, so nothing is left to push. */
+export interface Carried {
+  readonly entry?: OutboxEntry;
+  readonly row: Row | null;
+  readonly conflict?: Conflict;
+}
+
+/** The edit that has not left yet, and takes up what comes. */
+export const openEdit = (edits: Pending | undefined): OutboxEntry | undefined => {
+  const tail = edits?.entries.at(-1);
+  return tail?.sent ? undefined : tail;
+};
+
+/** The entry of one more edit, from `current` (what the app sees) to `next`. Undefined: it takes the open edit back. */
+export function makeEdit(
+  recordId: string,
+  edits: Pending | undefined,
+  server: ServerState,
+  current: Row | null,
+  next: Row | null,
+  { collection, newId, nextOrder }: EditRules,
+): OutboxEntry | undefined {
+  const open = openEdit(edits);
+  const editedAt = Date.now();
+  if (open) return deepEqual(open.base, next) ? undefined : { ...open, local: next, editedAt };
+  // After a sent edit the version is known only once that is acknowledged.
+  const baseVersion = current && !edits ? server.version : null;
+  const how = { base: current, baseVersion, local: next, editedAt, sent: false, attempts: 0 };
+  return { opId: newId(), collection, recordId, order: nextOrder(), ...how };
+}
+
+/** Carries all edits of a record over to a newer server state, as one. */
+export function carryOver(
+  entries: readonly [OutboxEntry, ...OutboxEntry[]],
+  state: ServerState,
+  { collection, resolve, sameCounts, clockOffset, newId }: EditRules,
+): Carried {
+  const [head] = entries;
+  const tail = entries.at(-1) ?? head;
+  const edit = { base: head.base, local: tail.local, timestamp: tail.editedAt + clockOffset() };
+  const identity = { collection, recordId: head.recordId, sameCounts: sameCounts() };
+  const { row, conflict } = rebase(edit, state, resolve, identity);
+  const carried = conflict ? { row, conflict } : { row };
+  if (deepEqual(row, state.row)) return carried;
+  const how = { base: state.row, baseVersion: state.row && state.version, local: row, sent: false, attempts: 0 };
+  return { ...carried, entry: { ...tail, opId: newId(), order: head.order, ...how } };
+}
+
+/** The edit after `head`, once the backend holds that as `state`. */
+export const afterHead = (head: OutboxEntry, next: OutboxEntry, state: ServerState): OutboxEntry => ({
+  ...next,
+  base: head.local,
+  baseVersion: head.local && state.version,
+});
+
+/** The edit after `head`, which was refused: its own changes only, where there is a row without those of `head`. */
+export const withoutHead = (head: OutboxEntry, next: OutboxEntry): OutboxEntry => ({
+  ...next,
+  base: head.base && head.local ? head.local : head.base,
+});

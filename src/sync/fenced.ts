@@ -1,0 +1,28 @@
+import type { Row } from '../change.js';
+import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import { cloneJson, handOut } from '../json.js';
+import type { ConflictResolver } from './merge.js';
+import { strategies } from './resolvers.js';
+
+/**
+ * A resolver of the app's own, fenced in: it cannot change the rows that it is given, and where it throws, or returns what
+ * is no row, that is reported and the later write wins.
+ */
+export const fenced =
+  (resolve: ConflictResolver, parse: (row: Row) => Row, report: (error: SyncLayerError) => void): ConflictResolver =>
+  (conflict) => {
+    const { collection, recordId } = conflict;
+    try {
+      const row: unknown = resolve(handOut(conflict));
+      if (row === null) return null;
+      if (typeof row !== 'object' || Array.isArray(row)) {
+        const message = `The conflict resolver of "${collection}" must return a row or null, and returned ${row === undefined ? 'nothing' : 'something else'}; the later write won.`;
+        throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection, recordId } });
+      }
+      return parse(cloneJson({ ...row, id: recordId }, `${collection}/${recordId}`) as Row);
+    } catch (error) {
+      const message = `The conflict resolver of "${collection}" failed; the later write won. Its own error is the cause.`;
+      report(toSyncLayerError(error, 'VALIDATION_FAILED', message, { details: { collection, recordId } }));
+      return strategies.lastWriteWins(conflict);
+    }
+  };

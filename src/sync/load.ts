@@ -1,0 +1,79 @@
+import type { Version } from '../change.js';
+import type { LocalStore, StoreWrite } from '../store/store.js';
+import type { Cursor } from '../transport/transport.js';
+import { type OutboxEntry, type ServerState, type StoredRow, settledState } from './replica-state.js';
+
+/** How long the version of a deleted record is remembered, in ms: a late older event must not bring it back. */
+const TOMBSTONE_RETENTION = 7 * 24 * 3_600_000;
+
+/** The version of a row that another backend gave us: older than any that this one can give. */
+export const UNKNOWN: Version = 0;
+
+/** What stored rows, versions and cursor belong to. */
+export interface Origin {
+  readonly source: string;
+  readonly filter: string;
+}
+
+/** A collection as it was stored. */
+export interface Loaded {
+  readonly server: ReadonlyMap<string, ServerState>;
+  /** Unacknowledged edits, oldest first. */
+  readonly entries: readonly OutboxEntry[];
+  readonly failed: readonly OutboxEntry[];
+  readonly cursor: Cursor | null;
+  /** The rows are another backend's: they and the unsent edits are compared with this one's as they come. */
+  readonly fresh: boolean;
+  /** The stored cursor stands for other rows (another backend's, another filter's): all is read anew. */
+  readonly reread: boolean;
+  /** To be stored before anything else of this collection. */
+  readonly writes: readonly StoreWrite[];
+}
+
+/** The note of whose data a collection holds. */
+export const originWrite = (collection: string, value: Origin): StoreWrite => ({
+  table: 'meta',
+  key: [collection, 'origin'],
+  value,
+});
+
+/** Reads a collection back. */
+export async function loadCollection(store: LocalStore, collection: string, origin: Origin): Promise<Loaded> {
+  const meta = new Map<string, unknown>();
+  for await (const page of store.read('meta', collection)) for (const { id, value } of page) meta.set(id, value);
+  const stored = meta.get('origin') as Origin | undefined;
+  const fresh = stored !== undefined && stored.source !== origin.source;
+  const reread = fresh || (stored !== undefined && stored.filter !== origin.filter);
+  const writes: StoreWrite[] = [];
+  if (reread) {
+    // Until all is read the collection holds rows of both: should we not get there, neither origin may trust them.
+    writes.push(originWrite(collection, { source: fresh ? '' : origin.source, filter: '' }));
+    writes.push({ table: 'meta', key: [collection, 'cursor'], value: undefined });
+  } else if (!stored) writes.push(originWrite(collection, origin));
+
+  const outbox: OutboxEntry[] = [];
+  for await (const page of store.read('outbox', collection))
+    for (const { value } of page) outbox.push(value as OutboxEntry);
+  outbox.sort((a, b) => a.order - b.order);
+  const edited = new Set(outbox.flatMap(({ recordId, failed }) => (failed ? [] : [recordId])));
+
+  const server = new Map<string, ServerState>();
+  for await (const page of store.read('rows', collection)) {
+    for (const { id, value } of page) {
+      const state = value as StoredRow;
+      const expired = !state.row && Date.now() - (state.at ?? 0) > TOMBSTONE_RETENTION;
+      if (expired || (fresh && !state.row)) writes.push({ table: 'rows', key: [collection, id], value: undefined });
+      else if (fresh) server.set(id, { row: state.row, version: UNKNOWN });
+      else server.set(id, edited.has(id) ? state : settledState(state));
+    }
+  }
+  return {
+    server,
+    entries: outbox.filter(({ failed }) => !failed).map((entry) => (fresh ? { ...entry, sent: false } : entry)),
+    failed: outbox.filter(({ failed }) => failed),
+    cursor: reread ? null : ((meta.get('cursor') as Cursor | undefined) ?? null),
+    fresh,
+    reread,
+    writes,
+  };
+}
