@@ -5,7 +5,7 @@ import { createSyncServer, type SyncServer, type SyncServerOptions } from '../..
 import { createTcpProxy, type TcpProxy, type TcpProxyOptions } from '../../../src/testing/tcp-proxy.js';
 import { type PlainServer, type PlainServerOptions, startPlainServer } from './plain-server.js';
 
-const everyEvent: readonly (keyof SyncEvents)[] = [
+export const everyEvent: readonly (keyof SyncEvents)[] = [
   'syncStarted',
   'syncCompleted',
   'syncFailed',

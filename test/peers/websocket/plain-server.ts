@@ -61,6 +61,7 @@ export async function startPlainServer(options: PlainServerOptions = {}) {
   app.use(express.json({ limit: '20mb' }));
   app.use((request, response, next) => {
     seen.requests.push(`${request.method} ${request.originalUrl}`);
+    server.onRequest();
     if (!auth || request.headers.authorization === `Bearer ${token}`) next();
     else response.status(401).json({ error: 'Invalid token', code: 'AUTH_FAILED' });
   });
@@ -153,7 +154,7 @@ export async function startPlainServer(options: PlainServerOptions = {}) {
   await once(http, 'listening');
   const { port } = http.address() as AddressInfo;
 
-  return {
+  const server = {
     port,
     url: `ws://127.0.0.1:${port}`,
     httpUrl: `http://127.0.0.1:${port}`,
@@ -161,6 +162,8 @@ export async function startPlainServer(options: PlainServerOptions = {}) {
     records,
     /** What it was asked and told. */
     seen,
+    /** Called before each HTTP request is answered. */
+    onRequest: () => {},
     get connections(): number {
       return wss.clients.size;
     },
@@ -175,6 +178,7 @@ export async function startPlainServer(options: PlainServerOptions = {}) {
       await closed;
     },
   };
+  return server;
 }
 
 export type PlainServer = Awaited<ReturnType<typeof startPlainServer>>;
