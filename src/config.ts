@@ -12,12 +12,12 @@ export interface CollectionConfig<S extends StandardSchemaV1 | undefined = Stand
    * Any Standard Schema (zod, valibot, arktype ...), synchronous. Checks and types what is saved and what arrives. What it
    * gives out must pass it again, as with defaults: a row is checked each time that it changes.
    */
-  readonly schema?: S;
+  readonly schema?: S | undefined;
   /** Which rows this device keeps. */
-  readonly filter?: SyncFilter;
+  readonly filter?: SyncFilter | undefined;
   /** For this collection instead of the general one. */
-  readonly conflictStrategy?: ConflictStrategy;
-  readonly customConflictResolver?: ConflictResolver;
+  readonly conflictStrategy?: ConflictStrategy | undefined;
+  readonly customConflictResolver?: ConflictResolver | undefined;
 }
 
 /** Names, or names with settings. */
@@ -42,45 +42,48 @@ export type TransportName =
 /** `docs/configuration.md` has the whole table. All times are in milliseconds. */
 export interface SyncLayerConfig<C extends CollectionsConfig = CollectionsConfig> {
   /** The backend: by name with its options, or an instance. Left out, `websocketUrl` and `baseUrl` make it. */
-  readonly transport?: RealtimeTransport | { readonly type: TransportName; readonly [option: string]: unknown };
+  readonly transport?:
+    | RealtimeTransport
+    | { readonly type: TransportName; readonly [option: string]: unknown }
+    | undefined;
   readonly collections: C;
   /** Default `{ type: 'memory' }`: nothing outlives the process. */
-  readonly store?: StoreConfig;
+  readonly store?: StoreConfig | undefined;
   /** HTTP address of a SyncLayer backend, for polling: `https://api.example.com`. */
-  readonly baseUrl?: string;
+  readonly baseUrl?: string | undefined;
   /** WebSocket address of a SyncLayer backend: `wss://api.example.com/ws`. */
-  readonly websocketUrl?: string;
-  readonly authToken?: AuthToken;
+  readonly websocketUrl?: string | undefined;
+  readonly authToken?: AuthToken | undefined;
   /** How often to read while there is no live link. Default 60 000. */
-  readonly syncInterval?: number;
+  readonly syncInterval?: number | undefined;
   /** False: nothing is pulled or pushed but by `syncNow()` and live events. Default true. */
-  readonly enableAutoSync?: boolean;
+  readonly enableAutoSync?: boolean | undefined;
   /** How often a single edit that the backend answers with "not now" is sent again before it is kept aside. Default 3. */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /** Filters by collection, as an alternative to `collections.x.filter`. */
-  readonly syncFilters?: { readonly [collection: string]: SyncFilter };
+  readonly syncFilters?: { readonly [collection: string]: SyncFilter } | undefined;
   /** Who wins a field that both sides changed. Default `lastWriteWins`. */
-  readonly conflictStrategy?: ConflictStrategy;
-  readonly customConflictResolver?: ConflictResolver;
+  readonly conflictStrategy?: ConflictStrategy | undefined;
+  readonly customConflictResolver?: ConflictResolver | undefined;
   /** False: polling only. A function is asked again at each poll. Default: true, if there is a live address. */
-  readonly enableRealtimeSync?: boolean | (() => boolean | Promise<boolean>);
+  readonly enableRealtimeSync?: boolean | (() => boolean | Promise<boolean>) | undefined;
   /** Upper bound of the first wait after a loss; it doubles with each attempt. Default 1000. */
-  readonly websocketReconnectDelay?: number;
+  readonly websocketReconnectDelay?: number | undefined;
   /** Upper bound of any wait. Default 30 000. */
-  readonly maxReconnectDelay?: number;
+  readonly maxReconnectDelay?: number | undefined;
   /** Attempts in a row before `failed`; polling goes on. Default: without end. */
-  readonly maxWebsocketReconnectAttempts?: number;
+  readonly maxWebsocketReconnectAttempts?: number | undefined;
   /** Longest attempt to connect. Default 10 000. */
-  readonly connectTimeout?: number;
+  readonly connectTimeout?: number | undefined;
   /** How often a live collection is compared with the backend all the same. Default 300 000. */
-  readonly auditInterval?: number;
+  readonly auditInterval?: number | undefined;
   /** Rows per pull. Default 500. */
-  readonly pageSize?: number;
+  readonly pageSize?: number | undefined;
   /** Live changes held in memory during a catch-up; more are dropped and pulled again. Default 10 000. */
-  readonly bufferLimit?: number;
+  readonly bufferLimit?: number | undefined;
   /** How long after the page was hidden the link is dropped; false: never. Default false. */
-  readonly disconnectInBackground?: number | false;
-  readonly logger?: LoggerOptions;
+  readonly disconnectInBackground?: number | false | undefined;
+  readonly logger?: LoggerOptions | undefined;
 }
 
 /** Each collection's settings by name, whichever way they were written. */

@@ -2,11 +2,13 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 export interface LoggerOptions {
   /** Default true where options are given at all; without them the library is silent. */
-  readonly enabled?: boolean;
+  readonly enabled?: boolean | undefined;
   /** Default `info`. */
-  readonly minLevel?: LogLevel;
+  readonly minLevel?: LogLevel | undefined;
   /** Default: the console. */
-  readonly customLogger?: (level: LogLevel, message: string, details?: Readonly<Record<string, unknown>>) => void;
+  readonly customLogger?:
+    | ((level: LogLevel, message: string, details?: Readonly<Record<string, unknown>>) => void)
+    | undefined;
 }
 
 export type Log = (level: LogLevel, message: string, details?: Readonly<Record<string, unknown>>) => void;
@@ -26,10 +28,10 @@ const toConsole: Log = (level, message, details) => {
  * configure({ enabled: true, minLevel: 'debug' });
  */
 export function createLogger(initial?: LoggerOptions): { log: Log; configure(options: LoggerOptions): void } {
-  let options: LoggerOptions = initial ? { enabled: true, ...initial } : {};
+  let options: LoggerOptions = initial ?? { enabled: false };
   return {
     log(level, message, details) {
-      if (!options.enabled || order.indexOf(level) < order.indexOf(options.minLevel ?? 'info')) return;
+      if (options.enabled === false || order.indexOf(level) < order.indexOf(options.minLevel ?? 'info')) return;
       try {
         (options.customLogger ?? toConsole)(level, message, details);
       } catch (error) {

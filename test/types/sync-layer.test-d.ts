@@ -148,6 +148,12 @@ describe('configuration', () => {
     expectTypeOf({ ...base, enableRealtimeSync: rollout({ percent: 5, key: 'u' }) }).toExtend<SyncLayerConfig>();
     expectTypeOf({ ...base, enableRealtimeSync: async () => true }).toExtend<SyncLayerConfig>();
     expectTypeOf({ ...base, authToken: async () => undefined }).toExtend<SyncLayerConfig>();
+    const flag = false as boolean;
+    expectTypeOf({
+      ...base,
+      websocketUrl: flag ? 'wss://a' : undefined,
+      logger: undefined,
+    }).toExtend<SyncLayerConfig>();
     // @ts-expect-error no such strategy
     void createSyncLayer({ ...base, conflictStrategy: 'serverwins' });
     // @ts-expect-error no such store
