@@ -18,7 +18,7 @@ export interface RolloutOptions {
  * createSyncLayer({ ..., enableRealtimeSync: rollout({ percent: 20, key: user.id }) });
  */
 export const rollout = ({ percent, key, name = 'realtime' }: RolloutOptions): (() => boolean) => {
-  if (!(percent >= 0 && percent <= 100) || typeof key !== 'string' || key === '') {
+  if (!Number.isFinite(percent) || percent < 0 || percent > 100 || typeof key !== 'string' || key === '') {
     const message = 'rollout needs a percent from 0 to 100, and as key a string that tells users apart, e.g. user.id.';
     throw new SyncLayerError('CONFIG_INVALID', message);
   }
