@@ -350,7 +350,10 @@ export async function createEngine(options: EngineOptions) {
           timers.cancel('background');
           wake();
         } else if (after !== false) {
-          timers.schedule('background', after, () => void unlink().catch(ignore).finally(updateStatus));
+          timers.schedule('background', after, () => {
+            // Only a link costs battery; what is read without one may end.
+            if (connection.state.status !== 'idle') void unlink().catch(ignore).finally(updateStatus);
+          });
         }
       },
     });
