@@ -5,15 +5,14 @@ import {
   type RealtimeTransport,
   type TransportCapabilities,
   type TransportHost,
+  toSyncLayerError,
 } from '../../src/adapter-kit.js';
 import { createChannel } from './channel.js';
-import { createHttp } from './http.js';
+import type { Fallback } from './fallback.js';
 import { seqCursor } from './normalize.js';
 import { optionsSchema, type WebSocketTransportOptions } from './options.js';
-import { createOriginal } from './original.js';
 import { problem } from './problem.js';
 import { pushWrites } from './push.js';
-import { createRest } from './rest.js';
 
 export type { WebSocketTransportOptions } from './options.js';
 
@@ -68,12 +67,21 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
       maxPayload = Math.min(maxPayload, bytes);
     },
   });
-  const http = createHttp(options, host);
-  const rest = createRest(http, host);
-  const legacy = createOriginal(http, options.overlap);
+  let loading: Promise<Fallback> | undefined;
+  /** HTTP is for polling, for a socket that is down and for old servers: most apps never load it. */
+  function fallback(): Promise<Fallback> {
+    loading ??= import('./fallback.js').then(
+      ({ createFallback }) => createFallback(options, host),
+      (error: unknown) => {
+        loading = undefined;
+        throw toSyncLayerError(error, 'CONNECTION_LOST', 'The HTTP part of the transport could not be loaded.');
+      },
+    );
+    return loading;
+  }
 
-  function original(): typeof legacy {
-    if (options.baseUrl) return legacy;
+  async function original(): Promise<Fallback['original']> {
+    if (options.baseUrl) return (await fallback()).original;
     const what = 'This server speaks the original protocol, which repeats and acknowledges nothing.';
     throw problem('UNSUPPORTED', `${what} Set baseUrl, where its /sync/... is.`);
   }
@@ -95,7 +103,7 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
           if (counts !== false) throw error;
           return undefined;
         })
-      : await rest.pull(request, from);
+      : await (await fallback()).rest.pull(request, from);
     counts = page !== undefined;
     outdated = page !== undefined && cursor === undefined;
     check();
@@ -105,7 +113,7 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
   async function pull(request: PullRequest): Promise<PullPage> {
     check();
     const page = counts === false ? undefined : await pullCounted(request);
-    return page ?? original().pull(request);
+    return page ?? (await original()).pull(request);
   }
 
   return {
@@ -138,19 +146,24 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
         });
       }
       check();
-      if (counts) return pushWrites(changes, maxPayload, channel.isOpen ? channel.deliver : rest.deliver, signal);
+      if (counts) {
+        const deliver = channel.isOpen ? channel.deliver : (await fallback()).rest.deliver;
+        return pushWrites(changes, maxPayload, deliver, signal);
+      }
       // Such a server tells its other sockets only of what came by a socket. So Flutter apps send it both ways, too.
-      return original().push(changes, signal, channel.tell);
+      return (await original()).push(changes, signal, channel.tell);
     },
 
     get keys() {
       if (counts !== false) return undefined;
-      return (collection: string, { signal }: { signal: AbortSignal }) => legacy.keys(collection, during(signal));
+      return async function* keys(collection: string, { signal }: { signal: AbortSignal }) {
+        yield* (await original()).keys(collection, during(signal));
+      };
     },
     get fetch() {
       if (counts !== false) return undefined;
-      return (collection: string, ids: readonly string[], { signal }: { signal: AbortSignal }) =>
-        legacy.fetch(collection, ids, during(signal));
+      return async (collection: string, ids: readonly string[], { signal }: { signal: AbortSignal }) =>
+        (await original()).fetch(collection, ids, during(signal));
     },
 
     disconnect: channel.close,
