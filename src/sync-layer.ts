@@ -132,6 +132,8 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
 
   async function close(): Promise<void> {
     closing.abort();
+    // Who hears of the end may call close() again, and must get this promise.
+    await null;
     try {
       await engine.close();
       await journal.close();

@@ -119,10 +119,11 @@ export function createConnection(options: ConnectionOptions) {
       refusals = 0;
     },
     async stop(): Promise<void> {
+      if (state.status === 'closed') return;
       wanted = false;
       refusals = 0;
       clear();
-      if (state.status !== 'closed') setState({ status: 'idle' });
+      setState({ status: 'idle' });
       await transport.disconnect?.();
     },
     close(): void {

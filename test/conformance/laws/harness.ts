@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import type { Change, Row } from '../../../src/change.js';
 import {
   createSyncLayer,
@@ -174,4 +174,16 @@ export async function closed(sync: Sync): Promise<void> {
   await sync.close().catch((error: unknown) => {
     if (!(error instanceof SyncLayerError && error.code === 'STORE_FAILED')) throw error;
   });
+}
+
+/** No `setTimeout` fires by itself any more; the test's own timeout and the turns of the loop are real. */
+export function fakeTimers(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+/** Lets time pass, and everything that becomes ready in it run. */
+export async function pass(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+  await settle();
 }

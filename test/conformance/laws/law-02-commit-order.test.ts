@@ -1,9 +1,10 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { PullRequest } from '../../../src/transport/transport.js';
 import {
   backendRows,
   backendWith,
   caughtUpAfter,
+  fakeTimers,
   live,
   lost,
   open,
@@ -79,11 +80,6 @@ describe('law 2: commit order is not timestamp order', () => {
 
   describe('the audit', () => {
     const AUDIT = 300_000;
-    function fakeTimers(): void {
-      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-      onTestFinished(() => void vi.useRealTimers());
-    }
-
     test('finds an event that was lost without a word', async () => {
       fakeTimers();
       const opening = openLive({ backend: backendWith({ a: { n: 1 } }) });
