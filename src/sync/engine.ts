@@ -4,13 +4,12 @@ import type { SyncStatus } from '../events.js';
 import type { Journal } from '../store/journal.js';
 import type { LocalStore } from '../store/store.js';
 import { createTokenSource } from '../transport/auth.js';
-import { backoffDelay } from '../transport/backoff.js';
 import { type ConnectionState, createConnection } from '../transport/connection.js';
 import type { AuthToken, RealtimeTransport } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
 import { createClock } from './clock.js';
 import { type CollectionCore, type CollectionSettings, openCollection } from './collection-core.js';
-import { createPusher } from './pusher.js';
+import { createRounds } from './rounds.js';
 import { syncPhase } from './status.js';
 import { createTimers } from './timers.js';
 
@@ -42,37 +41,27 @@ const ignore = (): void => undefined;
 
 /** Decides when the link, the pulls and the pushes work; the parts that it drives know how. */
 export async function createEngine(options: EngineOptions) {
-  const { transport, store, journal, announcer, autoSync } = options;
+  const { transport, store, journal, announcer } = options;
   const { events, metrics, log } = announcer;
   const names = [...options.collections.keys()];
   const tokens = createTokenSource(options.authToken);
   const clock = createClock();
   const collections = new Map<string, CollectionCore>();
-  const timers = createTimers<'push' | 'catch-up' | 'poll' | 'audit' | 'background' | `subscribe ${string}`>();
+  const timers = createTimers<'background'>();
   let order = 0;
   let realtime = false;
   let paused = false;
   let hidden = false;
   let online = true;
   let closed = false;
-  /** Failures in a row, for their backoff. */
-  let pushFailures = 0;
-  let pullFailures = 0;
   let status: SyncStatus = { phase: 'offline', pending: 0 };
-  /** Aborted by `pause` and `close`: what is under way then is given up. */
-  let work = new AbortController();
 
   const sessions = () => [...collections.values()].map(({ session }) => session);
-  const pendingCount = (): number =>
-    [...collections.values()].reduce((sum, { replica }) => sum + replica.pendingCount(), 0);
   const isConnected = (): boolean => connection.state.status === 'connected';
   const allLive = (): boolean => isConnected() && sessions().every(({ phase }) => phase === 'live');
-  const mayWork = (): boolean => !closed && !paused && online && connection.state.status !== 'needs-auth';
-  const retryDelay = (attempt: number): number =>
-    backoffDelay(attempt, { base: options.reconnectDelay, max: options.maxReconnectDelay });
 
   function updateStatus(): void {
-    const pending = pendingCount();
+    const pending = rounds.pendingCount();
     const link = connection.state;
     const phase = syncPhase({
       closed,
@@ -82,7 +71,7 @@ export async function createEngine(options: EngineOptions) {
       link,
       allLive: allLive(),
       pending,
-      failures: pullFailures,
+      failures: rounds.pullFailures,
     });
     if (phase === status.phase && pending === status.pending) return;
     status = { phase, pending };
@@ -102,114 +91,26 @@ export async function createEngine(options: EngineOptions) {
     if (connection.state === state) announcer.report(error, collection);
   }
 
-  // Pushing
-
-  const pusher = createPusher({
+  const rounds = createRounds({
     transport,
     collections,
+    announcer,
+    autoSync: options.autoSync,
+    syncInterval: options.syncInterval,
+    auditInterval: options.auditInterval,
+    reconnectDelay: options.reconnectDelay,
+    maxReconnectDelay: options.maxReconnectDelay,
     clockOffset: clock.offset,
     flushed: journal.flushed,
     settled: updateStatus,
+    mayWork: () => !closed && !paused && online && connection.state.status !== 'needs-auth',
+    allLive,
+    async beforePoll() {
+      await applyRealtimeFlag();
+      if (connection.state.status === 'connecting') await attemptEnded();
+    },
+    onFailure,
   });
-
-  async function push(): Promise<void> {
-    if (!mayWork() || pendingCount() === 0) return;
-    timers.cancel('push');
-    const { signal } = work;
-    try {
-      await pusher.push(signal);
-      pushFailures = 0;
-    } catch (thrown) {
-      const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Pushing failed; it is tried again.');
-      if (signal.aborted) return;
-      onFailure(error);
-      pushFailures += 1;
-      if (disposition(error.code) === 'retry') timers.schedule('push', retryDelay(pushFailures), pushSoon);
-      throw error;
-    } finally {
-      updateStatus();
-    }
-  }
-
-  const pushSoon = (): void => void push().catch(ignore);
-
-  let pushQueued = false;
-  function edited(): void {
-    updateStatus();
-    // While pushes fail their backoff decides; a burst of edits in one turn is one push.
-    if (!autoSync || pushQueued || pushFailures > 0) return;
-    pushQueued = true;
-    queueMicrotask(() => {
-      pushQueued = false;
-      pushSoon();
-    });
-  }
-
-  // Pulling
-
-  async function catchUpAll(audit = false): Promise<void> {
-    const results = await Promise.allSettled(sessions().map((session) => session.catchUp(audit)));
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
-  }
-
-  /** One round of synchronising, with its events. */
-  async function round(steps: () => Promise<void>): Promise<void> {
-    const startedAt = Date.now();
-    events.emit('syncStarted', { collections: names });
-    try {
-      await steps();
-      pullFailures = 0;
-      metrics.synced(true, Date.now() - startedAt);
-      events.emit('syncCompleted', { collections: names, duration: Date.now() - startedAt });
-    } catch (thrown) {
-      const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Synchronising failed; it is tried again.');
-      pullFailures += 1;
-      metrics.synced(false, Date.now() - startedAt);
-      if (!closed) events.emit('syncFailed', { collections: names, error });
-      throw error;
-    } finally {
-      updateStatus();
-    }
-  }
-
-  const pullAndPush = async (): Promise<void> => {
-    await catchUpAll();
-    await push();
-  };
-
-  /** Reads on a schedule while there is no live link. The flag is asked again at each turn. */
-  function schedulePoll(delay: number): void {
-    timers.schedule('poll', delay, () => {
-      void (async () => {
-        await applyRealtimeFlag();
-        if (connection.state.status === 'connecting') await attemptEnded();
-        if (mayWork() && !allLive()) await round(pullAndPush);
-      })()
-        .catch(ignore)
-        .finally(() => schedulePoll(options.syncInterval));
-    });
-  }
-
-  /**
-   * Even a live link can lose events without a word (rate limits, a restarted database), and a poll cannot see what lies
-   * before its cursor: look now and then.
-   */
-  function scheduleAudit(): void {
-    timers.schedule('audit', options.auditInterval, () => {
-      void (mayWork() ? round(() => catchUpAll(true)) : Promise.resolve()).catch(ignore).finally(scheduleAudit);
-    });
-  }
-
-  /** A subscribed collection whose catch-up failed is read again, with backoff. */
-  function retryCatchUp(): void {
-    pullFailures += 1;
-    timers.schedule('catch-up', retryDelay(pullFailures), () => {
-      if (!mayWork()) return;
-      for (const session of sessions()) if (session.phase === 'catching-up') void session.catchUp().catch(ignore);
-    });
-  }
-
-  // The link
 
   let wasConnected = false;
   const waiters: (() => void)[] = [];
@@ -229,10 +130,10 @@ export async function createEngine(options: EngineOptions) {
     if (state.status !== 'connecting') for (const resolve of waiters.splice(0)) resolve();
     if (up) {
       wasConnected = true;
-      pushFailures = 0;
+      rounds.reached('push');
       events.emit('realtimeConnected', { collections: names });
       for (const session of sessions()) session.start();
-      if (autoSync) pushSoon();
+      rounds.pushSoon();
     } else {
       if (wasConnected) events.emit('realtimeDisconnected', { state });
       wasConnected = false;
@@ -264,8 +165,7 @@ export async function createEngine(options: EngineOptions) {
     announcer.report(error, collection);
     updateStatus();
     if (what === 'fatal') return;
-    pullFailures += 1;
-    timers.schedule(`subscribe ${collection}`, retryDelay(pullFailures), () => {
+    rounds.retry(collection, () => {
       if (isConnected()) collections.get(collection)?.session.start();
     });
   }
@@ -310,23 +210,17 @@ export async function createEngine(options: EngineOptions) {
   /** Something changed for the better: no backoff is waited out. */
   function wake(): void {
     if (closed || paused) return;
-    pushFailures = 0;
+    rounds.reached('push');
     // A frozen tab or a sleeping device may have missed anything on a link that looks well.
-    if (isConnected()) void catchUpAll().catch(ignore);
+    if (isConnected()) void rounds.catchUpAll().catch(ignore);
     else link();
-    if (!autoSync) return;
-    if (!realtime) schedulePoll(0);
-    pushSoon();
-  }
-
-  function interrupt(): void {
-    work.abort();
-    work = new AbortController();
+    if (!realtime) rounds.start(0);
+    rounds.pushSoon();
   }
 
   async function pause(): Promise<void> {
     paused = true;
-    interrupt();
+    rounds.interrupt();
     await unlink();
     updateStatus();
   }
@@ -388,14 +282,14 @@ export async function createEngine(options: EngineOptions) {
         lost: (error) => onLost(name, error),
         failed: (error) => {
           onFailure(error, name);
-          if (isConnected()) retryCatchUp();
+          if (isConnected()) rounds.retryCatchUp();
         },
         caughtUp: () => {
           if (isConnected() || !realtime) {
             connection.settled();
-            pullFailures = 0;
+            rounds.reached('pull');
           }
-          if (autoSync) pushSoon();
+          rounds.pushSoon();
         },
       },
     });
@@ -407,7 +301,7 @@ export async function createEngine(options: EngineOptions) {
     collections: collections as ReadonlyMap<string, CollectionCore>,
     connection,
     /** A local edit was made. */
-    edited,
+    edited: rounds.edited,
     setRealtime,
     pause,
     clockOffset: clock.offset,
@@ -423,9 +317,7 @@ export async function createEngine(options: EngineOptions) {
       const begin = (): void => {
         updateStatus();
         link();
-        if (!autoSync) return;
-        schedulePoll(realtime ? options.syncInterval : 0);
-        scheduleAudit();
+        rounds.start(realtime ? options.syncInterval : 0);
       };
       const answer = askFlag();
       if (typeof answer === 'boolean') {
@@ -445,14 +337,14 @@ export async function createEngine(options: EngineOptions) {
       link();
       if (connection.state.status === 'connecting') await attemptEnded();
       if (closed || paused) throw new SyncLayerError('CLOSED', 'syncNow() was stopped by close() or pause().');
-      await round(pullAndPush);
+      await rounds.run();
       await journal.flushed();
     },
 
     setAuthToken(token: AuthToken | undefined): void {
       tokens.set(token);
       // Link, pulls and pushes speak for the old token. They are begun anew, and no late answer to it refuses this one.
-      interrupt();
+      rounds.interrupt();
       void unlink().then(wake).catch(ignore);
       updateStatus();
     },
@@ -472,7 +364,7 @@ export async function createEngine(options: EngineOptions) {
         for (const core of collections.values()) core.clear();
         await journal.clear();
         // What was saved meanwhile may be on the disk or not.
-      } while (pendingCount() > 0);
+      } while (rounds.pendingCount() > 0);
       for (const core of collections.values()) core.noteOrigin();
       await journal.flushed();
       paused = wasPaused;
@@ -482,7 +374,7 @@ export async function createEngine(options: EngineOptions) {
 
     async close(): Promise<void> {
       closed = true;
-      work.abort();
+      rounds.close();
       stopWatching?.();
       timers.close();
       stopSessions();

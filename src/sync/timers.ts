@@ -20,6 +20,7 @@ export function createTimers<Name extends string>() {
       timers.set(name, setTimeout(run, delay));
     },
     cancel,
+    has: (name: Name): boolean => timers.has(name),
     close(): void {
       closed = true;
       for (const name of [...timers.keys()]) cancel(name);

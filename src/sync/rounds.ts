@@ -1,0 +1,188 @@
+import { disposition, type SyncLayerError, toSyncLayerError } from '../errors.js';
+import { backoffDelay } from '../transport/backoff.js';
+import type { Announcer } from './announcer.js';
+import type { CollectionCore } from './collection-core.js';
+import { createPusher, type PusherOptions } from './pusher.js';
+import { createTimers } from './timers.js';
+
+export interface RoundsOptions extends PusherOptions {
+  readonly collections: ReadonlyMap<string, CollectionCore>;
+  readonly announcer: Announcer;
+  readonly autoSync: boolean;
+  /** All in ms. */
+  readonly syncInterval: number;
+  readonly auditInterval: number;
+  readonly reconnectDelay: number;
+  readonly maxReconnectDelay: number;
+  /** False while paused, offline, closed or without a token that is let in. */
+  readonly mayWork: () => boolean;
+  /** Every collection gets its changes by itself. */
+  readonly allLive: () => boolean;
+  /** Before a poll: the link may be wanted by now, or be on its way. */
+  readonly beforePoll: () => Promise<void>;
+  readonly onFailure: (error: SyncLayerError) => void;
+}
+
+/** Reported where it happened. */
+const ignore = (): void => undefined;
+
+/** When is pulled and pushed: now, after an edit, on a schedule, or again after a failure. */
+export function createRounds(options: RoundsOptions) {
+  const { collections, announcer, autoSync, mayWork } = options;
+  const { events, metrics } = announcer;
+  const names = (): string[] => [...collections.keys()];
+  const pusher = createPusher(options);
+  const timers = createTimers<'push' | 'catch-up' | 'poll' | 'audit' | `subscribe ${string}`>();
+  /** Failures in a row, for their backoff. */
+  let pushFailures = 0;
+  let pullFailures = 0;
+  /** Aborted by `interrupt`: what is under way then is given up. */
+  let work = new AbortController();
+  let closed = false;
+
+  const sessions = () => [...collections.values()].map(({ session }) => session);
+  const pendingCount = (): number =>
+    [...collections.values()].reduce((sum, { replica }) => sum + replica.pendingCount(), 0);
+  const retryDelay = (attempt: number): number =>
+    backoffDelay(attempt, { base: options.reconnectDelay, max: options.maxReconnectDelay });
+
+  async function push(): Promise<void> {
+    if (!mayWork() || pendingCount() === 0) return;
+    timers.cancel('push');
+    const { signal } = work;
+    try {
+      await pusher.push(signal);
+      pushFailures = 0;
+    } catch (thrown) {
+      const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Pushing failed; it is tried again.');
+      if (signal.aborted) return;
+      options.onFailure(error);
+      pushFailures += 1;
+      if (disposition(error.code) === 'retry') timers.schedule('push', retryDelay(pushFailures), pushSoon);
+      throw error;
+    } finally {
+      options.settled();
+    }
+  }
+
+  function pushSoon(): void {
+    if (autoSync) void push().catch(ignore);
+  }
+
+  let pushQueued = false;
+  function edited(): void {
+    options.settled();
+    // While pushes fail their backoff decides; a burst of edits in one turn is one push.
+    if (!autoSync || pushQueued || pushFailures > 0) return;
+    pushQueued = true;
+    queueMicrotask(() => {
+      pushQueued = false;
+      pushSoon();
+    });
+  }
+
+  async function catchUpAll(audit = false): Promise<void> {
+    const results = await Promise.allSettled(sessions().map((session) => session.catchUp(audit)));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** One round of synchronising, with its events. */
+  async function round(steps: () => Promise<void>): Promise<void> {
+    const startedAt = Date.now();
+    events.emit('syncStarted', { collections: names() });
+    try {
+      await steps();
+      pullFailures = 0;
+      metrics.synced(true, Date.now() - startedAt);
+      events.emit('syncCompleted', { collections: names(), duration: Date.now() - startedAt });
+    } catch (thrown) {
+      const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Synchronising failed; it is tried again.');
+      pullFailures += 1;
+      metrics.synced(false, Date.now() - startedAt);
+      if (!closed) events.emit('syncFailed', { collections: names(), error });
+      throw error;
+    } finally {
+      options.settled();
+    }
+  }
+
+  const pullAndPush = async (): Promise<void> => {
+    await catchUpAll();
+    await push();
+  };
+
+  /** Reads on a schedule while there is no live link. The flag is asked again at each turn. */
+  function schedulePoll(delay: number): void {
+    timers.schedule('poll', delay, () => {
+      void (async () => {
+        await options.beforePoll();
+        if (mayWork() && !options.allLive()) await round(pullAndPush);
+      })()
+        .catch(ignore)
+        .finally(() => schedulePoll(options.syncInterval));
+    });
+  }
+
+  /**
+   * Even a live link can lose events without a word (rate limits, a restarted database), and a poll cannot see what lies
+   * before its cursor: look now and then.
+   */
+  function scheduleAudit(): void {
+    timers.schedule('audit', options.auditInterval, () => {
+      void (mayWork() ? round(() => catchUpAll(true)) : Promise.resolve()).catch(ignore).finally(scheduleAudit);
+    });
+  }
+
+  /** A subscribed collection whose catch-up failed is read again, with backoff. */
+  function retryCatchUp(): void {
+    pullFailures += 1;
+    timers.schedule('catch-up', retryDelay(pullFailures), () => {
+      if (!mayWork()) return;
+      for (const session of sessions()) if (session.phase === 'catching-up') void session.catchUp().catch(ignore);
+    });
+  }
+
+  return {
+    edited,
+    pushSoon,
+    catchUpAll,
+    retryCatchUp,
+    pendingCount,
+    get pullFailures(): number {
+      return pullFailures;
+    },
+    /** Pulls, then pushes, now. Rejects with the first error. */
+    run: (): Promise<void> => round(pullAndPush),
+
+    /** Begins what goes by the clock; `delay`: until the first poll, in ms. */
+    start(delay: number): void {
+      if (!autoSync) return;
+      schedulePoll(delay);
+      if (!timers.has('audit')) scheduleAudit();
+    },
+
+    /** The backend was reached: the next failure starts from the shortest wait. */
+    reached(what: 'push' | 'pull'): void {
+      if (what === 'push') pushFailures = 0;
+      else pullFailures = 0;
+    },
+
+    /** Calls `task` later, with the backoff of what fails in a row. */
+    retry(collection: string, task: () => void): void {
+      pullFailures += 1;
+      timers.schedule(`subscribe ${collection}`, retryDelay(pullFailures), task);
+    },
+
+    /** Gives up what is under way. */
+    interrupt(): void {
+      work.abort();
+      work = new AbortController();
+    },
+
+    close(): void {
+      closed = true;
+      work.abort();
+      timers.close();
+    },
+  };
+}
