@@ -65,7 +65,7 @@ describe('issue 1: the socket does not connect', () => {
   test.each(['message', 'query'] as const)(
     'no token is in any line, event or inspection (authMode %s)',
     async (authMode) => {
-      const secrets = ['good-token-1', 'refused-token-2', 'next-token-3'];
+      const secrets = ['good-token-1', 'refused-token-2', 'next-token-3', 'url-secret-4'];
       const valid = new Set(['good-token-1', 'next-token-3']);
       const server = await startServer({ authenticate: (token) => (valid.has(token ?? '') ? { id: 'u' } : null) });
       const network = await startNetwork(server);
@@ -77,6 +77,7 @@ describe('issue 1: the socket does not connect', () => {
       const sync = await openDevice({
         transport: { type: 'websocket', authMode },
         ...network.addresses,
+        websocketUrl: `${network.addresses.websocketUrl}?key=url-secret-4`,
         authToken: 'good-token-1',
         logger: { minLevel: 'debug', customLogger: (...line) => said.push(line) },
       });

@@ -118,28 +118,43 @@ describe('the app’s objects and ours are apart', () => {
     expect((await rows.getAll()).map(({ text }) => text)).toEqual(['a', 'b', 'c']);
   });
 
-  test('what comes out is read-only, all the way down, however it comes out', async () => {
-    const { rows, commits } = await openTodos();
-    await rows.save({ text: 'Milk', deep: { list: [1] } }, '1');
-    const watched = await new Promise<readonly object[]>((resolve) => {
-      const stop = rows.watch((now) => {
+  type Rows = Awaited<ReturnType<typeof openTodos>>['rows'];
+  const fromWatch = (rows: Rows): Promise<unknown> =>
+    new Promise((resolve) => {
+      const stop = rows.watch(([row]) => {
         queueMicrotask(() => stop());
-        resolve(now);
+        resolve(row);
       });
     });
+  // Each way with a row of its own: one that was handed out once is frozen for good.
+  test.each<[string, (rows: Rows) => Promise<unknown>]>([
+    ['get(id)', (rows) => rows.get('1')],
+    ['getAll()', async (rows) => (await rows.getAll())[0]],
+    ['first()', (rows) => rows.first()],
+    ['where().get()', async (rows) => (await rows.where('text', '==', 'Milk').get())[0]],
+    ['watch(callback)', fromWatch],
+    ['for await', async (rows) => (await rows.watch()[Symbol.asyncIterator]().next()).value?.[0]],
+  ])('what comes out is read-only, all the way down: %s', async (_, read) => {
+    const { rows, commits, sync, backend } = await openTodos();
+    await rows.save({ text: 'Milk', deep: { list: [1] } }, '1');
     const before = JSON.stringify(commits);
-    for (const row of [await rows.get('1'), (await rows.getAll())[0], await rows.first(), watched[0]]) {
-      const mutable = row as { text: string; deep: { list: number[]; extra?: true } };
-      expect(() => {
-        mutable.text = 'Bread';
-      }).toThrow(TypeError);
-      expect(() => {
-        mutable.deep.extra = true;
-      }).toThrow(TypeError);
-      expect(() => mutable.deep.list.push(2)).toThrow(TypeError);
-    }
+    const mutable = (await read(rows)) as { text: string; deep: { list: number[]; extra?: true } };
+    expect(() => {
+      mutable.text = 'Bread';
+    }).toThrow(TypeError);
+    expect(() => {
+      mutable.deep.extra = true;
+    }).toThrow(TypeError);
+    expect(() => mutable.deep.list.push(2)).toThrow(TypeError);
     expect(await rows.get('1')).toEqual({ id: '1', text: 'Milk', deep: { list: [1] } });
     expect(JSON.stringify(commits)).toBe(before);
+    await sync.syncNow();
+    expect(backend.get('todos', '1')?.data).toEqual({ id: '1', text: 'Milk', deep: { list: [1] } });
+  });
+
+  test('a list that comes out is the caller’s own', async () => {
+    const { rows } = await openTodos();
+    await rows.save({ text: 'Milk' }, '1');
     (await rows.getAll()).pop();
     expect(await rows.getAll()).toHaveLength(1);
   });
