@@ -22,14 +22,14 @@ export interface HttpReply {
 /** Statuses of which a later attempt can be better. */
 export const isPassing = (status: number): boolean => status === 408 || status === 429 || status >= 500;
 
-/** A collection's path, or a record's. Throws PUSH_REJECTED for a name that no URL can carry. */
+/** A collection's path, or a record's. Throws VALIDATION_FAILED for a name that no URL can carry. */
 export function pathOf(collection: string, recordId?: string): string {
   const parts = recordId === undefined ? [collection] : [collection, recordId];
   // URL parsers resolve dots, encoded ones too; encodeURIComponent throws for half of a surrogate pair.
   if (parts.some((part) => /^\.\.?$/.test(part) || !part.isWellFormed())) {
     const name = JSON.stringify(parts.join('/'));
     throw problem(
-      'PUSH_REJECTED',
+      'VALIDATION_FAILED',
       `${name} cannot be part of a URL, which is how this server names records. Choose another id.`,
     );
   }

@@ -10,10 +10,10 @@ import {
   portOf,
   pushed,
   startProxy,
+  startScripted,
   startServer,
   until,
 } from '../peers/websocket/harness.js';
-import { startScripted } from '../peers/websocket/scripted-server.js';
 
 const SECRET = 'hush-5ecret-token';
 

@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest';
-import { device, errorsOf, live, portOf, pushed, startProxy, startServer, until } from '../peers/websocket/harness.js';
-import { startScripted } from '../peers/websocket/scripted-server.js';
+import {
+  device,
+  errorsOf,
+  live,
+  portOf,
+  pushed,
+  startProxy,
+  startScripted,
+  startServer,
+  until,
+} from '../peers/websocket/harness.js';
 
 const quick = (url: string) => ({ type: 'websocket', url, requestTimeout: 100 });
 

@@ -4,6 +4,7 @@ import type { SyncLayerInstance } from '../../../src/instance.js';
 import { createSyncServer, type SyncServer, type SyncServerOptions } from '../../../src/server/index.js';
 import { createTcpProxy, type TcpProxy, type TcpProxyOptions } from '../../../src/testing/tcp-proxy.js';
 import { type PlainServer, type PlainServerOptions, startPlainServer } from './plain-server.js';
+import { type Script, startScriptedServer } from './scripted-server.js';
 
 export const everyEvent: readonly (keyof SyncEvents)[] = [
   'syncStarted',
@@ -99,6 +100,12 @@ export async function startServer(options: SyncServerOptions = {}): Promise<Sync
 
 export async function startPlain(options: PlainServerOptions = {}): Promise<PlainServer> {
   const server = await startPlainServer(options);
+  onTestFinished(() => server.close());
+  return server;
+}
+
+export async function startScripted(script?: Script) {
+  const server = await startScriptedServer(script);
   onTestFinished(() => server.close());
   return server;
 }

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 export interface ClientFrame {
@@ -24,7 +23,7 @@ export type Script = (frame: ClientFrame, peer: Peer) => unknown;
  * A server that counts changes and holds none: it answers each frame as it should, unless the script does something else.
  * For what no sane server does.
  */
-export async function startScripted(script: Script = () => false) {
+export async function startScriptedServer(script: Script = () => false) {
   const wss = new WebSocketServer({ port: 0, host: '127.0.0.1', maxPayload: 64 * 1_048_576 });
   const frames: ClientFrame[] = [];
   let seq = 100;
@@ -93,6 +92,5 @@ export async function startScripted(script: Script = () => false) {
       await new Promise((resolve) => wss.close(resolve));
     },
   };
-  onTestFinished(() => server.close());
   return server;
 }

@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import { onTestFinished } from 'vitest';
+
+export interface Started {
+  readonly child: ChildProcess;
+  readonly lines: Interface;
+  /** Ends it as a crash would. Resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+/** Starts a TypeScript file of this folder as a process of its own. */
+export function start(file: string, ...args: readonly (string | number)[]): Started {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, file), ...args.map(String)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const gone = once(child, 'exit');
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await gone;
+  };
+  onTestFinished(kill);
+  return { child, lines: createInterface({ input: child.stdout as NonNullable<typeof child.stdout> }), kill };
+}
+
+/** A folder that is removed when the test ends. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'synclayer-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The seed of `SEED`, or a new one; said, so that a failure can be repeated. Mulberry32. */
+export function seededRandom(what: string): () => number {
+  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  console.log(`${what}: SEED=${seed}`);
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
