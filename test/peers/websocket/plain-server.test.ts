@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { device, errorsOf, live, mirror, pushed, startPlain, startProxy, until } from './harness.js';
 import type { PlainServer, PlainServerOptions } from './plain-server.js';
@@ -309,4 +309,58 @@ test('a refused edit is kept aside; a server that fails for a while gets it late
   answer = 200;
   await pushed(sync);
   expect([...server.records('todos').keys()]).toEqual(['later']);
+});
+
+test('what a cut batch had achieved is not written again over what others wrote meanwhile', async () => {
+  const server = await startPlain();
+  server.records('todos').set('1', row({ text: 'Milk' }));
+  let cut = true;
+  const cutting: typeof fetch = (input, init) =>
+    cut && init?.method === 'PATCH' && String(input).endsWith('/2')
+      ? Promise.reject(new TypeError('cut'))
+      : fetch(input, init);
+  server.records('todos').set('2', row({ text: 'Milk' }));
+  const transport = { type: 'websocket', url: server.url, baseUrl: server.httpUrl, fetch: cutting };
+  const sync = await device({ transport, websocketReconnectDelay: 200 });
+  await live(sync);
+  const failed = sync.events.once('error');
+  const todos = sync.collection('todos');
+  // One batch: both edits are made in the same turn.
+  await Promise.all([todos.update('1', { text: 'mine' }), todos.update('2', { text: 'mine' })]);
+  await failed;
+  await vi.waitFor(() => expect(server.seen.messages.at(-1)).toMatchObject({ type: 'update', recordId: '1' }), {
+    interval: 5,
+  });
+  expect(server.records('todos').get('1')?.data.text).toBe('mine');
+  server.records('todos').set('1', row({ text: 'theirs, later' }));
+  cut = false;
+  await pushed(sync);
+  expect(server.records('todos').get('2')?.data.text).toBe('mine');
+  expect(server.records('todos').get('1')?.data.text).toBe('theirs, later');
+});
+
+test('a conflict that the server notices is merged; a row deleted meanwhile is a conflict, too', async () => {
+  const server = await startPlain();
+  server.records('todos').set('1', row({ text: 'Milk', done: false }));
+  server.records('todos').set('2', row({ text: 'Milk' }));
+  let strict = true;
+  const noticing: typeof fetch = (input, init) => {
+    if (!strict || init?.method !== 'PATCH' || !String(input).endsWith('/1')) return fetch(input, init);
+    strict = false;
+    return Promise.resolve(new Response('{"error":"version"}', { status: 409 }));
+  };
+  const transport = { type: 'websocket', url: server.url, baseUrl: server.httpUrl, fetch: noticing };
+  const sync = await device({ transport, conflictStrategy: 'serverWins' });
+  await live(sync);
+  const conflicts: string[] = [];
+  sync.events.on('conflictDetected', ({ recordId }) => conflicts.push(recordId));
+  server.records('todos').set('1', row({ text: 'Bread', done: false }));
+  server.records('todos').delete('2');
+  await sync.collection('todos').update('1', { done: true });
+  await sync.collection('todos').update('2', { text: 'mine' });
+  await pushed(sync);
+  expect(server.records('todos').get('1')?.data).toMatchObject({ text: 'Bread', done: true });
+  expect(conflicts).toEqual(['2']);
+  expect(server.records('todos').has('2')).toBe(false);
+  expect(await sync.collection('todos').get('2')).toBeUndefined();
 });
