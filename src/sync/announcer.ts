@@ -1,6 +1,7 @@
 import type { Row } from '../change.js';
 import { disposition, type SyncLayerError } from '../errors.js';
 import type { Emitter, SyncEvents } from '../events.js';
+import { handOut } from '../json.js';
 import type { Log } from '../logger.js';
 import type { Metrics } from '../metrics.js';
 import type { Delta } from '../query/types.js';
@@ -25,12 +26,14 @@ export function createAnnouncer(events: Emitter, metrics: Metrics, log: Log) {
       metrics.counts.applied += 1;
       const name = !after ? 'realtimeDelete' : before ? 'realtimeUpdate' : 'realtimeInsert';
       if (!events.has(name)) return;
-      const event = after ? { collection, recordId: id, data: after } : { collection, recordId: id };
+      const event = after ? { collection, recordId: id, data: handOut(after) } : { collection, recordId: id };
       events.emit(name, event as SyncEvents[typeof name]);
     },
 
-    conflict(conflict: Conflict, result: Row | null): void {
+    conflict(found: Conflict, result: Row | null): void {
       metrics.counts.conflicts += 1;
+      const conflict = handOut(found);
+      handOut(result);
       const { collection, recordId } = conflict;
       events.emit('conflictDetected', { collection, recordId, conflict });
       events.emit('conflictResolved', { collection, recordId, conflict, result });

@@ -1,4 +1,5 @@
 import type { Row } from '../change.js';
+import { handOut } from '../json.js';
 import type { CollectionCore } from './collection-core.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
@@ -37,8 +38,8 @@ const toOperation = (entry: OutboxEntry): Operation => ({
   collection: entry.collection,
   recordId: entry.recordId,
   type: operationType(entry),
-  data: entry.local,
-  base: entry.base,
+  data: handOut(entry.local),
+  base: handOut(entry.base),
   editedAt: entry.editedAt,
   attempts: entry.attempts,
   ...(entry.failed && { error: entry.failed }),

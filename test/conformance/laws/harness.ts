@@ -79,7 +79,9 @@ export async function settle(turns = 20): Promise<void> {
 
 /** Waits, turn by turn, until it is so; the test's own timeout ends it. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turn();
+  // At least one turn: what a test has just asked for is then under way.
+  do await turn();
+  while (!condition());
 }
 
 export const live = ({ sync }: Pick<Client, 'sync'>): Promise<void> => until(() => sync.status.phase === 'live');
@@ -178,7 +180,7 @@ export async function closed(sync: Sync): Promise<void> {
 
 /** No `setTimeout` fires by itself any more; the test's own timeout and the turns of the loop are real. */
 export function fakeTimers(): void {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
   onTestFinished(() => void vi.useRealTimers());
 }
 

@@ -316,7 +316,7 @@ describe('law 8: the base is the row that the edit started from', () => {
       clients.map(async (client) => {
         for (let count = 0; count < 10; count++) {
           const row = await client.todos.get('a');
-          await client.todos.update('a', { n: (row?.n as number) + 1 });
+          await client.todos.update('a', { n: ((row as Row | undefined)?.n as number) + 1 });
         }
       }),
     );

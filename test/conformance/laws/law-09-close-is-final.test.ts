@@ -366,7 +366,7 @@ describe('law 9: close is final', () => {
       () => client.wire.cut(),
     ];
     for (const action of actions) {
-      if (closing) break;
+      if (closing !== undefined) break;
       await Promise.resolve(action()).catch(() => undefined);
       await pass(10);
     }
