@@ -10,8 +10,10 @@ export interface DevicePage {
   readonly pending: Locator;
   readonly wire: Locator;
   readonly strategy: Locator;
-  /** The text of a todo: shown, and edited, in this field. */
+  /** The text of a todo; a click makes it a field. */
   todo(text: string): Locator;
+  /** The field, where a todo is being edited. */
+  readonly field: Locator;
   checkbox(text: string): Locator;
   deleteButton(text: string): Locator;
   add(text: string): Promise<void>;
@@ -22,10 +24,11 @@ export interface DevicePage {
 
 export function devicePage(page: Page, name: DeviceName): DevicePage {
   const card = page.getByRole('region', { name: `Device ${name}` });
-  const named = (role: 'textbox' | 'checkbox' | 'button', label: string) => (text: string) =>
+  const named = (role: 'checkbox' | 'button', label: string) => (text: string) =>
     card.getByRole(role, { name: `${label}: ${text}`, exact: true });
   const newTodo = card.getByRole('textbox', { name: `New todo on device ${name}` });
-  const todo = named('textbox', 'Edit');
+  const todo = named('button', 'Edit');
+  const field = card.getByRole('textbox', { name: 'Todo text' });
   const phase = card.getByRole('status');
   const wire = page.getByRole('switch', { name: `Wire ${name}` });
   return {
@@ -36,6 +39,7 @@ export function devicePage(page: Page, name: DeviceName): DevicePage {
     wire,
     strategy: card.getByRole('combobox'),
     todo,
+    field,
     checkbox: named('checkbox', 'Done'),
     deleteButton: named('button', 'Delete'),
     async add(text) {
@@ -43,8 +47,9 @@ export function devicePage(page: Page, name: DeviceName): DevicePage {
       await newTodo.press('Enter');
     },
     async edit(text, next) {
-      await todo(text).fill(next);
-      await todo(text).press('Enter');
+      await todo(text).click();
+      await field.fill(next);
+      await field.press('Enter');
     },
     async setWire(on) {
       await wire.setChecked(on);

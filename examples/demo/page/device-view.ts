@@ -1,12 +1,14 @@
 import type { SyncStatus } from '../../../src/index.js';
 import type { DemoSync, DeviceName, Strategy } from './device.js';
-import { copyOf, eachFrame, find, formatCount } from './dom.js';
+import { copyOf, find, formatCount, onFrame } from './dom.js';
 import { createTodoList, type TodoRow } from './todo-list.js';
 
 /** Rows on the page; the others are counted. */
-const SHOWN = 200;
+const SHOWN = 100;
 /** More unsent edits than this are not marked one by one. */
 const MARKED = 500;
+/** More arrivals in one frame than this are no news of a single row. */
+const NEWS = 10;
 
 const phases: Readonly<Record<SyncStatus['phase'], string>> = {
   live: 'Live',
@@ -54,6 +56,7 @@ export function createDeviceView({ name, strategy, onStrategy, onError }: Device
   let rows: readonly TodoRow[] = [];
   let loading = true;
   const arrived = new Set<string>();
+  const none: ReadonlySet<string> = new Set();
 
   const edit = (work: (todos: ReturnType<typeof todosOf>) => Promise<unknown>): void => {
     if (sync) work(todosOf(sync)).catch(onError);
@@ -73,7 +76,7 @@ export function createDeviceView({ name, strategy, onStrategy, onError }: Device
     remove: (id) => edit((todos) => todos.delete(id)),
   });
 
-  const draw = eachFrame(() => {
+  const draw = onFrame(() => {
     if (!sync) return;
     const { status } = sync;
     const total = sync.inspect().collections.todos?.rows ?? 0;
@@ -90,7 +93,7 @@ export function createDeviceView({ name, strategy, onStrategy, onError }: Device
           ? '1 todo'
           : `${formatCount(total)} todos`;
     const unsent = status.pending <= MARKED ? sync.outbox.pending().map(({ recordId }) => recordId) : [];
-    list.render(rows, new Set(unsent), arrived);
+    list.render(rows, new Set(unsent), arrived.size > NEWS ? none : arrived);
     arrived.clear();
   });
 
@@ -99,7 +102,7 @@ export function createDeviceView({ name, strategy, onStrategy, onError }: Device
     attach(client: DemoSync): void {
       sync = client;
       const note = ({ recordId }: { readonly recordId: string }) => {
-        if (!loading && arrived.size < SHOWN) arrived.add(recordId);
+        if (!loading && arrived.size <= NEWS) arrived.add(recordId);
       };
       client.events.on('realtimeInsert', note);
       client.events.on('realtimeUpdate', note);

@@ -21,16 +21,38 @@ export function element<N extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** Calls `draw` in the next frame, once however often it was asked for. A hidden page draws when it is seen again. */
-export function eachFrame(draw: () => void): () => void {
+/** In a storm of changes a picture every so often is enough, and leaves the time to those who make the changes. ms. */
+const BETWEEN_DRAWINGS = 80;
+
+const drawings: (() => void)[] = [];
+
+/** One drawing in each frame: two lists and a log at once would be a long frame. */
+function drawOne(): void {
+  drawings.shift()?.();
+  if (drawings.length > 0) requestAnimationFrame(drawOne);
+}
+
+/**
+ * Calls `draw` in one of the next frames, once however often it was asked for; in a storm less often. A hidden page
+ * draws when it is seen again.
+ */
+export function onFrame(draw: () => void): () => void {
   let asked = false;
+  let last = Number.NEGATIVE_INFINITY;
+  const enqueue = () => {
+    drawings.push(() => {
+      asked = false;
+      last = performance.now();
+      draw();
+    });
+    if (drawings.length === 1) requestAnimationFrame(drawOne);
+  };
   return () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      draw();
-    });
+    const wait = last + BETWEEN_DRAWINGS - performance.now();
+    if (wait > 0) setTimeout(enqueue, wait);
+    else enqueue();
   };
 }
 

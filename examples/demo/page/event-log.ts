@@ -1,5 +1,5 @@
 import type { DeviceName } from './device.js';
-import { eachFrame, element, formatCount, formatTime } from './dom.js';
+import { element, formatCount, formatTime, onFrame } from './dom.js';
 
 export type EventKind =
   | 'insert'
@@ -77,7 +77,7 @@ export function createEventLog(list: HTMLElement): EventLog {
     for (const { drawn: old } of lines.splice(LINES)) old.remove();
   }
 
-  const flush = eachFrame(() => {
+  const flush = onFrame(() => {
     const groups = [...incoming.values()];
     incoming.clear();
     for (const { first, count } of groups) {

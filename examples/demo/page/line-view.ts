@@ -10,7 +10,6 @@ export function createLineView(name: DeviceName, onSwitch: (on: boolean) => void
   for (const label of line.querySelectorAll('.name, .end')) label.textContent = name;
   const input = find<HTMLInputElement>('input', line);
   const state = find('.wire-state', line);
-  input.addEventListener('change', () => onSwitch(input.checked));
   let phase: SyncStatus['phase'] = 'offline';
   let isCut = false;
 
@@ -19,6 +18,13 @@ export function createLineView(name: DeviceName, onSwitch: (on: boolean) => void
     line.dataset.state = isCut ? 'cut' : phase === 'live' || phase === 'syncing' ? phase : 'connecting';
     state.textContent = isCut ? 'cut' : line.dataset.state === 'connecting' ? 'reconnecting' : 'connected';
   }
+
+  input.addEventListener('change', () => {
+    // Before the server has answered: what else happens meanwhile must not turn the switch back.
+    isCut = !input.checked;
+    draw();
+    onSwitch(input.checked);
+  });
 
   return {
     showWire(wire: Wire): void {

@@ -38,7 +38,12 @@ async function startDevice(name: DeviceName, tab: string, { transport }: DemoSet
     },
     onError: showError,
   });
-  const line = createLineView(name, (on) => void (on ? wire.restore() : wire.cut()).catch(showError));
+  const line = createLineView(name, (on) => {
+    (on ? wire.restore() : wire.cut()).catch((error: unknown) => {
+      line.showWire(wire);
+      showError(error);
+    });
+  });
   const wire = await openWire(`${tab}-${name}`, line.showWire);
   device = await openDevice({
     name,

@@ -1,6 +1,6 @@
 import type { Stored } from '../../../src/index.js';
 import type { Todo } from '../todo.js';
-import { copyOf, find } from './dom.js';
+import { copyOf, element, find } from './dom.js';
 
 export type TodoRow = Stored<Todo>;
 
@@ -13,7 +13,7 @@ export interface TodoActions {
 interface Item {
   readonly element: HTMLLIElement;
   readonly checkbox: HTMLInputElement;
-  readonly text: HTMLInputElement;
+  readonly text: HTMLButtonElement;
   readonly unsent: HTMLElement;
   readonly remove: HTMLButtonElement;
   row: TodoRow | undefined;
@@ -24,97 +24,108 @@ function createItem(id: string): Item {
   element.dataset.id = id;
   return {
     element,
-    checkbox: find<HTMLInputElement>('input[type=checkbox]', element),
-    text: find<HTMLInputElement>('.text', element),
+    checkbox: find<HTMLInputElement>('input', element),
+    text: find<HTMLButtonElement>('.text', element),
     unsent: find('.unsent', element),
     remove: find<HTMLButtonElement>('.delete', element),
     row: undefined,
   };
 }
 
-/** Marks an item that the backend changed. */
-const flash = (element: HTMLElement): void => {
-  element.classList.remove('arrived');
-  // Reading the layout restarts the animation.
-  void element.offsetWidth;
-  element.classList.add('arrived');
-};
-
 /**
  * Keeps a list's elements equal to rows: an item lives as long as its todo is shown, so focus and a half-typed edit
- * survive whatever arrives meanwhile. A todo's text is an input that looks like text: it is edited in place.
+ * survive whatever arrives meanwhile. A text becomes a field where it stands; a field for each would keep the browser's
+ * autofill busy for longer than all the rest.
  */
 export function createTodoList(list: HTMLElement, actions: TodoActions) {
   const items = new Map<string, Item>();
+  let editing: { readonly item: Item; readonly field: HTMLInputElement; readonly before: string } | undefined;
+
   const itemOf = (target: EventTarget | null): Item | undefined =>
     items.get((target as Element | null)?.closest<HTMLElement>('li')?.dataset.id ?? '');
 
-  const isEdited = ({ text, row }: Item): boolean => document.activeElement === text && text.value !== row?.text;
-
   function fill(item: Item, row: TodoRow): void {
-    const keep = isEdited(item);
     item.row = row;
     item.checkbox.checked = row.done;
     item.element.classList.toggle('done', row.done);
-    if (!keep) item.text.value = row.text;
+    item.text.textContent = row.text;
     item.checkbox.ariaLabel = `Done: ${row.text}`;
     item.text.ariaLabel = `Edit: ${row.text}`;
     item.remove.ariaLabel = `Delete: ${row.text}`;
   }
 
-  function commit(item: Item): void {
-    const text = item.text.value.trim();
-    if (!item.row || text === item.row.text) return;
-    if (text === '') item.text.value = item.row.text;
-    else actions.rename(item.row.id, text);
+  function beginEdit(item: Item): void {
+    const before = item.row?.text ?? '';
+    const field = element('input', 'field');
+    Object.assign(field, { value: before, maxLength: 500, autocomplete: 'off', ariaLabel: 'Todo text' });
+    item.text.hidden = true;
+    item.text.after(field);
+    editing = { item, field, before };
+    field.select();
+    field.focus();
   }
 
-  /** The neighbour that takes over the focus; without one the list's owner decides. */
+  function endEdit(keep: boolean): void {
+    if (!editing) return;
+    const { item, field, before } = editing;
+    const text = field.value.trim();
+    const focused = document.activeElement === field;
+    // First: removing a field that has the focus tells of its loss, which would end the edit again.
+    editing = undefined;
+    field.remove();
+    item.text.hidden = false;
+    if (focused) item.text.focus();
+    if (keep && text !== '' && text !== before && item.row) actions.rename(item.row.id, text);
+  }
+
+  /** A neighbour takes over the focus. */
   function removeItem(item: Item): void {
     const next = itemOf(item.element.nextElementSibling ?? item.element.previousElementSibling);
-    if (next) next.remove.focus();
-    else find('.add input', list.closest('.device') ?? document).focus();
+    (next?.remove ?? find('.add input', list.closest('.device') ?? document)).focus();
     actions.remove(item.element.dataset.id ?? '');
   }
 
+  /** Up and down go to the same control of the row above or below. */
+  function move(item: Item, target: EventTarget | null, down: boolean): boolean {
+    const other = itemOf(down ? item.element.nextElementSibling : item.element.previousElementSibling);
+    const control = (['checkbox', 'text', 'remove'] as const).find((name) => item[name] === target);
+    if (other && control) other[control].focus();
+    return control !== undefined;
+  }
+
+  list.addEventListener('animationend', ({ target }) => (target as Element).classList.remove('arrived'));
   list.addEventListener('change', ({ target }) => {
     const item = itemOf(target);
     if (item?.row && target === item.checkbox) actions.tick(item.row.id, item.checkbox.checked);
   });
   list.addEventListener('click', ({ target }) => {
     const item = itemOf(target);
-    if (item?.remove.contains(target as Node)) removeItem(item);
+    if (target === item?.text) beginEdit(item);
+    else if (item?.remove.contains(target as Node)) removeItem(item);
   });
   list.addEventListener('focusout', ({ target }) => {
-    const item = itemOf(target);
-    if (item && target === item.text) commit(item);
+    if (target === editing?.field) endEdit(true);
   });
   list.addEventListener('keydown', (event) => {
-    const item = itemOf(event.target);
-    if (!item) return;
-    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
-      const { nextElementSibling, previousElementSibling } = item.element;
-      const other = itemOf(event.key === 'ArrowDown' ? nextElementSibling : previousElementSibling);
-      const control = (['checkbox', 'text', 'remove'] as const).find((name) => item[name] === event.target);
-      if (!other || !control) return;
+    const { key, target } = event;
+    const item = itemOf(target);
+    if (target === editing?.field) {
+      // Not twice: the button that takes over the focus would take this Enter for a click.
+      if (key === 'Enter') event.preventDefault();
+      if (key === 'Enter' || key === 'Escape') endEdit(key === 'Enter');
+    } else if (item && (key === 'ArrowDown' || key === 'ArrowUp') && move(item, target, key === 'ArrowDown'))
       event.preventDefault();
-      other[control].focus();
-    } else if (event.target === item.text && event.key === 'Enter') commit(item);
-    else if (event.target === item.text && event.key === 'Escape') {
-      item.text.value = item.row?.text ?? '';
-      item.text.select();
-    }
   });
 
   return {
     /** Shows these rows in this order; `unsent` and `arrived` are ids. */
     render(rows: readonly TodoRow[], unsent: ReadonlySet<string>, arrived: ReadonlySet<string>): void {
       const shown = new Set(rows.map(({ id }) => id));
-      for (const [id, { element }] of items) {
+      for (const [id, item] of items) {
         if (shown.has(id)) continue;
-        // Out of the map first: removing a focused element tells of the lost focus.
         items.delete(id);
-        element.remove();
+        if (editing?.item === item) editing = undefined;
+        item.element.remove();
       }
       let place = list.firstElementChild;
       for (const row of rows) {
@@ -124,7 +135,7 @@ export function createTodoList(list: HTMLElement, actions: TodoActions) {
         else list.insertBefore(item.element, place);
         if (item.row !== row) fill(item, row);
         item.unsent.hidden = !unsent.has(row.id);
-        if (arrived.has(row.id)) flash(item.element);
+        if (arrived.has(row.id)) item.element.classList.add('arrived');
       }
     },
   };
