@@ -102,7 +102,7 @@ function schemaFor(config: Anything) {
             () => list.length > 0 && list.length === (collections as unknown[]).length,
           ),
     store: Object.hasOwn(stores, storeType)
-      ? object({ type: z.unknown(), ...stores[storeType] })
+      ? object({ type: optional('', isString), ...stores[storeType] })
       : optional(
           '{ type: "memory" }, { type: "indexeddb", name }, { type: "sqlite", path }, or a LocalStore',
           (value) => has(value, 'open read commit clear close'),
