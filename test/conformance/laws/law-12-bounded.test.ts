@@ -185,8 +185,8 @@ describe('law 12: a batch is one store commit and one notification', () => {
   test('events are told after the batch: whoever looks sees all of it', async () => {
     const client = await openLive();
     const seen: number[] = [];
-    client.sync.events.on('realtimeInsert', async () => {
-      seen.push((await client.todos.getAll()).length);
+    client.sync.events.on('realtimeInsert', () => {
+      seen.push(client.sync.inspect().collections.todos?.rows ?? 0);
     });
     for (const id of ['a', 'b', 'c']) client.wire.inject(change('insert', id, 1, { data: { n: 1 } }));
     await settle();
@@ -195,15 +195,16 @@ describe('law 12: a batch is one store commit and one notification', () => {
 
   test('watchers that edit get every batch in its order', async () => {
     const client = await openLive();
-    const seen: unknown[][] = [[], []];
+    const todos = client.sync.collection<{ readonly id: string; readonly n: number }>('todos');
+    const seen: number[][][] = [[], []];
     let edited = false;
-    client.todos.orderBy('n').watch((rows) => {
-      seen[0]?.push(rows.map((row) => (row as { n?: unknown }).n));
+    todos.orderBy('n').watch((rows) => {
+      seen[0]?.push(rows.map(({ n }) => n));
       if (rows.length === 0 || edited) return;
       edited = true;
-      void client.todos.update('a', { n: 7 });
+      void todos.update('a', { n: 7 });
     });
-    client.todos.orderBy('n').watch((rows) => void seen[1]?.push(rows.map((row) => (row as { n?: unknown }).n)));
+    todos.orderBy('n').watch((rows) => void seen[1]?.push(rows.map(({ n }) => n)));
     await settle();
     client.backend.write('todos', 'a', { n: 1 });
     await settle();

@@ -224,7 +224,9 @@ describe('law 13: a transport that does wrong', () => {
       deletes: 'none',
       wire: (wire) => {
         wire.before = (step) => {
-          if (step === method && failures-- > 0) throw 'boom';
+          // A transport may be plain JavaScript.
+          if (step === method && failures-- > 0) return Promise.reject('boom');
+          return undefined;
         };
       },
     });
