@@ -48,7 +48,7 @@ interface Scenario {
   readonly when: (sync: Device) => boolean;
   readonly connections: () => number;
   readonly beforeClose?: () => void;
-  readonly afterClose?: () => void;
+  readonly afterClose?: () => unknown;
   /** Sockets that `fetch` keeps for later requests are the platform's, and do not hold a process up. */
   readonly fetches?: true;
 }
@@ -73,7 +73,7 @@ async function play(
   await sync.close();
   const took = performance.now() - startedAt;
   closed = true;
-  afterClose?.();
+  await afterClose?.();
   await reached(() => connections() === 0 && held().length <= before.length);
   const resources = held().filter((resource) => !fetches || !resource.startsWith('TCP'));
   for (const known of before) {
@@ -146,7 +146,7 @@ const limiting = await startScriptedServer(({ type, metadata }: ClientFrame, { s
 });
 await play('held up by a rate limit', {
   config: config(limiting.url),
-  when: () => limited,
+  when: (sync) => limited && sync.metrics().messages.in === limiting.said,
   connections: () => limiting.connections,
 });
 await limiting.close();
@@ -168,14 +168,24 @@ await play('polling nobody', {
 });
 revive();
 
-if (process.argv[2] === 'ws')
+if (process.argv[2] === 'ws') {
+  const sockets = (): number => held().filter((name) => name === 'TCPSocketWrap').length;
+  let open = 0;
   await play('half-open', {
     config: config(proxied),
     when: isLive,
     connections: ours,
-    beforeClose: die,
-    afterClose: revive,
+    beforeClose: () => {
+      open = sockets();
+      die();
+    },
+    afterClose: async () => {
+      // The device's own, while the proxy still holds the other ends.
+      if (!(await reached(() => sockets() === open - 1))) throw new Error('the dead socket is still there');
+      revive();
+    },
   });
+}
 
 await proxy.close();
 await server.close();

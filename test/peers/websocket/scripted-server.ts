@@ -27,6 +27,7 @@ export async function startScriptedServer(script: Script = () => false) {
   const wss = new WebSocketServer({ port: 0, host: '127.0.0.1', maxPayload: 64 * 1_048_576 });
   const frames: ClientFrame[] = [];
   let seq = 100;
+  let said = 0;
   const state = { script };
 
   function answer({ type, collection, recordId, metadata = {} }: ClientFrame, { say }: Peer): void {
@@ -55,7 +56,10 @@ export async function startScriptedServer(script: Script = () => false) {
   wss.on('connection', (socket) => {
     const peer: Peer = {
       socket,
-      say: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
+      say(message) {
+        said += 1;
+        socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+      },
     };
     socket.on('error', () => undefined);
     socket.on('message', (text) => {
@@ -70,6 +74,10 @@ export async function startScriptedServer(script: Script = () => false) {
     url: `ws://127.0.0.1:${(wss.address() as AddressInfo).port}/ws`,
     /** All that clients sent. */
     frames,
+    /** How many frames it answered. */
+    get said(): number {
+      return said;
+    },
     /** Changes the script. */
     play(next: Script): void {
       state.script = next;

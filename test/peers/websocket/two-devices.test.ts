@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { device, live, mirror, pushed, startServer } from './harness.js';
+import { device, live, mirror, pushed, startServer, until } from './harness.js';
 
 test('what one device saves, changes and deletes is on the other well within a second', async () => {
   const server = await startServer();
@@ -32,4 +32,20 @@ test('what one device saves, changes and deletes is on the other well within a s
   expect(server.collection('todos').count()).toBe(0);
   expect(a.metrics().errors).toEqual({});
   expect(b.metrics().errors).toEqual({});
+});
+
+test('what is saved before there is a link goes out with it, in the way that the server understands', async () => {
+  const server = await startServer();
+  const sync = await device({ websocketUrl: server.url, baseUrl: server.httpUrl });
+  await sync.collection('todos').save({ n: 1 }, '1');
+  await live(sync);
+  await pushed(sync);
+  const other = await device({ websocketUrl: server.url });
+  // No turn of the event loop between the link and the first push: the server has not said yet what it can do.
+  await until(other, () => other.realtime.state.status === 'connected');
+  await other.collection('todos').save({ n: 2 }, '2');
+  await pushed(other);
+  expect(server.collection('todos').count()).toBe(2);
+  expect(sync.metrics().errors).toEqual({});
+  expect(other.metrics().errors).toEqual({});
 });
