@@ -188,7 +188,7 @@ export function createChannel(options: ParsedOptions, { host, counts, tooLarge }
       subscribes.expect(requestId, ended.signal).then(
         // Not CONNECTION_LOST: core subscribes again then, and need not connect again.
         (reply) => reply.type === 'error' && fail(refused(collection, reply, 'CONNECT_FAILED')),
-        (error: SyncLayerError) => fail(problem('CONNECT_TIMEOUT', error.message)),
+        (error: SyncLayerError) => fail(link ? problem('CONNECT_TIMEOUT', error.message) : error),
       );
       if (!link) subscribes.fail(notConnected());
       send({ type: 'subscribe', collection, metadata: { requestId, ...filterOf(filter) } });

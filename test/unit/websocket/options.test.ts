@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { websocketTransport } from '../../../adapters/websocket/index.js';
+import type { WebSocketTransportOptions } from '../../../adapters/websocket/options.js';
+
+const message = (options: unknown): string => {
+  try {
+    websocketTransport(options as WebSocketTransportOptions);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+    return (error as Error).message;
+  }
+  throw new Error('was accepted');
+};
+
+test.each<[unknown, string]>([
+  [{}, 'url must be'],
+  [{ url: 'https://x.example/ws' }, 'begins with ws:// or wss://'],
+  [{ url: 'wss://' }, 'begins with ws:// or wss://'],
+  [{ url: 'wss://user:hush@x.example/ws' }, 'without user name'],
+  [{ url: 'wss://x.example/ws#part' }, 'begins with ws://'],
+  [{ baseUrl: 'wss://x.example' }, 'begins with http:// or https://'],
+  [{ baseUrl: 'https://x.example/?key=hush' }, 'without user name or query'],
+  [{ baseUrl: 'https://hush@x.example' }, 'without user name or query'],
+  [{ url: 'wss://x.example', authMode: 'header' }, '"message" or "query"'],
+  [{ url: 'wss://x.example', pingInterval: 0 }, 'a number above 0'],
+  [{ url: 'wss://x.example', pongTimeout: Number.NaN }, 'a number above 0'],
+  [{ url: 'wss://x.example', requestTimeout: 2 ** 31 }, 'up to 2147483647'],
+  [{ url: 'wss://x.example', authToken: 7 }, 'a string, or a function'],
+  [{ url: 'wss://x.example', WebSocket: {} }, 'a WebSocket class'],
+  [{ url: 'wss://x.example', pinginterval: 5 }, 'did you mean "pingInterval"?'],
+])('%j is refused with what to write instead', (options, words) => {
+  const said = message(options);
+  expect(said).toContain(words);
+  expect(said).not.toContain('hush');
+});
+
+test('its source is the address without its query; what it can do is a sequence until it knows better', () => {
+  const transport = websocketTransport({ url: 'wss://x.example/ws?room=1' });
+  expect(transport.source).toBe('x.example/ws');
+  expect(transport.capabilities).toMatchObject({ cursor: 'sequence', deletes: 'tombstones', idempotent: true });
+  expect(transport.keys).toBeUndefined();
+  expect(websocketTransport({ baseUrl: 'https://x.example/api/' }).source).toBe('x.example/api/');
+});
+
+test('connect says what is missing, and that closed is closed', async () => {
+  const { signal } = new AbortController();
+  const polling = websocketTransport({ baseUrl: 'https://x.example' });
+  await expect(polling.connect({ signal })).rejects.toMatchObject({
+    code: 'UNSUPPORTED',
+    message: expect.stringContaining('enableRealtimeSync: false'),
+  });
+  const transport = websocketTransport({ url: 'ws://127.0.0.1:1/ws' });
+  await transport.close();
+  await expect(transport.connect({ signal })).rejects.toMatchObject({ code: 'CLOSED' });
+});
+
+test('a subscription without a link ends at once', async () => {
+  const transport = websocketTransport({ url: 'ws://127.0.0.1:1/ws' });
+  const code = await new Promise((resolve) => {
+    const sink = { change() {}, live() {}, gap() {}, error: (error: { code: string }) => resolve(error.code) };
+    transport.subscribe({ collection: 'todos' }, sink);
+  });
+  expect(code).toBe('CONNECTION_LOST');
+});
+
+test('a platform without WebSocket is told what to pass', async () => {
+  const { WebSocket } = globalThis;
+  Reflect.deleteProperty(globalThis, 'WebSocket');
+  try {
+    const transport = websocketTransport({ url: 'ws://127.0.0.1:1/ws' });
+    await expect(transport.connect({ signal: new AbortController().signal })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining('websocketTransport({ WebSocket })'),
+    });
+  } finally {
+    globalThis.WebSocket = WebSocket;
+  }
+});
