@@ -5,12 +5,17 @@ export function createClock() {
   return {
     /** Server clock minus device clock, in ms. */
     offset: (): number => offset,
-    /** The answer was made somewhere between sending and now; the sample with the shortest round trip is the best one. */
+    /**
+     * The answer was made somewhere between sending and now; the sample with the shortest round trip is the best one,
+     * unless the two cannot both be right: then a clock was set meanwhile.
+     */
     measure(serverTime: number, sentAt: number): void {
       const now = Date.now();
-      if (now - sentAt > uncertainty) return;
+      const measured = serverTime - (sentAt + now) / 2;
+      const wasSet = Math.abs(measured - offset) > (now - sentAt + uncertainty) / 2;
+      if (now - sentAt > uncertainty && !wasSet) return;
       uncertainty = now - sentAt;
-      offset = serverTime - (sentAt + now) / 2;
+      offset = measured;
     },
   };
 }

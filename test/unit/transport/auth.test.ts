@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest';
+import { createTokenSource, tokenExpiry } from '../../../src/transport/auth.js';
+
+const jwt = (claims: unknown): string =>
+  ['{"alg":"none"}', JSON.stringify(claims), ''].map((part) => Buffer.from(part).toString('base64url')).join('.');
+
+describe('tokenExpiry', () => {
+  test('is the end of a JWT, in ms', () => {
+    expect(tokenExpiry(jwt({ exp: 1_700_000_000 }))).toBe(1_700_000_000_000);
+    // Characters that base64 and base64url write differently.
+    expect(tokenExpiry(jwt({ name: '???>>>~~~ äöü', exp: 5 }))).toBe(5000);
+  });
+
+  test.each([
+    ['no exp', jwt({ sub: 'me' })],
+    ['an exp that is no number', jwt({ exp: '5' })],
+    ['null claims', jwt(null)],
+    ['no JWT', 'abc'],
+    ['something with dots', 'a.b.c'],
+    ['nothing', ''],
+  ])('of %s is unknown', (_, token) => {
+    expect(tokenExpiry(token)).toBeUndefined();
+  });
+});
+
+describe('a token source', () => {
+  test('gives the app`s token, else the transport`s own, else none', async () => {
+    expect(await createTokenSource('app').get('own')).toBe('app');
+    expect(await createTokenSource(undefined).get('own')).toBe('own');
+    expect(await createTokenSource(undefined).get()).toBeUndefined();
+    expect(await createTokenSource(async () => 'fresh').get()).toBe('fresh');
+  });
+
+  test('does not give out a token that was refused, nor says it', async () => {
+    const tokens = createTokenSource('secret');
+    await tokens.get();
+    tokens.refuse();
+    await expect(tokens.get()).rejects.toMatchObject({
+      code: 'AUTH_REQUIRED',
+      message: expect.not.stringContaining('secret') as string,
+    });
+    await expect(tokens.get(), 'however often').rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+  });
+
+  test('that gives none says what to do when one is wanted', async () => {
+    const tokens = createTokenSource(undefined);
+    await tokens.get();
+    tokens.refuse();
+    await expect(tokens.get()).rejects.toThrow('none is configured');
+  });
+
+  test('asks a function again, and forgets the refusal with a fresh token', async () => {
+    let count = 0;
+    const tokens = createTokenSource(() => `token ${++count}`);
+    await tokens.get();
+    tokens.refuse();
+    expect(await tokens.get()).toBe('token 2');
+    expect(await tokens.get()).toBe('token 3');
+  });
+
+  test('set() forgets the refusal', async () => {
+    const tokens = createTokenSource('a');
+    await tokens.get();
+    tokens.refuse();
+    tokens.set('b');
+    expect(await tokens.get()).toBe('b');
+  });
+
+  test('a function that fails is no refusal', async () => {
+    const tokens = createTokenSource(() => {
+      throw new Error('offline');
+    });
+    await expect(tokens.get()).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
+  });
+});
