@@ -99,7 +99,7 @@ export async function startDemo({ port, backend: name, db, seed = welcome }: Dem
   const http = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', `http://${HOST}`);
     const asset = pathname === '/demo.json' ? json(settings) : assets.get(pathname);
-    if (asset && request.method === 'GET') answer(response, 200, asset);
+    if (asset && (request.method === 'GET' || request.method === 'HEAD')) answer(response, 200, asset);
     else if (!answerWire(request, response, wires)) answer(response, 404);
   });
   http.on('upgrade', wires.upgrade);

@@ -1,7 +1,6 @@
 /** `npm start`: see USAGE. */
 import { parseArgs } from 'node:util';
 import { backends } from './backends.js';
-import { runHeadlessCheck } from './headless-check.js';
 import { startDemo } from './server.js';
 
 const USAGE = `SyncLayer demo: two devices in one page, a backend, and wires that can be cut.
@@ -31,6 +30,8 @@ async function run(): Promise<void> {
   }
   const { db, backend } = values;
   if (values['headless-check']) {
+    // Only here: it loads Playwright.
+    const { runHeadlessCheck } = await import('./headless-check.js');
     await runHeadlessCheck({ backend, db });
     return;
   }

@@ -132,10 +132,16 @@ describe('two devices', { timeout: TIMEOUT }, () => {
     await b.todo('Milk').click();
     await b.field.press('End');
     await b.field.pressSequentially(', two');
+    const changeOnA = (text: string) =>
+      page.evaluate(async (text) => {
+        const todos = window.demo?.devices.a.sync.collection('todos').orderBy('createdAt');
+        const { id = '' } = (await todos?.first()) ?? {};
+        await window.demo?.devices.a.sync.collection('todos').update(id, { text });
+      }, text);
+    await changeOnA('Oat milk');
+    // Comes in above the one that is being edited.
     await page.evaluate(async () => {
       const todos = window.demo?.devices.a.sync.collection('todos');
-      await todos?.update((await todos.first())?.id ?? '', { text: 'Oat milk' });
-      // Comes in above the one that is being edited.
       await todos?.save({ text: 'Bread', done: false, createdAt: Date.now() });
     });
     await b.todo('Bread').waitFor();
@@ -146,8 +152,10 @@ describe('two devices', { timeout: TIMEOUT }, () => {
     await b.todo('Oat milk').waitFor();
     // Left as it was: nothing is written, although the row has changed meanwhile.
     await b.todo('Oat milk').click();
+    await changeOnA('Soy milk');
+    await b.card.locator('.text', { hasText: 'Soy milk' }).waitFor({ state: 'attached' });
     await b.field.press('Tab');
-    await gone(b.field);
+    await b.todo('Soy milk').waitFor();
     expect(await b.pending.isVisible()).toBe(false);
     expect((await events(page)).filter((event) => event === 'B edit')).toEqual([]);
   });
