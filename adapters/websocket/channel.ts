@@ -1,18 +1,18 @@
-import {
-  type ChangeSink,
-  type ClientMessage,
-  type ErrorMessage,
-  type EventMessage,
-  type PullPage,
-  type PullRequest,
-  type ServerMessage,
-  type SubscribedMessage,
-  type SubscribeRequest,
-  type SyncFilter,
+import type {
+  ChangeSink,
+  ClientMessage,
+  ErrorMessage,
+  EventMessage,
+  PullPage,
+  PullRequest,
+  ServerMessage,
+  SubscribedMessage,
+  SubscribeRequest,
+  SyncFilter,
   SyncLayerError,
-  type SyncMessage,
-  type TransportHost,
-  type Unsubscribe,
+  SyncMessage,
+  TransportHost,
+  Unsubscribe,
 } from '../../src/adapter-kit.js';
 import { type Link, openLink } from './link.js';
 import { type Answer, fromEvent, type SeqCursor, toError, toPage } from './normalize.js';
@@ -61,7 +61,8 @@ export function createChannel(options: ParsedOptions, { host, counts, tooLarge }
 
   const nextId = (): string => `r${++lastRequest}`;
   const send = (message: ClientMessage): void => link?.send(JSON.stringify(message));
-  const report = (what: string): void => host().report(problem('PROTOCOL_VIOLATION', `The server sent ${what}.`));
+  const report = (what: string, cause?: unknown): void =>
+    host().report(problem('PROTOCOL_VIOLATION', `The server sent ${what}.`, { cause }));
 
   function giveUp(error: SyncLayerError): void {
     link = undefined;
@@ -83,8 +84,7 @@ export function createChannel(options: ParsedOptions, { host, counts, tooLarge }
     try {
       if (!take(message)) report(`a message of the unknown type "${type}"; it was skipped`);
     } catch (error) {
-      if (error instanceof SyncLayerError) throw error;
-      report(`a malformed "${type}"; it was skipped`);
+      report(`a malformed "${type}"; it was skipped`, error);
     }
   }
 
@@ -211,7 +211,7 @@ export function createChannel(options: ParsedOptions, { host, counts, tooLarge }
       const reply = await answer;
       if (reply.type === 'error') throw refused(collection, reply, 'CONNECTION_LOST');
       const info = { ...reply.metadata, timestamp: reply.timestamp };
-      return toPage(collection, reply.data.records, from, info, host().report);
+      return toPage(collection, reply.data?.records, from, info, host().report);
     },
 
     /** The answers to writes; see `Deliver`. */

@@ -67,11 +67,12 @@ export interface PageInfo {
 /** A page of a server that counts changes. `skipped` is told of malformed records. */
 export function toPage(
   collection: string,
-  records: readonly unknown[],
+  records: unknown,
   from: SeqCursor,
   { seq = from.seq, snapshot, snapshotSeq, timestamp }: PageInfo,
   skipped: (error: SyncLayerError) => void,
 ): PullPage {
+  if (!Array.isArray(records)) throw problem('PROTOCOL_VIOLATION', `A page of "${collection}" has no records.`);
   const changes = records.flatMap((record) => {
     const change = fromRecord(collection, record);
     if (!change) skipped(problem('PROTOCOL_VIOLATION', `A record of "${collection}" is malformed; it was skipped.`));
