@@ -1,7 +1,7 @@
 import type { Row } from './change.js';
 import { SyncLayerError } from './errors.js';
 import { newId } from './id.js';
-import { cloneJson, deepEqual, handOut } from './json.js';
+import { cloneJson, deepEqual, handOut, isPlainObject } from './json.js';
 import { createQuery, type Query } from './query/query.js';
 import type { RowSource } from './query/types.js';
 import type { CollectionCore } from './sync/collection-core.js';
@@ -99,17 +99,31 @@ export function createCollection<Out extends object, In extends object>({
   }
 
   function checkRow(data: unknown): asserts data is Row {
-    const proto: unknown = Object.getPrototypeOf(Object(data));
     // Spread, a Date or a Map would be an empty row.
-    if (Object(data) === data && (proto === null || Object.getPrototypeOf(proto) === null)) return;
-    const what = data === null ? 'null' : typeof data === 'object' ? data.constructor.name : typeof data;
+    if (isPlainObject(data)) return;
+    const what = data === null ? 'null' : typeof data === 'object' ? data?.constructor.name : typeof data;
     throw new SyncLayerError('VALIDATION_FAILED', `"${name}" stores plain objects, not ${what || 'class instances'}.`);
+  }
+
+  function checkSameId(data: Row, id: string | undefined): void {
+    if (id === undefined || data.id === undefined || data.id === id) return;
+    const message = `"${name}" got two ids for one row, ${JSON.stringify(id)} and data.id. An id never changes: save a new row and delete the old one.`;
+    throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection: name, recordId: id } });
+  }
+
+  function checkArray(items: unknown, method: string): void {
+    if (Array.isArray(items)) return;
+    throw new SyncLayerError(
+      'VALIDATION_FAILED',
+      `"${name}".${method} takes an array; for one row there is ${method.slice(0, -3)}().`,
+    );
   }
 
   async function saveAll(items: readonly (readonly [data: unknown, id?: string | undefined])[]): Promise<string[]> {
     checkOpen();
     const rows = items.map(([data, id]) => {
       checkRow(data);
+      checkSameId(data, id);
       return prepare(data, checkId(name, id ?? data.id ?? newId()));
     });
     replica.edit(rows.map((row) => [row.id as string, row]));
@@ -119,15 +133,17 @@ export function createCollection<Out extends object, In extends object>({
 
   async function deleteAll(ids: readonly string[]): Promise<void> {
     checkOpen();
+    checkArray(ids, 'deleteAll');
     replica.edit(ids.map((id) => [checkId(name, id), null]));
     await commit();
   }
 
   function get(id: string): Promise<Stored<Out> | undefined>;
   function get(): Promise<Stored<Out>[]>;
-  async function get(id?: string): Promise<unknown> {
-    if (id === undefined) return query.get();
-    const row = replica.rows.get(id);
+  async function get(...ids: readonly string[]): Promise<unknown> {
+    // An id that happens to be undefined must not read everything.
+    if (ids.length === 0) return query.get();
+    const row = replica.rows.get(checkId(name, ids[0]));
     return row && handOut(row);
   }
 
@@ -137,10 +153,14 @@ export function createCollection<Out extends object, In extends object>({
     get,
     getAll: () => query.get(),
     save: async (data, id) => (await saveAll([[data, id]]))[0] as string,
-    saveAll: async (rows) => saveAll(Array.from(rows, (row) => [row])),
+    async saveAll(rows) {
+      checkArray(rows, 'saveAll');
+      return saveAll(rows.map((row) => [row]));
+    },
     async update(id, changes) {
       checkOpen();
       checkRow(changes);
+      checkSameId(changes, id);
       const current = replica.rows.get(checkId(name, id));
       if (!current) {
         const message = `"${name}" has no record ${JSON.stringify(id)} to update. Use save(data, id) to create it.`;

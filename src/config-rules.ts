@@ -107,7 +107,8 @@ function schemaFor(config: Anything) {
           '{ type: "memory" }, { type: "indexeddb", name }, { type: "sqlite", path }, or a LocalStore',
           (value) => has(value, 'open read commit clear close'),
         ),
-    baseUrl: url(false, 'http://', 'https://'),
+    // Without a live link there is nothing but HTTP.
+    baseUrl: url(config.enableRealtimeSync === false && !config.transport, 'http://', 'https://'),
     websocketUrl: url(config.enableRealtimeSync === true && !config.transport, 'ws://', 'wss://'),
     authToken: optional('a string, or a function that returns one', (value) => isString(value) || isFunction(value)),
     syncInterval: ms(100),

@@ -2,9 +2,12 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Row } from './change.js';
 import type { LoggerOptions } from './logger.js';
 import type { LocalStore } from './store/store.js';
-import type { ConflictResolver } from './sync/merge.js';
+import type { Conflict } from './sync/merge.js';
 import type { ConflictStrategy } from './sync/resolvers.js';
 import type { AuthToken, RealtimeTransport, SyncFilter } from './transport/transport.js';
+
+/** Written as a method, so that a `ConflictResolver<Todo>` fits: parameters of methods are compared both ways. */
+type FittingResolver = { resolve(conflict: Conflict): Row | null }['resolve'];
 
 /** One collection's settings. */
 export interface CollectionConfig<S extends StandardSchemaV1 | undefined = StandardSchemaV1 | undefined> {
@@ -17,7 +20,8 @@ export interface CollectionConfig<S extends StandardSchemaV1 | undefined = Stand
   readonly filter?: SyncFilter | undefined;
   /** For this collection instead of the general one. */
   readonly conflictStrategy?: ConflictStrategy | undefined;
-  readonly customConflictResolver?: ConflictResolver | undefined;
+  /** Must answer at once. */
+  readonly customConflictResolver?: FittingResolver | undefined;
 }
 
 /** Names, or names with settings. */
@@ -64,7 +68,7 @@ export interface SyncLayerConfig<C extends CollectionsConfig = CollectionsConfig
   readonly syncFilters?: { readonly [collection: string]: SyncFilter } | undefined;
   /** Who wins a field that both sides changed. Default `lastWriteWins`. */
   readonly conflictStrategy?: ConflictStrategy | undefined;
-  readonly customConflictResolver?: ConflictResolver | undefined;
+  readonly customConflictResolver?: FittingResolver | undefined;
   /** False: polling only. A function is asked again at each poll. Default: true, if there is a live address. */
   readonly enableRealtimeSync?: boolean | (() => boolean | Promise<boolean>) | undefined;
   /** Upper bound of the first wait after a loss; it doubles with each attempt. Default 1000. */

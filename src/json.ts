@@ -7,6 +7,12 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 const own = (value: unknown, key: string): unknown =>
   isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
 
+/** An object literal, or what JSON.parse makes: no array, no Date, no Promise, no instance of a class. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  const proto: unknown = isObject(value) ? Object.getPrototypeOf(value) : undefined;
+  return proto === null || (proto !== undefined && Object.getPrototypeOf(proto) === null);
+}
+
 /**
  * Compiles a path into a function that reads it from a row. Dots reach into objects and arrays (`address.city`,
  * `tags.0`); a top-level field whose own name is the whole path wins. Gives `undefined` where there is nothing.

@@ -70,6 +70,7 @@ export async function createEngine(options: EngineOptions) {
       realtime,
       link,
       allLive: allLive(),
+      refused: sessions().some(({ phase }) => phase === 'failed'),
       pending,
       failures: rounds.pullFailures,
     });
@@ -104,6 +105,7 @@ export async function createEngine(options: EngineOptions) {
     flushed: journal.flushed,
     settled: updateStatus,
     mayWork: () => !closed && !paused && online && connection.state.status !== 'needs-auth',
+    linkIsComing: () => connection.state.status === 'connecting',
     allLive,
     async beforePoll() {
       await applyRealtimeFlag();
@@ -135,6 +137,7 @@ export async function createEngine(options: EngineOptions) {
       for (const session of sessions()) session.start();
       rounds.pushSoon();
     } else {
+      if (state.status !== 'connecting') rounds.linkEnded();
       if (wasConnected) events.emit('realtimeDisconnected', { state });
       wasConnected = false;
       if ('reason' in state) {
@@ -337,7 +340,11 @@ export async function createEngine(options: EngineOptions) {
       link();
       if (connection.state.status === 'connecting') await attemptEnded();
       if (closed || paused) throw new SyncLayerError('CLOSED', 'syncNow() was stopped by close() or pause().');
-      await rounds.run();
+      await rounds.run().catch((error: SyncLayerError) => {
+        const { state } = connection;
+        // Why there is no link says more than that there is none.
+        throw realtime && 'reason' in state && error.code === 'CONNECTION_LOST' ? state.reason : error;
+      });
       await journal.flushed();
     },
 

@@ -1,6 +1,6 @@
 import type { Row } from '../change.js';
 import { SyncLayerError, toSyncLayerError } from '../errors.js';
-import { cloneJson, handOut } from '../json.js';
+import { cloneJson, handOut, isPlainObject } from '../json.js';
 import type { ConflictResolver } from './merge.js';
 import { strategies } from './resolvers.js';
 
@@ -15,8 +15,8 @@ export const fenced =
     try {
       const row: unknown = resolve(handOut(conflict));
       if (row === null) return null;
-      if (typeof row !== 'object' || Array.isArray(row)) {
-        const message = `The conflict resolver of "${collection}" must return a row or null, and returned ${row === undefined ? 'nothing' : 'something else'}; the later write won.`;
+      if (!isPlainObject(row)) {
+        const message = `The conflict resolver of "${collection}" must return a row or null at once, and returned ${row === undefined ? 'nothing' : row instanceof Promise ? 'a promise' : 'something else'}; the later write won.`;
         throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection, recordId } });
       }
       return parse(cloneJson({ ...row, id: recordId }, `${collection}/${recordId}`) as Row);

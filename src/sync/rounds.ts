@@ -16,6 +16,8 @@ export interface RoundsOptions extends PusherOptions {
   readonly maxReconnectDelay: number;
   /** False while paused, offline, closed or without a token that is let in. */
   readonly mayWork: () => boolean;
+  /** An attempt to connect is under way. */
+  readonly linkIsComing: () => boolean;
   /** Every collection gets its changes by itself. */
   readonly allLive: () => boolean;
   /** Before a poll: the link may be wanted by now, or be on its way. */
@@ -65,8 +67,11 @@ export function createRounds(options: RoundsOptions) {
     }
   }
 
+  /** An edit waits for the link that is being made: without this each start began with an error. */
+  let waitsForLink = false;
   function pushSoon(): void {
-    if (autoSync) void push().catch(ignore);
+    waitsForLink = options.linkIsComing();
+    if (autoSync && !waitsForLink) void push().catch(ignore);
   }
 
   let pushQueued = false;
@@ -83,7 +88,12 @@ export function createRounds(options: RoundsOptions) {
 
   async function catchUpAll(audit = false): Promise<void> {
     const results = await Promise.allSettled(sessions().map((session) => session.catchUp(audit)));
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    const reasons = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason as SyncLayerError] : [],
+    );
+    // One failure can stop the other collections: it is the one to tell.
+    const reason = reasons.find(({ code }) => code !== 'CLOSED') ?? reasons[0];
+    if (reason) throw reason;
   }
 
   /** One round of synchronising, with its events. */
@@ -145,6 +155,10 @@ export function createRounds(options: RoundsOptions) {
   return {
     edited,
     pushSoon,
+    /** The attempt to connect has ended; what waited for it goes whichever way there is. */
+    linkEnded(): void {
+      if (waitsForLink) pushSoon();
+    },
     catchUpAll,
     retryCatchUp,
     pendingCount,

@@ -1,5 +1,5 @@
 import type { Change } from '../change.js';
-import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { abortable } from '../transport/abortable.js';
 import type {
   Cursor,
@@ -286,8 +286,9 @@ export function createSession(options: SessionOptions) {
       const onError = guard((thrown: unknown) => {
         over = true;
         stop();
-        rest('failed');
-        hooks.lost(toSyncLayerError(thrown, 'PROTOCOL_VIOLATION', `The subscription to "${collection}" broke off.`));
+        const error = toSyncLayerError(thrown, 'PROTOCOL_VIOLATION', `The subscription to "${collection}" broke off.`);
+        if (disposition(error.code) === 'fatal') rest('failed');
+        hooks.lost(error);
       });
       const onLive = guard(() => {
         resting = 'live';

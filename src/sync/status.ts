@@ -11,6 +11,8 @@ export interface StatusInput {
   readonly link: ConnectionState;
   /** Every collection is caught up and live. */
   readonly allLive: boolean;
+  /** The backend refused a subscription for good. */
+  readonly refused: boolean;
   readonly pending: number;
   /** Polls that failed in a row. */
   readonly failures: number;
@@ -24,6 +26,7 @@ export function syncPhase({
   realtime,
   link,
   allLive,
+  refused,
   pending,
   failures,
 }: StatusInput): SyncStatus['phase'] {
@@ -32,7 +35,7 @@ export function syncPhase({
   if (!online) return 'offline';
   if (link.status === 'needs-auth') return 'needs-auth';
   if (!realtime) return failures > 0 ? 'offline' : 'polling';
-  if (link.status === 'failed') return 'failed';
+  if (link.status === 'failed' || (link.status === 'connected' && refused)) return 'failed';
   if (link.status === 'connected') return allLive && pending === 0 ? 'live' : 'syncing';
   return link.status === 'connecting' && link.attempt === 1 ? 'syncing' : 'offline';
 }

@@ -61,11 +61,8 @@ describe('save and get', () => {
     const { todos } = await openTodos();
     expect(await todos.save({ id: '1', text: 'Milk', done: true })).toBe('1');
     expect(await todos.save({ text: 'Bread' }, '1')).toBe('1');
-    expect(await todos.save({ id: '2', text: 'Eggs' }, '3')).toBe('3');
-    expect(await todos.getAll()).toEqual([
-      { id: '1', text: 'Bread' },
-      { id: '3', text: 'Eggs' },
-    ]);
+    await expect(todos.save({ id: '2', text: 'Eggs' }, '3')).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
+    expect(await todos.getAll()).toEqual([{ id: '1', text: 'Bread' }]);
     expect(await todos.get()).toEqual(await todos.getAll());
   });
 
@@ -275,8 +272,17 @@ describe('update and delete', () => {
     await todos.save({ text: 'Milk', done: true, tags: ['a'] }, '1');
     await todos.update('1', { text: 'Bread', tags: undefined });
     expect(await todos.get('1')).toStrictEqual({ id: '1', text: 'Bread', done: true });
-    await todos.update('1', { id: '2', done: false } as object);
+    await todos.update('1', { id: '1', done: false } as object);
+    await expect(todos.update('1', { id: '2' } as object)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
     expect(await todos.getAll()).toEqual([{ id: '1', text: 'Bread', done: false }]);
+  });
+
+  test('one row where a list is wanted, and an id that happens to be undefined, are refused', async () => {
+    const { todos } = await openTodos();
+    const wrong = { text: 'Milk' } as never;
+    await expect(todos.saveAll(wrong)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
+    await expect(todos.deleteAll('1' as never)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
+    await expect(todos.get(undefined as never)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
   });
 
   test('two updates in one turn both count', async () => {

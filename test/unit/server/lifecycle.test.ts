@@ -48,7 +48,7 @@ describe('close', () => {
     expect(server.connections).toBe(0);
     for (const client of clients) expect((await client.closed).code).toBe(1001);
     await expect(fetch(`${server.httpUrl}/health`)).rejects.toThrow();
-    await expect.poll(() => openBeyond(before)).toEqual([]);
+    await expect.poll(() => openBeyond(before), { timeout: 10_000 }).toEqual([]);
   });
 
   test('does not wait for clients that do not answer', async () => {
@@ -188,7 +188,7 @@ describe('starting', () => {
     const store = sqliteServerStore({ path: join(temporaryFolder(), 'sync.db') });
     const { port } = taken.address() as { port: number };
     await expect(createSyncServer({ port, store })).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
-    await expect.poll(() => openBeyond(before)).toEqual([]);
+    await expect.poll(() => openBeyond(before), { timeout: 10_000 }).toEqual([]);
     await (await createSyncServer({ store })).close();
   });
 
