@@ -188,7 +188,8 @@ describe('starting', () => {
     const store = sqliteServerStore({ path: join(temporaryFolder(), 'sync.db') });
     const { port } = taken.address() as { port: number };
     await expect(createSyncServer({ port, store })).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
-    await expect.poll(() => openBeyond(before), { timeout: 10_000 }).toEqual([]);
+    // Sockets only: the wait for `taken` above has timers of the test runner's own.
+    await expect.poll(() => openBeyond(before).filter((name) => name.startsWith('TCP'))).toEqual([]);
     await (await createSyncServer({ store })).close();
   });
 
