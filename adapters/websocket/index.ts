@@ -86,9 +86,12 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
     throw problem('UNSUPPORTED', `${what} Set baseUrl, where its /sync/... is.`);
   }
 
-  function check(): void {
-    if (!channel.isOpen && !options.baseUrl)
-      throw problem('CONNECTION_LOST', 'The socket is down, and there is no baseUrl to go on with by HTTP.');
+  function checkReachable(): void {
+    if (channel.isOpen || options.baseUrl) return;
+    throw problem('CONNECTION_LOST', 'The socket is down, and there is no baseUrl to go on with by HTTP.');
+  }
+
+  function checkComparable(): void {
     if (!outdated) return;
     const what = 'The server at this address spoke the original protocol, and now counts changes.';
     throw problem('UNSUPPORTED', `${what} Give it another path, or call sync.clear() on this device.`);
@@ -106,12 +109,12 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
       : await (await fallback()).rest.pull(request, from);
     counts = page !== undefined;
     outdated = page !== undefined && cursor === undefined;
-    check();
+    checkComparable();
     return page;
   }
 
   async function pull(request: PullRequest): Promise<PullPage> {
-    check();
+    checkReachable();
     const page = counts === false ? undefined : await pullCounted(request);
     return page ?? (await original()).pull(request);
   }
@@ -145,7 +148,8 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
           if (counts === undefined) throw error;
         });
       }
-      check();
+      checkReachable();
+      checkComparable();
       if (counts) {
         const deliver = channel.isOpen ? channel.deliver : (await fallback()).rest.deliver;
         return pushWrites(changes, maxPayload, deliver, signal);
