@@ -7,6 +7,7 @@ import {
   errorsOf,
   everyEvent,
   live,
+  mirror,
   portOf,
   pushed,
   startProxy,
@@ -151,6 +152,23 @@ describe('a wrong token ends in needs-auth, and is shown to nobody', () => {
     await until(sync, () => Object.keys(sync.metrics().errors).length >= 2);
     expect(text()).not.toContain(SECRET);
   });
+});
+
+test('a wrong token by polling only: needs-auth, asked once or twice, and on with the right one', async () => {
+  let asked = 0;
+  const server = await startServer({
+    authenticate: (token) => {
+      asked += 1;
+      return only('right')(token);
+    },
+  });
+  server.collection('todos').save('1', { n: 1 });
+  const sync = await device({ baseUrl: server.httpUrl, authToken: 'wrong', syncInterval: 100 });
+  await needsAuth(sync);
+  expect(asked).toBeLessThanOrEqual(2);
+  sync.setAuthToken('right');
+  await mirror(sync).when((rows) => rows.has('1'));
+  await until(sync, () => sync.status.phase === 'polling');
 });
 
 test('no token where one is wanted: needs-auth says that none is configured', async () => {
