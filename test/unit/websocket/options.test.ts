@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { websocketTransport } from '../../../adapters/websocket/index.js';
-import type { WebSocketTransportOptions } from '../../../adapters/websocket/options.js';
+import { optionsSchema, type WebSocketTransportOptions } from '../../../adapters/websocket/options.js';
 
 const message = (options: unknown): string => {
   try {
@@ -75,4 +76,17 @@ test('a platform without WebSocket is told what to pass', async () => {
   } finally {
     globalThis.WebSocket = WebSocket;
   }
+});
+
+test('the README names every option with its default', () => {
+  const readme = readFileSync('adapters/websocket/README.md', 'utf8');
+  const table = readme.slice(readme.indexOf('## Options'), readme.indexOf('## How it stays right'));
+  const rows = [...table.matchAll(/^\| `(\w+)` \| [^|]+ \|([^|]*)\|/gm)].map(([, name = '', value = '']) => [
+    name,
+    value.replaceAll(/[ '`]/g, ''),
+  ]);
+  const url = 'wss://x.example/ws';
+  const defaults = Object.entries(optionsSchema.parse({ url })).filter(([name]) => name !== 'url');
+  expect(rows.map(([name]) => name)).toEqual(Object.keys(optionsSchema.shape));
+  for (const [name, value] of defaults) expect(rows).toContainEqual([name, String(value)]);
 });
