@@ -129,15 +129,15 @@ describe('polling', () => {
     expect(errors[0]?.error).toMatchObject({ code: 'SUBSCRIBE_REJECTED', message: expect.stringContaining('404') });
   });
 
-  test('without an address for it and without a socket: waits, and says what is missing', async () => {
+  test('without an address for it and without a socket: waits, and says why there is no link', async () => {
     const server = await startServer();
     const proxy = await startProxy({ port: portOf(server.url) });
     await proxy.refuse();
     const sync = await device({ websocketUrl: `ws://127.0.0.1:${proxy.port}/ws` });
     await sync.collection('todos').save({ n: 1 }, '1');
     await expect(sync.syncNow()).rejects.toMatchObject({
-      code: 'CONNECTION_LOST',
-      message: expect.stringContaining('no baseUrl'),
+      code: 'CONNECT_FAILED',
+      message: expect.stringContaining('Is the server up'),
     });
     await proxy.accept();
     await pushed(sync);

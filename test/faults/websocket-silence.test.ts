@@ -108,11 +108,11 @@ test('a slow server that answers a long queue one by one is not taken for silent
     );
     return true;
   });
-  const sync = await device({ transport: { type: 'websocket', url: server.url, requestTimeout: 600 } });
+  const sync = await device({ transport: { type: 'websocket', url: server.url, requestTimeout: 2000 } });
   await live(sync);
   const errors = errorsOf(sync);
   await sync.collection('todos').saveAll(Array.from({ length: 12 }, (_, n) => ({ id: `t${n}` })));
-  const slowly = setInterval(() => waiting.shift()?.(), 100);
+  const slowly = setInterval(() => waiting.shift()?.(), 250);
   await pushed(sync);
   clearInterval(slowly);
   expect(errors).toEqual([]);
