@@ -115,7 +115,7 @@ test('a device pings however much comes in: a server drops who says nothing', as
   const server = await startScripted(({ type }) => {
     if (type === 'ping' && ++pings === 3) enough();
   });
-  const sync = await device({ transport: { type: 'websocket', url: server.url, pingInterval: 50 } });
+  const sync = await device({ transport: { type: 'websocket', url: server.url, pingInterval: 250 } });
   await live(sync);
   let seq = 100;
   const talking = setInterval(() => {
