@@ -5,9 +5,9 @@
  * Append n writes its number in three places: a row of its own, a row that each append overwrites, and the cursor. A
  * batch is whole when the last two are equal, and every row up to them is there.
  */
-import { writeSync } from 'node:fs';
 import { createJournal } from '../../src/store/journal.js';
 import { sqliteStore } from '../../src/store/sqlite.js';
+import { report } from './report.js';
 
 const [path = '', synchronous, first] = process.argv.slice(2);
 
@@ -15,11 +15,11 @@ const store = sqliteStore({ path, synchronous: synchronous === 'normal' ? 'norma
 await store.open();
 const journal = createJournal(store, {
   onError(error) {
-    writeSync(1, `failed ${error.message}\n`);
+    report(`failed ${error.message}\n`);
     process.exit(1);
   },
 });
-writeSync(1, 'open\n');
+report('open\n');
 
 for (let n = Number(first); ; n++) {
   journal.append([
@@ -32,5 +32,5 @@ for (let n = Number(first); ; n++) {
   // Sometimes many appends share a commit, sometimes one has its own.
   if (n % 7 > 2) continue;
   await journal.flushed();
-  writeSync(1, `${n}\n`);
+  report(`${n}\n`);
 }

@@ -2,8 +2,8 @@
  * An app that saves until it is killed. Each id whose save() resolved goes to stdout at once. Arguments: the database
  * file, the address of the server, the number of the first record.
  */
-import { writeSync } from 'node:fs';
 import { createSyncLayer } from '../../../src/index.js';
+import { report } from '../../faults/report.js';
 
 const [path = '', websocketUrl = '', first] = process.argv.slice(2);
 const sync = await createSyncLayer({
@@ -13,12 +13,12 @@ const sync = await createSyncLayer({
   store: { type: 'sqlite', path },
 });
 const todos = sync.collection('todos');
-writeSync(1, 'open\n');
+report('open\n');
 
 for (let n = Number(first); ; n++) {
   // Some alone, some together with others.
   const ids = Array.from({ length: 1 + (n % 3) }, (_, part) => `t${n}.${part}`);
   if (ids.length === 1) await todos.save({ n }, ids[0]);
   else await todos.saveAll(ids.map((id) => ({ id, n })));
-  writeSync(1, `${ids.map((id) => `${id}\n`).join('')}`);
+  report(`${ids.map((id) => `${id}\n`).join('')}`);
 }

@@ -92,7 +92,7 @@ describe('who is let in', () => {
   });
 
   test('not who sends no token in time', async () => {
-    const { client } = await start({ authenticate: users, authTimeout: 20 });
+    const { client } = await start({ authenticate: users, authTimeout: 1000 });
     const punctual = await client();
     punctual.send({ type: 'auth', token: 'user-ann' });
     await punctual.expect('authenticated');
