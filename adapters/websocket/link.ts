@@ -118,9 +118,6 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       else if (error) options.onLost(error, code);
     }
 
-    const lose = (code: 'CONNECTION_LOST' | 'HEARTBEAT_TIMEOUT' | 'AUTH_REQUIRED', message: string): void =>
-      end(problem(code, message));
-
     function close(): Promise<void> {
       end(undefined);
       return new Promise((done) => {
@@ -170,10 +167,9 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       say({ type: 'ping' });
       arm('ping', pingInterval, ping);
       // A half-open socket says nothing: no error, no close. Any frame is a sign of life.
-      if (!timers.has('pong'))
-        arm('pong', pongTimeout, () =>
-          lose('HEARTBEAT_TIMEOUT', `${where} is silent: no answer to a ping for ${pongTimeout} ms.`),
-        );
+      if (timers.has('pong')) return;
+      const message = `${where} is silent: no answer to a ping for ${pongTimeout} ms.`;
+      arm('pong', pongTimeout, () => end(problem('HEARTBEAT_TIMEOUT', message)));
     }
 
     /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
@@ -188,7 +184,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         if (over) return;
         if (next !== undefined && next !== token) {
           if (authMode === 'query')
-            return lose('CONNECTION_LOST', 'The token is about to expire; the link is made anew.');
+            return end(problem('CONNECTION_LOST', 'The token is about to expire; the link is made anew.'));
           token = next;
           say({ type: 'auth', token });
         }
@@ -208,21 +204,21 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       host.traffic('in', typeof data === 'string' ? byteLength(data) : 0);
       disarm('pong');
       const message = parse(data, host);
-      if (message?.type === 'error' && (!open || message.code === 'AUTH_FAILED')) end(refusal(message));
+      if (message?.type === 'error') onError({ ...message, error: withoutToken(String(message.error), token) });
       else if (message && open) options.onMessage(message);
       else if (message?.type === 'authenticated') ready();
     }
 
-    /** Whatever comes instead of a welcome is about the token, but for what passes by itself. */
-    function refusal(message: ErrorMessage): SyncLayerError {
-      const {
-        code,
-        details,
-        message: text,
-      } = toError({ ...message, error: withoutToken(String(message.error), token) }, `${where} refused the connection`);
-      if (code === 'CONNECTION_LOST') return problem(code, text, { details });
+    function onError(message: ErrorMessage): void {
+      if (open && message.code !== 'AUTH_FAILED') {
+        options.onMessage(message);
+        return;
+      }
+      const error = toError(message, `${where} refused the connection`);
       const hint = open || authMode === 'query' ? '' : " If it wants the token in the URL, set authMode: 'query'.";
-      return problem('AUTH_REQUIRED', `${text}${hint}`, { details });
+      // Whatever comes instead of a welcome is about the token, but for what passes by itself.
+      if (error.code === 'CONNECTION_LOST') end(error);
+      else end(problem('AUTH_REQUIRED', `${error.message}${hint}`, { details: error.details }));
     }
 
     function onClose({ code, reason }: CloseEvent): void {

@@ -112,6 +112,16 @@ describe('a wrong token ends in needs-auth, and is shown to nobody', () => {
     await expectSilence(text());
   });
 
+  test('a server that quotes it later on', async () => {
+    const server = await startScripted();
+    const { sync, text } = await listening({ websocketUrl: server.url, authToken: SECRET });
+    await live(sync);
+    server.say({ type: 'error', code: 'INVALID_MESSAGE', error: `What is ${SECRET}?` });
+    await until(sync, () => Object.keys(sync.metrics().errors).length > 0);
+    expect(text()).toContain('What is (token)?');
+    expect(text()).not.toContain(SECRET);
+  });
+
   test('by HTTP, with characters that no header can carry', async () => {
     const server = await startServer({ authenticate: only('right') });
     const { sync, text } = await listening({ baseUrl: server.httpUrl, authToken: `${SECRET}\n€`, syncInterval: 100 });
