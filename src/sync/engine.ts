@@ -280,7 +280,12 @@ export async function createEngine(options: EngineOptions) {
       bufferLimit: options.bufferLimit,
       nextOrder: () => ++order,
       hooks: {
-        phase: updateStatus,
+        phase: () => {
+          // One collection that is well says nothing about another, whose trouble must not begin anew each time.
+          if (isConnected() && sessions().every(({ phase }) => phase === 'live' || phase === 'failed'))
+            connection.settled();
+          updateStatus();
+        },
         settled: updateStatus,
         lost: (error) => onLost(name, error),
         failed: (error) => {
@@ -288,10 +293,8 @@ export async function createEngine(options: EngineOptions) {
           if (isConnected()) rounds.retryCatchUp();
         },
         caughtUp: () => {
-          if (isConnected() || !realtime) {
-            connection.settled();
-            rounds.reached('pull');
-          }
+          if (!realtime) connection.settled();
+          if (isConnected() || !realtime) rounds.reached('pull');
           rounds.pushSoon();
         },
       },

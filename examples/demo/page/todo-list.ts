@@ -78,11 +78,18 @@ export function createTodoList(list: HTMLElement, actions: TodoActions) {
     if (keep && text !== '' && text !== before && item.row) actions.rename(item.row.id, text);
   }
 
-  /** A neighbour takes over the focus. */
-  function removeItem(item: Item): void {
-    const next = itemOf(item.element.nextElementSibling ?? item.element.previousElementSibling);
-    (next?.remove ?? find('.add input', list.closest('.device') ?? document)).focus();
-    actions.remove(item.element.dataset.id ?? '');
+  /** Whoever deletes it, here or elsewhere: the neighbour that stays takes over the focus of a todo that goes. */
+  function handOn({ element }: Item, stays: (item: Item) => boolean): void {
+    if (!element.contains(document.activeElement)) return;
+    for (const side of ['nextElementSibling', 'previousElementSibling'] as const)
+      for (let other = element[side]; other; other = other[side]) {
+        const item = itemOf(other);
+        if (item && stays(item)) {
+          item.remove.focus();
+          return;
+        }
+      }
+    find('.add input', list.closest('.device') ?? document).focus();
   }
 
   /** Up and down go to the same control of the row above or below. */
@@ -101,7 +108,7 @@ export function createTodoList(list: HTMLElement, actions: TodoActions) {
   list.addEventListener('click', ({ target }) => {
     const item = itemOf(target);
     if (target === item?.text) beginEdit(item);
-    else if (item?.remove.contains(target as Node)) removeItem(item);
+    else if (item?.remove.contains(target as Node)) actions.remove(item.element.dataset.id ?? '');
   });
   list.addEventListener('focusout', ({ target }) => {
     if (target === editing?.field) endEdit(true);
@@ -123,6 +130,7 @@ export function createTodoList(list: HTMLElement, actions: TodoActions) {
       const shown = new Set(rows.map(({ id }) => id));
       for (const [id, item] of items) {
         if (shown.has(id)) continue;
+        handOn(item, ({ element }) => shown.has(element.dataset.id ?? ''));
         items.delete(id);
         if (editing?.item === item) editing = undefined;
         item.element.remove();

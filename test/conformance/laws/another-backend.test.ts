@@ -176,7 +176,7 @@ describe('another backend than last time', () => {
           },
         }),
       );
-      if (next === 'A') await until(() => second.wire.calls.pull === 3);
+      if (next === 'A') await until(() => second.wire.calls.pull >= 3);
       await second.sync.close();
 
       const third = await openLive(at(path, next, next === 'A' ? a : b));
@@ -225,7 +225,7 @@ describe('clear()', () => {
     await client.todos.update('a', { n: 2 });
     const shown: [number, boolean][] = [];
     client.todos.watch((rows, { loading }) => void shown.push([rows.length, loading]));
-    await until(() => shown.length === 1);
+    await until(() => shown.length >= 1);
     expect(await client.sync.clear()).toEqual({ discarded: 2 });
     expect(await rowsOf(client)).toEqual({});
     expect(client.sync.status).toEqual({ phase: 'paused', pending: 0 });
@@ -259,7 +259,7 @@ describe('clear()', () => {
     let pulls = 0;
     client.wire.before = (step) => (step === 'push' || (step === 'pull' && ++pulls === 3) ? hold.opened : undefined);
     client.wire.gap();
-    await until(() => pulls === 3);
+    await until(() => pulls >= 3);
     await client.todos.save({ n: 1 }, 'unsent');
     const clearing = client.sync.clear();
     client.wire.before = () => undefined;

@@ -78,7 +78,7 @@ describe('filters: where', () => {
         };
         if (seen === 'by event') await client.sync.pause();
         await client.todos.update('a', { n: 2 });
-        if (seen === 'by answer') await until(() => pushed.length === 1);
+        if (seen === 'by answer') await until(() => pushed.length >= 1);
         client.backend.write('todos', 'a', row('you', 'Oslo'));
         hold.open();
         if (seen === 'by event') client.sync.resume();
@@ -361,7 +361,7 @@ describe('filters: a changed one re-reads', () => {
         wire.before = (step) => (step === 'pull' && wire.calls.pull > 1 ? hold.opened : undefined);
       },
     });
-    await until(() => second.wire.calls.pull === 2);
+    await until(() => second.wire.calls.pull >= 2);
     await second.sync.close();
     const third = await openLive({
       backend: shared,

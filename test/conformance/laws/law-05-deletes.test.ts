@@ -134,7 +134,7 @@ describe('law 5: deletes are found', () => {
       let pages = 0;
       client.wire.before = (step) => (step === 'keys' && ++pages === 2 ? hold.opened : undefined);
       client.wire.gap();
-      await until(() => pages === 2);
+      await until(() => pages >= 2);
       await client.sync.pause();
       hold.open();
       await settle();
@@ -183,7 +183,7 @@ describe('law 5: deletes are found', () => {
       let pulls = 0;
       client.wire.before = (step) => (step === 'pull' && ++pulls === 3 ? hold?.opened : undefined);
       client.wire.gap();
-      await until(() => pulls === 3);
+      await until(() => pulls >= 3);
       await settle();
       expect(Object.keys(await rowsOf(client))).toEqual(['a', 'b', 'c']);
       hold.open();
@@ -278,7 +278,7 @@ describe('law 5: deletes are found', () => {
       }),
     });
     client.wire.gap();
-    await until(() => client.wire.calls.keys === 1);
+    await until(() => client.wire.calls.keys >= 1);
     await settle();
     await client.todos.save({ n: 1 }, 'mine');
     await until(() => client.sync.status.pending === 0);

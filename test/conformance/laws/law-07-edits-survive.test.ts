@@ -137,7 +137,7 @@ describe('law 7: edits survive', () => {
       });
       const sent = pushes(client);
       await client.todos.save({ n: 1 }, 'a');
-      await until(() => client.wire.calls.push === 1);
+      await until(() => client.wire.calls.push >= 1);
       await client.todos.update('a', { n: 2 });
       await client.todos.update('a', { text: 'x' });
       await settle();
@@ -156,7 +156,7 @@ describe('law 7: edits survive', () => {
       const hold = gate();
       const client = await openLive({ wrap: holdAnswers('push', () => hold.opened) });
       await client.todos.save({ n: 1 }, 'a');
-      await until(() => client.wire.calls.push === 1);
+      await until(() => client.wire.calls.push >= 1);
       await client.todos.delete('a');
       await settle();
       expect(await rowsOf(client)).toEqual({});
@@ -175,7 +175,7 @@ describe('law 7: edits survive', () => {
         wrap: holdAnswers('push', () => hold.opened),
       });
       await client.todos.delete('a');
-      await until(() => client.wire.calls.push === 1);
+      await until(() => client.wire.calls.push >= 1);
       await client.todos.save({ n: 2 }, 'a');
       hold.open();
       await synced(client);
@@ -218,7 +218,7 @@ describe('law 7: edits survive', () => {
         return step === 'push' && hang ? new Promise(() => {}) : undefined;
       };
       await client.todos.save({ n: 1 }, 'a');
-      await until(() => client.wire.calls.push === 1);
+      await until(() => client.wire.calls.push >= 1);
       await client.sync.pause();
       hang = false;
       client.sync.resume();
@@ -328,7 +328,7 @@ describe('law 7: edits survive', () => {
       });
       client.wire.decide = ({ data }) => (data?.n === -1 ? refused() : undefined);
       await client.todos.update('a', { n: -1 });
-      await until(() => client.wire.calls.push === 1);
+      await until(() => client.wire.calls.push >= 1);
       await client.todos.update('a', { text: 'B' });
       hold.open();
       await synced(client);
@@ -343,7 +343,7 @@ describe('law 7: edits survive', () => {
         const client = await openLive({ config: { conflictStrategy }, wrap: holdAnswers('push', () => hold.opened) });
         client.wire.decide = ({ data }) => (data?.n === -1 ? refused() : undefined);
         await client.todos.save({ n: -1 }, 'a');
-        await until(() => client.wire.calls.push === 1);
+        await until(() => client.wire.calls.push >= 1);
         await client.todos.update('a', { n: 1 });
         hold.open();
         await synced(client);
@@ -360,7 +360,7 @@ describe('law 7: edits survive', () => {
         });
         client.wire.decide = ({ type }) => (type === 'delete' ? refused() : undefined);
         await client.todos.delete('a');
-        await until(() => client.wire.calls.push === 1);
+        await until(() => client.wire.calls.push >= 1);
         await client.todos.save({ n: 2 }, 'a');
         hold.open();
         await synced(client);
@@ -412,7 +412,7 @@ describe('law 7: edits survive', () => {
       });
       const sent = pushes(client);
       await client.todos.save({ n: 1 }, 'a');
-      await until(() => sent.length === 10);
+      await until(() => sent.length >= 10);
       client.wire.loseAnswers = false;
       await synced(client);
       expect(new Set(sent.map(({ opId }) => opId)).size).toBe(1);
@@ -457,11 +457,12 @@ describe('law 7: edits survive', () => {
           wire: (wire) => Object.assign(wire, { deliver: false, loseAnswers: true }),
         });
         await client.todos.delete('b');
-        await until(() => client.wire.calls.push === 2);
+        await until(() => client.wire.calls.push >= 2);
         client.wire.loseAnswers = false;
+        const { push } = client.wire.calls;
         await synced(client);
         await settle();
-        expect(client.wire.calls.push).toBeLessThan(6);
+        expect(client.wire.calls.push - push).toBeLessThan(3);
         expect(await rowsOf(client)).toEqual({ a: { id: 'a', n: 1 } });
         expect(backendRows(client)).toEqual({ a: { id: 'a', n: 1 } });
       });
@@ -629,7 +630,7 @@ describe('law 7: edits survive', () => {
       const { path, dead } = await crashed(
         async (client, stopDisk) => {
           await client.todos.save({ n: 1, text: 'first' }, 'a');
-          await until(() => client.wire.calls.push === 1);
+          await until(() => client.wire.calls.push >= 1);
           stopDisk();
         },
         { wire: noPush },
@@ -661,7 +662,7 @@ describe('law 7: edits survive', () => {
       const { path, dead } = await crashed(
         async (client, stopDisk) => {
           await client.todos.save({ n: 1 }, 'a');
-          await until(() => client.wire.calls.push === 1);
+          await until(() => client.wire.calls.push >= 1);
           await client.todos.update('a', { n: 2 });
           stopDisk();
         },

@@ -84,6 +84,24 @@ describe('law 10: backoff', () => {
     expect(list.at(-1)).toBe(1000);
   });
 
+  test('does not start over while one collection keeps losing the line', async () => {
+    fakeTimers();
+    vi.spyOn(Math, 'random').mockReturnValue(1 - Number.EPSILON);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const client = await open({ config: { ...backoff, enableAutoSync: false, collections: ['todos', 'notes'] } });
+    const list = waits(client);
+    let failures = 4;
+    client.wire.before = async (step, request) => {
+      if (step !== 'pull' || (request as PullRequest).collection !== 'notes') return;
+      // Later than the other one, which is live by then.
+      await settle(5);
+      if (failures-- > 0) client.wire.cut();
+    };
+    for (let attempt = 0; attempt < 6; attempt++) await pass(16_000);
+    await live(client);
+    expect(list).toEqual([1000, 2000, 4000, 8000]);
+  });
+
   test('of a failing pull', async () => {
     fakeTimers();
     vi.spyOn(Math, 'random').mockReturnValue(1 - Number.EPSILON);

@@ -135,7 +135,7 @@ describe('law 12: a batch is one store commit and one notification', () => {
       backend: backendWith({ a: { n: 1 } }),
       wrap: holdAnswers('pull', () => hold.opened),
     });
-    await until(() => client.wire.calls.pull === 1);
+    await until(() => client.wire.calls.pull >= 1);
     for (let n = 0; n < 100; n++) client.backend.write('todos', `row ${n}`, { n });
     hold.open();
     await live(client);
@@ -161,7 +161,7 @@ describe('law 12: a batch is one store commit and one notification', () => {
     await live(client);
     client.wire.before = (step) => (step === 'push' ? hold.opened : undefined);
     await client.todos.saveAll(Array.from({ length: 100 }, (_, n) => ({ n })));
-    await until(() => client.wire.calls.push === 1);
+    await until(() => client.wire.calls.push >= 1);
     client.store.commits.length = 0;
     hold.open();
     await until(() => client.sync.status.pending === 0);
