@@ -85,6 +85,7 @@ export function memoryTransport(
   const sinks = new Map<string, ChangeSink>();
   const calls: MemoryWire['calls'] = { connect: 0, subscribe: 0, pull: 0, push: 0, fetch: 0, keys: 0, close: 0 };
   let host: TransportHost | undefined;
+  let closed = false;
 
   const wire: MemoryWire = {
     deliver: true,
@@ -216,7 +217,10 @@ export function memoryTransport(
     attach(given) {
       host = given;
     },
-    async connect() {
+    async connect({ signal }) {
+      if (closed)
+        throw new SyncLayerError('CLOSED', 'This transport is closed; create a new one.', { adapter: 'memory' });
+      signal.throwIfAborted();
       await host?.authToken(options.authToken);
       await step('connect');
     },
@@ -265,6 +269,7 @@ export function memoryTransport(
           },
     async disconnect() {},
     async close() {
+      closed = true;
       calls.close += 1;
       sinks.clear();
       stopListening();

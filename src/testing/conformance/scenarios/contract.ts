@@ -1,0 +1,207 @@
+import { type Change, compareVersions } from '../../../change.js';
+import { isSyncLayerError } from '../../../errors.js';
+import type { OutgoingChange } from '../../../transport/transport.js';
+import { check, equal, fail } from '../check.js';
+import type { ConformanceRow } from '../options.js';
+import { pushes, type Scenario } from '../scenario.js';
+
+const insert = (collection: string, id: string, data: ConformanceRow): OutgoingChange => ({
+  type: 'insert',
+  collection,
+  recordId: id,
+  opId: `op-${id}`,
+  data: { ...data, id },
+  base: null,
+  baseVersion: null,
+  timestamp: Date.now(),
+});
+
+/** What the interface's docstrings promise, of the transport alone. */
+export const contract: readonly Scenario[] = [
+  {
+    name: 'the transport has the capabilities that the suite was told',
+    law: 1,
+    async run({ bare, capabilities }) {
+      const { transport } = await bare();
+      const { idempotent = false, ...rest } = transport.capabilities;
+      equal(
+        { ...rest, idempotent },
+        { ...capabilities, idempotent: capabilities.idempotent ?? false },
+        'Capabilities.',
+      );
+    },
+  },
+  {
+    name: 'a pull from the start gives every row once an empty page ends it, whatever the page size',
+    law: 1,
+    async run({ bare, putMany, backend, names }) {
+      const ids = Array.from({ length: 25 }, (_, index) => `row ${index}`);
+      await putMany(ids);
+      const { pullAll } = await bare();
+      for (const limit of [1, 3, 100]) {
+        const { rows } = await pullAll(null, limit);
+        equal([...rows.keys()].sort(), [...(await backend.read(names.first)).keys()].sort(), `Page size ${limit}.`);
+      }
+    },
+  },
+  {
+    name: 'a cursor is JSON, and goes on where it stood',
+    law: 1,
+    async run({ bare, put, capabilities }) {
+      await put('a');
+      const { pullAll } = await bare();
+      const { cursor } = await pullAll();
+      const copy = JSON.parse(JSON.stringify(cursor));
+      equal(copy, cursor, 'A cursor survives JSON.');
+      await put('b');
+      const { rows } = await pullAll(copy);
+      check(rows.has('b'), 'A row written after the cursor was not pulled.');
+      if (capabilities.cursor === 'sequence') equal([...rows.keys()], ['b'], 'A sequence does not repeat.');
+    },
+  },
+  {
+    name: 'versions of a record go up, and are the same in every event, page and key',
+    law: 3,
+    async run({ bare, put, names, wait }) {
+      const { transport, subscribe, pullAll } = await bare();
+      const { said } = subscribe(names.first);
+      await wait('live', () => said.includes('live'));
+      const versions: Change['version'][] = [];
+      for (let round = 0; round < 3; round++) {
+        await put('a');
+        const { rows } = await pullAll();
+        versions.push(rows.get('a')?.version ?? fail('The row is not in the pull.'));
+      }
+      for (const [index, version] of versions.entries())
+        if (index > 0)
+          check(
+            compareVersions(versions[index - 1] ?? 0, version) < 0,
+            `Versions do not go up: ${versions.join(', ')}.`,
+          );
+      const events = (): Change[] => said.filter((each) => typeof each === 'object');
+      await wait('the last event', () => events().at(-1)?.version === versions.at(-1), events);
+      for await (const page of transport.keys?.(names.first, { signal: new AbortController().signal }) ?? [])
+        for (const { recordId, version } of page)
+          if (version !== undefined) equal([recordId, version], ['a', versions.at(-1)], 'The version among the keys.');
+    },
+  },
+  {
+    name: 'fetch gives the rows that exist, and leaves out those that do not',
+    law: 4,
+    async run({ bare, put, names }) {
+      await put('a');
+      const row = await put('b', { text: 'second' });
+      const { transport } = await bare();
+      const { signal } = new AbortController();
+      const found = (await transport.fetch?.(names.first, ['b', 'none'], { signal })) ?? [];
+      if (!transport.fetch) return;
+      const rows = found.filter(({ type }) => type !== 'delete');
+      equal(
+        rows.map(({ recordId }) => recordId),
+        ['b'],
+        'What was fetched.',
+      );
+      const { text, count } = (rows[0]?.type !== 'delete' && rows[0]?.data) || {};
+      equal({ text, count }, { text: 'second', count: row.count }, 'The fetched row.');
+    },
+  },
+  {
+    name: 'a push says what became of each change, in order',
+    law: 7,
+    leftOut: pushes,
+    async run({ bare, names, put, nextRow, backend }) {
+      await put('taken');
+      const { transport } = await bare();
+      const changes = ['new 1', 'taken', 'new 2'].map((id) => insert(names.first, id, nextRow()));
+      const results = await transport.push(changes, { signal: new AbortController().signal });
+      equal(
+        results.map(({ type }) => type),
+        ['applied', 'conflict', 'applied'],
+        'The answers.',
+      );
+      const conflict = results[1];
+      if (conflict?.type === 'conflict')
+        equal(conflict.current.data?.text, 'text of taken', 'A conflict gives the row that stood in the way.');
+      equal([...(await backend.read(names.first)).keys()].sort(), ['new 1', 'new 2', 'taken'], 'The backend.');
+    },
+  },
+  {
+    name: 'an edit of an old version is a conflict: of twenty pairs at once one wins each time',
+    law: 8,
+    leftOut: pushes,
+    async run({ bare, names, put, nextRow, backend }) {
+      const [one, two] = [await bare(), await bare()];
+      await put('a');
+      const { signal } = new AbortController();
+      for (let round = 0; round < 20; round++) {
+        const current = (await one.pullAll()).rows.get('a');
+        if (current?.type === 'delete' || !current) return fail('The row is not in the pull.');
+        const edits = [one, two].map(({ transport }, who) => {
+          const data = { ...current.data, ...nextRow(`round ${round} by ${who}`) };
+          const { text, count } = data;
+          return transport.push(
+            [
+              {
+                type: 'update',
+                collection: names.first,
+                recordId: 'a',
+                opId: `op ${round} ${who}`,
+                data,
+                patch: { text, count },
+                base: current.data,
+                baseVersion: current.version,
+                timestamp: Date.now(),
+              },
+            ],
+            { signal },
+          );
+        });
+        const results = (await Promise.all(edits)).map(([result]) => result?.type);
+        equal([...results].sort(), ['applied', 'conflict'], `Round ${round}.`);
+        const winner = results.indexOf('applied');
+        equal(
+          (await backend.read(names.first)).get('a')?.text,
+          `round ${round} by ${winner}`,
+          'The row of the winner.',
+        );
+      }
+    },
+  },
+  {
+    name: 'nothing comes after unsubscribe',
+    law: 9,
+    async run({ bare, names, put, wait }) {
+      const { subscribe } = await bare();
+      const [one, two] = [subscribe(names.first), subscribe(names.second)];
+      await wait('live', () => one.said.includes('live') && two.said.includes('live'));
+      one.stop();
+      const before = one.said.length;
+      await put('a');
+      await put('b', { collection: names.second });
+      // The other one, later on the same line, has heard of its own.
+      await wait('the other event', () => two.said.some((each) => typeof each === 'object'));
+      equal(one.said.slice(before), [], 'A subscription that was given up.');
+    },
+  },
+  {
+    name: 'connect ends when it is told to, and after close it is refused',
+    law: 9,
+    async run({ bare, options, backend }) {
+      const { transport } = await bare();
+      await transport.close();
+      await transport.close();
+      const late = await transport.connect({ signal: new AbortController().signal }).then(
+        () => 'connected',
+        (error: unknown) => (isSyncLayerError(error) ? error.code : String(error)),
+      );
+      equal(late, 'CLOSED', 'connect() after close().');
+      const other = await options.create(backend);
+      const aborted = other.connect({ signal: AbortSignal.abort() }).then(
+        () => 'connected',
+        () => 'refused',
+      );
+      equal(await aborted, 'refused', 'connect() with a signal that is aborted.');
+      await other.close();
+    },
+  },
+];
