@@ -16,6 +16,7 @@ interface Import {
 const COMPUTED = 'a computed name';
 const ours = (path: string): boolean => /^(src|adapters)\//.test(path);
 const folder = (path: string): string | undefined => /^adapters\/[^/]+\//.exec(path)?.[0];
+const kits = ['src/adapter-kit.ts', 'src/transport-kit.ts'];
 const standalone = ['src/change.ts', 'src/errors.ts', 'src/protocol.ts'];
 const outside = (to: string): boolean => /^(\.\.|synclayer|test|scripts|examples|bench)(\/|$)/.test(to);
 const mayUseNode = (path: string): boolean =>
@@ -26,8 +27,8 @@ function forbidden({ from, to, kind }: Import): string | undefined {
   const adapter = folder(from);
   if (adapter !== undefined) {
     if (isBuiltin(to)) return 'an adapter runs in browsers too, and imports nothing of Node';
-    if (outside(to) || (ours(to) && to !== 'src/adapter-kit.ts' && !to.startsWith(adapter)))
-      return 'an adapter imports only src/adapter-kit.ts, its own folder and packages';
+    if (outside(to) || (ours(to) && !kits.includes(to) && !to.startsWith(adapter)))
+      return 'an adapter imports only src/adapter-kit.ts (or transport-kit.ts), its own folder and packages';
     return undefined;
   }
   if (standalone.includes(from) && ours(to)) return `${from} imports nothing of ours`;

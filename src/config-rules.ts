@@ -142,10 +142,7 @@ function schemaFor(config: Anything) {
   });
 }
 
-/**
- * The configuration, checked. Throws CONFIG_INVALID with every problem, its key and the fix.
- */
-export function parseConfig(input: SyncLayerConfig): SyncLayerConfig {
-  parseOptions(schemaFor(Object(input)), input, 'createSyncLayer');
-  return input;
+/** Throws CONFIG_INVALID with every problem of the configuration, its key and the fix. */
+export function checkConfig(config: SyncLayerConfig): void {
+  parseOptions(schemaFor(Object(config)), config, 'createSyncLayer');
 }

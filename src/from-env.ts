@@ -1,6 +1,6 @@
 import type { SyncLayerConfig } from './config.js';
 import { SyncLayerError } from './errors.js';
-import { suggest } from './options.js';
+import { suggest } from './problems.js';
 
 /** How the text of a variable is read; undefined says that it is something else. */
 const kinds = {

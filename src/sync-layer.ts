@@ -1,6 +1,6 @@
 import { createCollection } from './collection.js';
 import type { CollectionsConfig, StoreConfig, SyncLayerConfig } from './config.js';
-import { parseConfig } from './config-rules.js';
+import { isSurelyRight } from './config-check.js';
 import { SyncLayerError, toSyncLayerError } from './errors.js';
 import { createEmitter } from './events.js';
 import type { Inspection, SyncLayerInstance } from './instance.js';
@@ -29,6 +29,14 @@ async function openStore(config: StoreConfig): Promise<LocalStore> {
   return memoryStore();
 }
 
+/** Throws CONFIG_INVALID. */
+async function check(config: SyncLayerConfig): Promise<void> {
+  if (isSurelyRight(config)) return;
+  // Offline they may be out of reach. What is wrong was told before that, when the app was made.
+  const rules = await import('./config-rules.js').catch(() => undefined);
+  rules?.checkConfig(config);
+}
+
 const isTransport = (value: NonNullable<SyncLayerConfig['transport']>): value is RealtimeTransport =>
   typeof value.pull === 'function';
 
@@ -54,9 +62,9 @@ function transportOf({
  * const id = await sync.collection('todos').save({ text: 'Buy milk' });
  */
 export async function createSyncLayer<const C extends CollectionsConfig>(
-  input: SyncLayerConfig<C>,
+  config: SyncLayerConfig<C>,
 ): Promise<SyncLayerInstance<C>> {
-  const config = parseConfig(input);
+  await check(config);
   const settings = resolveCollections(config);
   const { log, configure } = createLogger(config.logger);
   const events = createEmitter();

@@ -1,16 +1,15 @@
 import {
   type PullPage,
   type PullRequest,
-  parseOptions,
   type RealtimeTransport,
   type TransportCapabilities,
   type TransportHost,
   toSyncLayerError,
-} from '../../src/adapter-kit.js';
+} from '../../src/transport-kit.js';
 import { createChannel } from './channel.js';
 import type { Fallback } from './fallback.js';
 import { seqCursor } from './normalize.js';
-import { optionsSchema, type WebSocketTransportOptions } from './options.js';
+import { readOptions, type WebSocketTransportOptions } from './options.js';
 import { problem } from './problem.js';
 import { pushWrites } from './push.js';
 
@@ -45,7 +44,7 @@ const unattached: TransportHost = { authToken: async () => undefined, log() {}, 
  * const sync = await createSyncLayer({ transport, collections: ['todos'] });
  */
 export function websocketTransport(input: WebSocketTransportOptions): RealtimeTransport {
-  const options = parseOptions(optionsSchema, input, 'websocketTransport');
+  const options = readOptions(input);
   const address = new URL(options.url ?? options.baseUrl ?? '');
   const lifetime = new AbortController();
   let attached = unattached;

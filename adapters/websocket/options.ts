@@ -1,5 +1,4 @@
-import * as z from 'zod/mini';
-import { type AuthToken, rule } from '../../src/adapter-kit.js';
+import { type AuthToken, checkOptions, type OptionRules } from '../../src/transport-kit.js';
 
 /** What `websocketTransport` takes. Times in ms, sizes in bytes. */
 export interface WebSocketTransportOptions {
@@ -26,55 +25,58 @@ export interface WebSocketTransportOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
+const defaults = {
+  authMode: 'message',
+  pingInterval: 30_000,
+  pongTimeout: 10_000,
+  requestTimeout: 15_000,
+  maxPayload: 1_048_576,
+  overlap: 10_000,
+} as const satisfies WebSocketTransportOptions;
+
+/** The options with their defaults. */
+export type ParsedOptions = WebSocketTransportOptions &
+  Required<Pick<WebSocketTransportOptions, keyof typeof defaults>>;
+
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 /** Longest setTimeout: what is longer fires at once. */
 const LONGEST = 2 ** 31 - 1;
 
-const positive = (fallback: number) =>
-  z._default(
-    rule<number>(`a number above 0, up to ${LONGEST}`, (value) => Number(value) > 0 && Number(value) <= LONGEST),
-    fallback,
-  );
-
 /** Credentials and queries are refused where they would show up in messages or break paths. */
-function isAddress(scheme: 'ws' | 'http', value: unknown): boolean {
+function isAddress(scheme: string, value: unknown): boolean {
   if (typeof value !== 'string' || !new RegExp(`^${scheme}s?://`, 'i').test(value) || !URL.canParse(value))
     return false;
   const { username, password, hash, search } = new URL(value);
   return username + password + hash + (scheme === 'http' ? search : '') === '';
 }
 
-const address = (scheme: 'ws' | 'http') =>
-  z.optional(
-    rule<string>(
-      `a URL that begins with ${scheme}:// or ${scheme}s://, without user name${scheme === 'http' ? ' or query' : ''}`,
-      (value) => isAddress(scheme, value),
-    ),
-  );
+const address = (scheme: string, more: string): OptionRules[string] => [
+  `a URL that begins with ${scheme}:// or ${scheme}s://, without user name${more}`,
+  (value) => isAddress(scheme, value),
+];
+const positive: OptionRules[string] = [
+  `a number above 0, up to ${LONGEST}`,
+  (value) => Number(value) > 0 && Number(value) <= LONGEST,
+];
 
-export const optionsSchema = z
-  .strictObject({
-    url: address('ws'),
-    baseUrl: address('http'),
-    authToken: z.optional(
-      rule<AuthToken>(
-        'a string, or a function that returns one',
-        (value) => typeof value === 'string' || isFunction(value),
-      ),
-    ),
-    authMode: z._default(
-      rule<'message' | 'query'>('"message" or "query"', (value) => value === 'message' || value === 'query'),
-      'message',
-    ),
-    pingInterval: positive(30_000),
-    pongTimeout: positive(10_000),
-    requestTimeout: positive(15_000),
-    maxPayload: positive(1_048_576),
-    overlap: positive(10_000),
-    WebSocket: z.optional(rule<typeof globalThis.WebSocket>('a WebSocket class', isFunction)),
-    fetch: z.optional(rule<typeof globalThis.fetch>('a fetch function', isFunction)),
-  })
-  .check(z.refine(({ url, baseUrl }) => url || baseUrl, { path: ['url'], error: 'set, or baseUrl for polling only' }));
+/** Without zod: this is loaded with every app, and small. */
+export const rules = {
+  url: address('ws', '; or left out, with baseUrl for polling only'),
+  baseUrl: address('http', ' or query'),
+  authToken: ['a string, or a function that returns one', (value) => typeof value === 'string' || isFunction(value)],
+  authMode: ['"message" or "query"', (value) => value === 'message' || value === 'query'],
+  pingInterval: positive,
+  pongTimeout: positive,
+  requestTimeout: positive,
+  maxPayload: positive,
+  overlap: positive,
+  WebSocket: ['a WebSocket class', isFunction],
+  fetch: ['a fetch function', isFunction],
+} satisfies OptionRules;
 
-/** The options with their defaults. */
-export type ParsedOptions = z.output<typeof optionsSchema>;
+/** The options, checked. Throws CONFIG_INVALID. */
+export function readOptions(input: WebSocketTransportOptions): ParsedOptions {
+  checkOptions(rules, input, 'websocketTransport', Object(input).baseUrl ? [] : ['url']);
+  const given = Object.entries(input).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) };
+}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseConfig } from '../../src/config-rules.js';
+import { checkConfig } from '../../src/config-rules.js';
 import { fromEnv, type SyncLayerConfig } from '../../src/index.js';
 import { collections, hasText, openDevice, phase, shows, startServer, type Todo } from './setup.js';
 
@@ -38,7 +38,7 @@ test('development and production differ in their variables, in nothing else', ()
     collections: ['todos', 'users', 'notes'],
   });
   for (const env of [development, production])
-    expect(() => parseConfig({ ...fromEnv(env) } as SyncLayerConfig)).not.toThrow();
+    expect(() => checkConfig({ ...fromEnv(env) } as SyncLayerConfig)).not.toThrow();
 });
 
 test('an app whose whole configuration is its environment', async () => {

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { parseConfig } from '../../../src/config-rules.js';
+import { isSurelyRight } from '../../../src/config-check.js';
+import { checkConfig } from '../../../src/config-rules.js';
 import { type SyncLayerConfig, SyncLayerError } from '../../../src/index.js';
 import { memoryStore } from '../../../src/store/memory.js';
 import { memoryBackend, memoryTransport } from '../../../src/testing/index.js';
@@ -11,10 +12,11 @@ const base = { baseUrl: 'http://127.0.0.1', collections: ['todos'] };
 /** The problems of a configuration, without the frame around them. */
 function problems(config: unknown): string[] {
   try {
-    parseConfig(config as SyncLayerConfig);
+    checkConfig(config as SyncLayerConfig);
   } catch (error) {
     if (!(error instanceof SyncLayerError)) throw error;
     expect(error.code).toBe('CONFIG_INVALID');
+    expect(isSurelyRight(config)).toBe(false);
     const list = error.details.problems as string[];
     expect(error.message).toBe(
       ['createSyncLayer cannot use its options:', ...list.map((one) => `- ${one}`)].join('\n'),
@@ -288,7 +290,7 @@ describe('nothing that could be secret is repeated', () => {
   ])('%s', (_, extra) => {
     let thrown: unknown;
     try {
-      parseConfig({ ...base, ...extra } as SyncLayerConfig);
+      checkConfig({ ...base, ...extra } as SyncLayerConfig);
     } catch (error) {
       thrown = error;
     }

@@ -1,0 +1,98 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { isSurelyRight } from '../../../src/config-check.js';
+import { checkConfig } from '../../../src/config-rules.js';
+import { memoryStore, type SyncLayerConfig } from '../../../src/index.js';
+import { memoryTransport } from '../../../src/testing/index.js';
+
+const isRight = (config: unknown): boolean => {
+  try {
+    checkConfig(config as SyncLayerConfig);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe('what most apps write needs no rules', () => {
+  const resolve = () => null;
+  test.each<[string, SyncLayerConfig]>([
+    ['a socket', { websocketUrl: 'wss://api.example.com/ws', collections: ['todos'] }],
+    ['polling', { baseUrl: 'https://api.example.com', enableRealtimeSync: false, collections: ['todos'] }],
+    ['a transport', { transport: memoryTransport(), collections: ['todos'] }],
+    ['a transport by name', { transport: { type: 'supabase', url: 'x', key: 'y' }, collections: ['todos'] }],
+    [
+      'schemas, filters, a store and a token',
+      {
+        websocketUrl: 'wss://api.example.com/ws',
+        baseUrl: 'https://api.example.com',
+        authToken: async () => undefined,
+        collections: { todos: { schema: z.object({}), filter: { where: { done: false }, limit: 50 } }, notes: {} },
+        store: { type: 'indexeddb', name: 'user-1' },
+        conflictStrategy: 'serverWins',
+      },
+    ],
+    ['a store of its own', { websocketUrl: 'ws://127.0.0.1', collections: ['todos'], store: memoryStore() }],
+    [
+      'times and counts',
+      {
+        websocketUrl: 'ws://127.0.0.1',
+        collections: { todos: { customConflictResolver: resolve } },
+        authToken: undefined,
+        syncInterval: 60_000,
+        enableAutoSync: true,
+        maxRetries: 3,
+        customConflictResolver: resolve,
+        enableRealtimeSync: () => true,
+        websocketReconnectDelay: 1000,
+        maxReconnectDelay: 30_000,
+        maxWebsocketReconnectAttempts: 5,
+        connectTimeout: 10_000,
+        auditInterval: 300_000,
+        pageSize: 500,
+        bufferLimit: 10_000,
+        disconnectInBackground: 60_000,
+      },
+    ],
+  ])('%s', (_, config) => {
+    expect(isSurelyRight(config)).toBe(true);
+    expect(isRight(config)).toBe(true);
+  });
+});
+
+const bad: unknown[] = [null, undefined, '', 'x', 0, -1, 0.5, 1, 999, 1000, 2 ** 31 - 1, 2 ** 31, Number.NaN];
+bad.push(true, false, [], ['a'], ['a', ''], [1], {}, { a: 1 }, () => 1, new Date(0), 'https://', 'ws://x', 'http://x');
+bad.push({ type: '' }, { type: 'x' }, { type: 'memory', name: 'x' }, { type: 'indexeddb', name: '' }, memoryStore());
+bad.push({ ...memoryStore(), type: 'memory' }, { a: { conflictStrategy: 'custom' } }, { a: { filter: { where: 1 } } });
+bad.push({ a: { filter: { fields: [1] } } }, { a: { filter: { limit: 0 } } }, { a: { shema: {} } }, { a: [] });
+bad.push('custom', 'lastWriteWins', memoryTransport(), { a: { schema: {} } }, { a: { filter: { limit: 1 } } });
+const value = fc.constantFrom(...bad);
+
+/** The quick look may be unsure; it must never be wrong. */
+test('whatever it lets pass keeps every rule', () => {
+  const keys = [
+    'transport collections store baseUrl websocketUrl authToken syncInterval enableAutoSync maxRetries syncFilters',
+    'conflictStrategy customConflictResolver enableRealtimeSync websocketReconnectDelay maxReconnectDelay connectTimeout',
+    'maxWebsocketReconnectAttempts auditInterval pageSize bufferLimit disconnectInBackground logger colections',
+  ].flatMap((line) => line.split(' '));
+  // Every value for every key alone, then some together, over bases that need them or not.
+  const bases: object[] = [{}, { collections: ['a'] }, { websocketUrl: 'ws://x', collections: ['a'] }];
+  bases.push({ transport: { type: 'x' }, collections: { a: {} } }, { baseUrl: 'http://x', collections: ['a'] });
+  let passed = 0;
+  const agree = (config: unknown): void => {
+    if (!isSurelyRight(config)) return;
+    passed += 1;
+    if (!isRight(config)) throw new Error(`passed, though it is wrong: ${JSON.stringify(config)}`);
+  };
+  for (const base of bases) for (const key of keys) for (const one of bad) agree({ ...base, [key]: one });
+  expect(passed).toBeGreaterThan(100);
+  const some = fc.dictionary(fc.constantFrom(...keys), value, { maxKeys: 5 });
+  fc.assert(
+    fc.property(fc.constantFrom(...bases), some, (base, extra) => agree({ ...base, ...extra })),
+    {
+      numRuns: 3000,
+    },
+  );
+  for (const one of bad) agree(one);
+});
