@@ -1,0 +1,151 @@
+import pg from 'pg';
+import type { Postgres } from '../postgres/start-postgres.js';
+
+/** What a Supabase project's database has before its first table. */
+const BOOTSTRAP = `
+create role anon nologin noinherit;
+create role authenticated nologin noinherit;
+create role service_role nologin noinherit bypassrls;
+alter role anon set statement_timeout = '3s';
+alter role authenticated set statement_timeout = '8s';
+
+grant usage on schema public to anon, authenticated, service_role;
+alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
+alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
+alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
+
+create schema auth;
+grant usage on schema auth to anon, authenticated, service_role;
+create function auth.jwt() returns jsonb language sql stable as
+  $$ select nullif(current_setting('request.jwt.claims', true), '')::jsonb $$;
+create function auth.uid() returns uuid language sql stable as $$ select (auth.jwt() ->> 'sub')::uuid $$;
+create function auth.role() returns text language sql stable as $$ select auth.jwt() ->> 'role' $$;
+
+create schema realtime;
+grant usage on schema realtime to anon, authenticated, service_role;
+create table realtime.messages (
+  topic text not null,
+  extension text not null,
+  payload jsonb,
+  event text,
+  private boolean default false,
+  updated_at timestamp not null default now(),
+  inserted_at timestamp not null default now(),
+  id uuid not null default gen_random_uuid(),
+  primary key (id, inserted_at)
+);
+alter table realtime.messages enable row level security;
+grant select, insert, update on realtime.messages to anon, authenticated, service_role;
+
+create function realtime.topic() returns text language sql stable as
+  $$ select nullif(current_setting('realtime.topic', true), '')::text $$;
+
+-- A failure is a warning, never the transaction's.
+create function realtime.send(payload jsonb, event text, topic text, private boolean default true) returns void
+language plpgsql security definer as $$
+declare
+  message_id uuid := gen_random_uuid();
+begin
+  insert into realtime.messages (id, payload, event, topic, private, extension)
+  values (message_id, jsonb_build_object('id', message_id) || payload, event, topic, private, 'broadcast');
+exception when others then
+  raise warning 'The message was not sent: %', sqlerrm;
+end $$;
+
+create function realtime.broadcast_changes(
+  topic_name text, event_name text, operation text, table_name text, table_schema text,
+  new record, old record, level text default 'ROW'
+) returns void language plpgsql as $$
+begin
+  if level = 'STATEMENT' then
+    raise exception 'function can only be triggered for each row, not for each statement';
+  end if;
+  perform realtime.send(
+    jsonb_build_object('old_record', old, 'record', new, 'operation', operation, 'table', table_name,
+      'schema', table_schema),
+    event_name, topic_name);
+end $$;
+
+-- What Realtime makes of a value of the WAL: JSON, as the value's type prints it.
+create function realtime.json_of(value text, type regtype) returns jsonb language plpgsql as $$
+declare
+  result jsonb;
+begin
+  if value is null then return 'null'; end if;
+  -- Realtime reads the WAL through wal2json, which has neither the prefix of a bytea nor numbers that JSON lacks.
+  if type = 'bytea'::regtype then return to_jsonb(substr(value, 3)); end if;
+  if type in ('float4', 'float8', 'numeric') and value in ('NaN', 'Infinity', '-Infinity') then return 'null'; end if;
+  execute format('select to_jsonb(%L::%s)', value, type) into result;
+  return result;
+end $$;
+
+-- Whether a row may be seen by a bearer of these claims. It looks at the row as it is now, as Realtime does.
+create function realtime.visible(role_name text, claims text, query text) returns boolean language plpgsql as $$
+declare
+  result boolean;
+begin
+  perform set_config('role', role_name, true), set_config('request.jwt.claims', claims, true);
+  execute query into result;
+  perform set_config('role', 'none', true);
+  return result;
+end $$;
+
+create publication supabase_realtime;
+create publication supabase_realtime_messages for table realtime.messages with (publish = 'insert');
+`;
+
+export type SqlRow = Record<string, unknown>;
+
+export interface Database {
+  /** A connection of the database's owner, for one statement. Values come as Postgres prints them, json parsed. */
+  query(text: string, params?: readonly unknown[]): Promise<SqlRow[]>;
+  /** One connection from the pool, given back after `use` settles. */
+  with<Result>(use: (client: pg.PoolClient) => Promise<Result>): Promise<Result>;
+  /** A connection outside the pool. Its errors are swallowed: watch `end`. */
+  connect(): Promise<pg.Client>;
+  close(): Promise<void>;
+}
+
+const text = (value: string): string => value;
+/** JavaScript's own types would lose microseconds and digits. Booleans, small integers and json are parsed as ever. */
+const verbatim = new Set([20, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 1700]);
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    verbatim.has(oid) && format !== 'binary' ? text : pg.types.getTypeParser(oid, format),
+};
+
+/** Opens the database, and makes a Supabase project of it where it is empty. */
+export async function openDatabase(postgres: Postgres): Promise<Database> {
+  const settings = { connectionString: postgres.connectionString(), types };
+  const pool = new pg.Pool({ ...settings, max: 12 });
+  // An idle connection that Postgres ended: the pool forgets it and opens another.
+  pool.on('error', () => {});
+  const database: Database = {
+    query: async (text, params = []) => (await pool.query<SqlRow>(text, [...params])).rows ?? [],
+    with: async (use) => {
+      const client = await pool.connect();
+      // A connection that breaks while it is out of the pool says so to the query that it was running.
+      const ignore = (): void => {};
+      client.on('error', ignore);
+      let broken = false;
+      try {
+        return await use(client);
+      } catch (cause) {
+        broken = !(cause instanceof pg.DatabaseError);
+        throw cause;
+      } finally {
+        client.off('error', ignore);
+        client.release(broken);
+      }
+    },
+    connect: async () => {
+      const client = new pg.Client(settings);
+      client.on('error', () => {});
+      await client.connect();
+      return client;
+    },
+    close: () => pool.end(),
+  };
+  await database.query(BOOTSTRAP);
+  return database;
+}

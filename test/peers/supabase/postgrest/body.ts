@@ -1,0 +1,35 @@
+import { PostgrestError } from './errors.js';
+
+/** The rows of a write. */
+export interface Body {
+  /** As it came: numbers keep all their digits. */
+  readonly text: string;
+  readonly columns: readonly string[];
+  readonly empty: boolean;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** `columns`: those of the query string, which let rows have different keys. */
+export function readBody(text: string, contentType: string | undefined, columns: readonly string[] | undefined): Body {
+  if (contentType !== undefined && !/^application\/(vnd\.pgrst\.object\+)?json/.test(contentType))
+    throw new PostgrestError(400, 'PGRST102', `Content-Type not acceptable: ${contentType.split(';')[0]}`);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw new PostgrestError(400, 'PGRST102', 'Empty or invalid json');
+  }
+  if (!Array.isArray(parsed) && !isObject(parsed)) return { text: '[]', columns: [], empty: true };
+  const rows = (Array.isArray(parsed) ? parsed : [parsed]).filter(isObject);
+  const [first] = rows;
+  if (first === undefined) return { text: '[]', columns: [], empty: true };
+  const keys = Object.keys(first);
+  if (columns === undefined) {
+    const shape = [...keys].sort().join('\0');
+    if (rows.some((row) => Object.keys(row).sort().join('\0') !== shape))
+      throw new PostgrestError(400, 'PGRST102', 'All object keys must match');
+  }
+  return { text, columns: columns ?? keys, empty: false };
+}
