@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { DatabaseSync } from 'node:sqlite';
 import { Aedes } from 'aedes';
 import type { OutgoingChange, Row } from '../../src/adapter-kit.js';
-import { type Answers, type PushAnswer, type Request, topics, type WireRecord } from './protocol.js';
+import { type Answers, type PushAnswer, type Reply, type Request, topics, type WireRecord } from './protocol.js';
 
 export interface MqttBackendOptions {
   /** Default 0: any free one. */
@@ -17,8 +17,10 @@ export interface MqttBackendOptions {
   readonly prefix?: string;
   /** Whether this token (the MQTT password) is let in. Default: everybody is. */
   readonly authenticate?: (token: string | undefined) => boolean;
-  /** Whether a client may read this collection. Default: yes. */
+  /** Whether clients may read this collection. Default: yes. */
   readonly mayRead?: (collection: string) => boolean;
+  /** Why this row is not taken, where it is not. Default: every row is. */
+  readonly refuse?: (collection: string, row: Row) => string | undefined;
 }
 
 const schema = `
@@ -31,7 +33,11 @@ const schema = `
 const KEYS = 1000;
 
 /** The data. `committed` is told of each commit, once it is durable. */
-function openStore(path: string, committed: (collection: string, record: WireRecord) => void) {
+function openStore(
+  path: string,
+  refuse: NonNullable<MqttBackendOptions['refuse']>,
+  committed: (collection: string, record: WireRecord) => void,
+) {
   const db = new DatabaseSync(path);
   db.exec(schema);
   const one = db.prepare('SELECT * FROM records WHERE collection = ? AND id = ?');
@@ -86,7 +92,10 @@ function openStore(path: string, committed: (collection: string, record: WireRec
     if ((current?.data ? current.seq : null) !== baseVersion)
       return { type: 'conflict', current: current ?? { id: recordId, seq: 0, time: 0, data: null } };
     const merged = Object.entries({ ...current?.data, ...patch }).filter(([field]) => !unset.includes(field));
-    const { seq, time } = write(collection, recordId, type === 'update' ? Object.fromEntries(merged) : data, opId);
+    const row = type === 'update' ? Object.fromEntries(merged) : data;
+    const message = row ? refuse(collection, row) : undefined;
+    if (message !== undefined) return { type: 'rejected', message };
+    const { seq, time } = write(collection, recordId, row, opId);
     return { type: 'applied', seq, time };
   }
 
@@ -130,10 +139,11 @@ function openStore(path: string, committed: (collection: string, record: WireRec
  * backend.write('todos', '1', { text: 'Milk' }); // every client that watches sees it
  */
 export async function startMqttBackend(options: MqttBackendOptions = {}) {
-  const { prefix = 'synclayer', authenticate = () => true, mayRead = () => true } = options;
+  const { prefix = 'synclayer', path = ':memory:', authenticate = () => true, refuse = () => undefined } = options;
+  const { mayRead = () => true } = options;
   const { changes, requests, answers } = topics(prefix);
 
-  function maySubscribe(clientId: string, topic: string): boolean {
+  function mayHear(clientId: string, topic: string): boolean {
     if (topic === answers(clientId)) return true;
     const name = topic.startsWith(changes('')) ? topic.slice(changes('').length) : '+';
     return !/[+#/]/.test(name) && mayRead(decodeURIComponent(name));
@@ -144,7 +154,9 @@ export async function startMqttBackend(options: MqttBackendOptions = {}) {
     // A client asks in its own name only, hears only its own answers, and tells of no changes.
     authorizePublish: (client, { topic }, done) =>
       done(client && topic !== requests(client.id) ? new Error('This topic is not yours.') : null),
-    authorizeSubscribe: (client, wanted, done) => done(null, maySubscribe(client.id, wanted.topic) ? wanted : null),
+    authorizeSubscribe: (client, wanted, done) => done(null, mayHear(client.id, wanted.topic) ? wanted : null),
+    // A right can be taken away while somebody is subscribed.
+    authorizeForward: (client, packet) => (mayHear(client.id, packet.topic) ? packet : null),
   });
 
   /** The same QoS for all: where two are mixed one message overtakes another, and aedes drops that as a duplicate. */
@@ -153,23 +165,26 @@ export async function startMqttBackend(options: MqttBackendOptions = {}) {
     broker.publish({ ...packet, topic, payload: JSON.stringify(message) }, () => undefined);
   }
 
-  const store = openStore(options.path ?? ':memory:', (collection, record) => say(changes(collection), record));
+  const store = openStore(path, refuse, (collection, record) => say(changes(collection), record));
 
-  function onRequest(clientId: string, payload: string): void {
-    let id: unknown;
+  function reply(payload: string): Reply {
+    let id = '';
     try {
-      const request = JSON.parse(payload);
+      const request = JSON.parse(payload) as Request & { readonly id: string };
       ({ id } = request);
-      say(answers(clientId), { id, answer: store.answer(request) });
+      if (request.method !== 'push' && !mayRead(request.collection)) {
+        return { id, forbidden: `You may not read "${request.collection}".` };
+      }
+      return { id, answer: store.answer(request) };
     } catch (error) {
-      say(answers(clientId), { id, error: (error as Error).message });
+      return { id, error: (error as Error).message };
     }
   }
 
   broker.subscribe(
     requests('+'),
     ({ topic, payload }, done) => {
-      onRequest(topic.slice(requests('').length), payload.toString());
+      say(answers(topic.slice(requests('').length)), reply(payload.toString()));
       done();
     },
     () => undefined,

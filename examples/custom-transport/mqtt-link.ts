@@ -105,6 +105,7 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
         client.publish(requests(clientId), text);
       });
       if ('answer' in reply) return reply.answer as Answers[R['method']];
+      if ('forbidden' in reply) throw problem('SUBSCRIBE_REJECTED', reply.forbidden);
       throw problem('CONNECTION_LOST', `The backend could not answer: ${reply.error}`);
     } finally {
       clearTimeout(timer);

@@ -40,6 +40,7 @@ export interface Answers {
 /** The answer to the request of the same `id`. */
 export type Reply =
   | { readonly id: string; readonly answer: Answers[keyof Answers] }
+  | { readonly id: string; readonly forbidden: string }
   | { readonly id: string; readonly error: string };
 
 export const topics = (prefix: string) => ({

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { createWebSocketStream, WebSocketServer } from 'ws';
 import type { MqttTransportOptions } from '../../../examples/custom-transport/mqtt-transport.js';
 import { mqttTransport } from '../../../examples/custom-transport/mqtt-transport.js';
 import { createSyncLayer, registerTransport } from '../../../src/index.js';
@@ -111,6 +114,41 @@ test('a change that the broker drops is noticed with the next one', async () => 
   backend.write('todos', '2', { text: 'a change of todo 2' });
   backend.write('todos', '3', { text: 'a change of todo 3' });
   await seen.when((rows) => rows.has('2') && rows.has('3'));
+});
+
+test('what is written before the broker grants a subscription is found when it does', async () => {
+  const { broker, url, write } = await startBackend();
+  const { authorizeSubscribe } = broker;
+  let grant = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    broker.authorizeSubscribe = (client, wanted, done) => {
+      if (!wanted.topic.includes('/changes/')) return authorizeSubscribe(client, wanted, done);
+      grant = () => authorizeSubscribe(client, wanted, done);
+      resolve();
+    };
+  });
+  const sync = await mqttDevice({ url });
+  await asked;
+  await sync.syncNow();
+  expect(sync.status.phase).not.toBe('live');
+  write('todos', '1', { n: 1 });
+  grant();
+  await mirror(sync).when((rows) => rows.get('1')?.n === 1);
+  await live(sync);
+});
+
+test('in a browser it is the same over a WebSocket', async () => {
+  const { broker } = await startBackend();
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'mqtt' });
+  server.on('connection', (socket) => void broker.handle(createWebSocketStream(socket)));
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const address = { url: `ws://127.0.0.1:${port}` };
+  const [a, b] = await Promise.all([mqttDevice(address), mqttDevice(address)]);
+  await Promise.all([live(a), live(b)]);
+  await a.collection('todos').save({ n: 1 }, '1');
+  await mirror(b).when((rows) => rows.get('1')?.n === 1);
 });
 
 test('changes that cannot be read are reported, and pulled', async () => {
