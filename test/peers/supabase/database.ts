@@ -6,8 +6,8 @@ const BOOTSTRAP = `
 create role anon nologin noinherit;
 create role authenticated nologin noinherit;
 create role service_role nologin noinherit bypassrls;
-alter role anon set statement_timeout = '3s';
-alter role authenticated set statement_timeout = '8s';
+create role authenticator login noinherit password 'authenticator';
+grant anon, authenticated, service_role to authenticator;
 
 grant usage on schema public to anon, authenticated, service_role;
 alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
@@ -99,8 +99,11 @@ export type SqlRow = Record<string, unknown>;
 export interface Database {
   /** A connection of the database's owner, for one statement. Values come as Postgres prints them, json parsed. */
   query(text: string, params?: readonly unknown[]): Promise<SqlRow[]>;
-  /** One connection from the pool, given back after `use` settles. */
-  with<Result>(use: (client: pg.PoolClient) => Promise<Result>): Promise<Result>;
+  /**
+   * One connection from the pool, given back after `use` settles. `authenticator` may only take on the roles of tokens, as
+   * PostgREST's connections.
+   */
+  with<Result>(who: 'owner' | 'authenticator', use: (client: pg.PoolClient) => Promise<Result>): Promise<Result>;
   /** A connection outside the pool. Its errors are swallowed: watch `end`. */
   connect(): Promise<pg.Client>;
   close(): Promise<void>;
@@ -117,13 +120,16 @@ const types: pg.CustomTypesConfig = {
 /** Opens the database, and makes a Supabase project of it where it is empty. */
 export async function openDatabase(postgres: Postgres): Promise<Database> {
   const settings = { connectionString: postgres.connectionString(), types };
-  const pool = new pg.Pool({ ...settings, max: 12 });
+  const owner = new pg.Pool({ ...settings, max: 10 });
+  const { host, port } = postgres;
+  const login = { user: 'authenticator', password: 'authenticator', database: 'postgres', host, port, types };
+  const authenticator = new pg.Pool({ ...login, max: 10 });
   // An idle connection that Postgres ended: the pool forgets it and opens another.
-  pool.on('error', () => {});
+  for (const pool of [owner, authenticator]) pool.on('error', () => {});
   const database: Database = {
-    query: async (text, params = []) => (await pool.query<SqlRow>(text, [...params])).rows ?? [],
-    with: async (use) => {
-      const client = await pool.connect();
+    query: async (text, params = []) => (await owner.query<SqlRow>(text, [...params])).rows ?? [],
+    with: async (who, use) => {
+      const client = await (who === 'owner' ? owner : authenticator).connect();
       // A connection that breaks while it is out of the pool says so to the query that it was running.
       const ignore = (): void => {};
       client.on('error', ignore);
@@ -144,7 +150,9 @@ export async function openDatabase(postgres: Postgres): Promise<Database> {
       await client.connect();
       return client;
     },
-    close: () => pool.end(),
+    close: async () => {
+      await Promise.all([owner.end(), authenticator.end()]);
+    },
   };
   await database.query(BOOTSTRAP);
   return database;

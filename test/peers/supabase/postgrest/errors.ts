@@ -74,7 +74,9 @@ export function asPostgrestError(cause: unknown, anonymous: boolean): PostgrestE
   if (cause instanceof PostgrestError) return cause;
   if (!(cause instanceof pg.DatabaseError) || cause.code === undefined || cause.code === '57P03')
     return new PostgrestError(503, 'PGRST002', 'Could not query the database for the schema cache. Retrying.');
-  const status = statusOf(cause.code, anonymous);
+  // A token may name a role that does not exist.
+  const nobody = cause.code === '22023' && /^role .* does not exist$/.test(cause.message);
+  const status = nobody ? 401 : statusOf(cause.code, anonymous);
   const headers: Record<string, string> = status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {};
   return new PostgrestError(status, cause.code, cause.message, {
     details: cause.detail ?? null,

@@ -95,7 +95,7 @@ function singleBody({ body, page_total: rows }: Rows): string {
 export function createPostgrest({ database, tokens, maxRows }: PostgrestOptions) {
   /** One transaction with the rights of the bearer. `check` may still undo it. */
   const run = (call: Call, statement: Statement, check: (rows: Rows) => void): Promise<Rows> =>
-    database.with(async (client) => {
+    database.with('authenticator', async (client) => {
       const { claims, method, path } = call;
       await client.query(method === 'GET' || method === 'HEAD' ? 'begin read only' : 'begin');
       try {
@@ -133,11 +133,16 @@ export function createPostgrest({ database, tokens, maxRows }: PostgrestOptions)
     const rows = await run(call, readStatement(table, query, limit, call.preferences.count), () => {});
     const range = contentRange(query.offset, rows.page_total, rows.total);
     const { total } = rows;
-    if (typeof total === 'number' && query.offset > total)
-      throw new PostgrestError(416, 'PGRST103', 'Requested range not satisfiable', {
-        details: `An offset of ${query.offset} was requested, but there are only ${total} rows.`,
-        headers: headersOf(call, range, false),
+    if (typeof total === 'number' && query.offset > total) {
+      const details = `An offset of ${query.offset} was requested, but there are only ${total} rows.`;
+      const body = JSON.stringify({
+        code: 'PGRST103',
+        details,
+        hint: null,
+        message: 'Requested range not satisfiable',
       });
+      return { status: 416, body, headers: headersOf(call, range, true) };
+    }
     const partial = typeof total === 'number' && rows.page_total < total;
     const body = call.single ? singleBody(rows) : rows.body;
     return { status: partial ? 206 : 200, body, headers: headersOf(call, range, true) };

@@ -1,4 +1,4 @@
-import { type PostgrestError, parseError } from './errors.js';
+import { PostgrestError, parseError } from './errors.js';
 import { createScanner, readQuoted, type Scanner } from './scanner.js';
 
 /** A column, and the way into its json: `data->a->>b`. */
@@ -82,6 +82,9 @@ function readElement(scanner: Scanner): string {
   return quoted ?? scanner.match(/[^,)]*/y) ?? '';
 }
 
+/** A literal of an array, or of json: its commas are its own. */
+const readArray = (scanner: Scanner): string | undefined => scanner.match(/\{[^{}]*\}(?=[,)]|$)/y);
+
 function readList(scanner: Scanner, fail: Fail): string[] {
   if (!scanner.take('(')) throw fail(unexpected(scanner, '"("'));
   const elements = [readElement(scanner)];
@@ -97,7 +100,7 @@ function readOperation(scanner: Scanner, field: Field, inTree: boolean, fail: Fa
   const op = scanner.match(OPERATORS);
   if (op === undefined || !scanner.take('.')) throw fail(unexpected(scanner, '"not" or operator (eq, gt, ...)'));
   if (op === 'in') return { kind: 'filter', field, op, negate, value: readList(scanner, fail) };
-  const value = inTree ? readElement(scanner) : (scanner.match(/[\s\S]*/y) ?? '');
+  const value = inTree ? (readArray(scanner) ?? readElement(scanner)) : (scanner.match(/[\s\S]*/y) ?? '');
   return { kind: 'filter', field, op, negate, value };
 }
 
@@ -181,6 +184,10 @@ function parseColumns(text: string): string[] {
 function parseFilter(key: string, text: string): Condition {
   const name = createScanner(key);
   const field = readField(name, failing(`filter (${key})`, name), FIELD_NAME);
+  if (field.path.length === 0 && name.take('.'))
+    throw new PostgrestError(400, 'PGRST108', `'${field.column}' is not an embedded resource in this request`, {
+      hint: `Verify that '${field.column}' is included in the 'select' query parameter.`,
+    });
   const scanner = createScanner(text);
   return readOperation(scanner, field, false, failing(`filter (${text})`, scanner));
 }

@@ -12,7 +12,7 @@ from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = $
 const missing = (schema: string, name: string, keys: readonly string[]): PostgrestError => {
   const given =
     keys.length === 0 ? 'without parameters' : `with parameter${keys.length > 1 ? 's' : ''} ${keys.join(', ')}`;
-  const shown = `${schema}.${name}${keys.length === 0 ? '' : `(${keys.join(', ')})`}`;
+  const shown = `${schema}.${name}${keys.length === 0 ? ' without parameters' : `(${keys.join(', ')})`}`;
   return new PostgrestError(404, 'PGRST202', `Could not find the function ${shown} in the schema cache`, {
     details: `Searched for the function ${schema}.${name} ${given} or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache.`,
   });

@@ -102,7 +102,7 @@ export function whereSql(table: Table, where: readonly Condition[], parameters: 
   return ` WHERE ${where.map((condition) => conditionSql(table, condition, parameters)).join(' AND ')}`;
 }
 
-/** What a row shows. `mutated`: the rows come out of a mutation, whose table has been renamed. */
+/** What a row shows. */
 export function selectSql(table: Table, select: readonly SelectItem[]): string {
   const items = select.map((item) => {
     if (item.kind === 'all') return `${id(table.name)}.*`;
@@ -208,6 +208,6 @@ export function writeStatement(table: Table, query: Query, write: Write): Statem
   };
   const text = `WITH pgrst_source AS (${mutation()}) SELECT ${BODY},
     coalesce(nullif(current_setting('pgrst.updated', true), ''), '0')::int AS updated
-    FROM (SELECT * FROM pgrst_source) _postgrest_t`;
+    FROM (SELECT * FROM pgrst_source${orderSql({ ...table, name: 'pgrst_source' }, query)}) _postgrest_t`;
   return { text, values: parameters.values };
 }

@@ -41,7 +41,7 @@ export async function topicRights(
   topic: string,
   claims: Claims,
 ): Promise<{ readonly read: boolean; readonly write: boolean }> {
-  return database.with(async (client) => {
+  return database.with('owner', async (client) => {
     await client.query('begin');
     try {
       await client.query("insert into realtime.messages (topic, extension, private) values ($1, 'broadcast', true)", [
