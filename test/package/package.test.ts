@@ -1,8 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { build, transformSync } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -129,11 +138,59 @@ test('the lockfile names no registry', () => {
   expect(readFileSync('package-lock.json', 'utf8')).not.toMatch(/"resolved"|registry\.|\.tgz/);
 });
 
+/** The blocks of a page after this mark. */
+const blocksOf = (page: string, mark: string): string[] => {
+  const blocks = readFileSync(page, 'utf8').matchAll(new RegExp(`<!-- ${mark} -->\\n\`\`\`ts\\n(.*?)\`\`\``, 'gs'));
+  return [...blocks].map(([, code]) => code ?? '');
+};
+
+test('the smallest transport of docs/custom-transport.md runs as it stands', () => {
+  const blocks = blocksOf('docs/custom-transport.md', 'run');
+  expect(blocks.length).toBe(1);
+  write('shelf.mjs', blocks[0] ?? '');
+  expect(run(process.execPath, ['shelf.mjs'])).toBe("laptop [ { text: 'Buy milk', id: '1' } ]\n");
+});
+
+/** The example as a project of its own has it: it imports the package. */
+const copyExample = (): string => {
+  const folder = 'examples/custom-transport';
+  mkdirSync(join(scratch, 'mqtt'));
+  for (const name of ['mqtt', 'aedes']) link(name);
+  const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+  for (const name of files) {
+    const source = readFileSync(join(folder, name), 'utf8');
+    const code = source.replace(/'\.\.\/\.\.\/src\/(index|adapter-kit|testing\/index)\.js'/g, (_, entry: string) =>
+      entry === 'index' ? "'synclayer'" : `'synclayer/${entry.replace('/index', '')}'`,
+    );
+    expect(code).not.toMatch(/from '\.\.\//);
+    write(`mqtt/${name}`, code);
+    write(`mqtt/${name.replace('.ts', '.js')}`, transformSync(code, { loader: 'ts', format: 'esm' }).code);
+  }
+  return join(scratch, 'mqtt');
+};
+
+test('the MQTT transport is a project of its own: it compiles, runs and passes the conformance suite', () => {
+  const folder = copyExample();
+  const compilerOptions = { strict: true, noEmit: true, target: 'es2022', module: 'nodenext', types: ['node'] };
+  const lib = ['es2023', 'dom', 'dom.asynciterable'];
+  // The types of mqtt and aedes are theirs to keep right.
+  write('mqtt/tsconfig.json', JSON.stringify({ compilerOptions: { ...compilerOptions, lib, skipLibCheck: true } }));
+  run(bin('tsc'), ['--project', 'tsconfig.json'], folder);
+  const [registered = ''] = blocksOf('docs/custom-transport.md', 'run in examples/custom-transport');
+  write('mqtt/registered.js', registered);
+  expect(run(process.execPath, ['registered.js'], folder)).toBe("device [ { text: 'Buy milk', id: '1' } ]\n");
+  expect(run(process.execPath, ['demo.js'], folder)).toMatch(/^laptop .*\nphone .*\nbackend .*Written offline.*\n$/);
+  const [proof = ''] = blocksOf('docs/custom-transport.md', 'test in examples/custom-transport');
+  write('mqtt/conformance.test.mjs', proof);
+  const report = run(process.execPath, ['--test', '--test-reporter=tap', 'conformance.test.mjs'], folder);
+  expect(report).toMatch(/# pass [5-9]\d\n# fail 0\n/);
+}, 120_000);
+
 test('the examples that README.md marks as running do run, as they stand', () => {
-  const blocks = [...readFileSync('README.md', 'utf8').matchAll(/<!-- run -->\n```ts\n(.*?)```/gs)];
+  const blocks = blocksOf('README.md', 'run');
   expect(blocks.length).toBeGreaterThan(0);
-  for (const [index, [, code]] of blocks.entries()) {
-    write(`readme-${index}.mjs`, code ?? '');
+  for (const [index, code] of blocks.entries()) {
+    write(`readme-${index}.mjs`, code);
     const output = run(process.execPath, [`readme-${index}.mjs`]);
     expect(output).toMatch(/text: 'Buy milk',\s+done: false/);
     expect(output).toMatch(/phase: 'paused', pending: 1/);
