@@ -16,7 +16,7 @@ interface Import {
 const COMPUTED = 'a computed name';
 const ours = (path: string): boolean => /^(src|adapters)\//.test(path);
 const folder = (path: string): string | undefined => /^adapters\/[^/]+\//.exec(path)?.[0];
-const kits = ['src/adapter-kit.ts', 'src/transport-kit.ts'];
+const kits = ['src/adapter-kit.ts', 'src/kit.ts'];
 const standalone = ['src/change.ts', 'src/errors.ts', 'src/protocol.ts'];
 const outside = (to: string): boolean => /^(\.\.|synclayer|test|scripts|examples|bench)(\/|$)/.test(to);
 const mayUseNode = (path: string): boolean =>
@@ -28,7 +28,7 @@ function forbidden({ from, to, kind }: Import): string | undefined {
   if (adapter !== undefined) {
     if (isBuiltin(to)) return 'an adapter runs in browsers too, and imports nothing of Node';
     if (outside(to) || (ours(to) && !kits.includes(to) && !to.startsWith(adapter)))
-      return 'an adapter imports only src/adapter-kit.ts (or transport-kit.ts), its own folder and packages';
+      return 'an adapter imports only src/adapter-kit.ts (or kit.ts), its own folder and packages';
     return undefined;
   }
   if (standalone.includes(from) && ours(to)) return `${from} imports nothing of ours`;

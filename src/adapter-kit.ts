@@ -1,3 +1,17 @@
 /** All that an adapter may import. */
+export {
+  type Change,
+  compareVersions,
+  type DeleteChange,
+  type InsertChange,
+  type Row,
+  type UpdateChange,
+  type Version,
+} from './change.js';
+export { disposition, type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
+export { deepEqual } from './json.js';
 export { parseOptions, rule } from './options.js';
-export * from './transport-kit.js';
+export type * from './protocol.js';
+export { tokenExpiry } from './transport/auth.js';
+export { backoffDelay } from './transport/backoff.js';
+export type * from './transport/transport.js';

@@ -1,7 +1,8 @@
 import type { Row } from './change.js';
 import { SyncLayerError } from './errors.js';
 import { newId } from './id.js';
-import { cloneJson, deepEqual, handOut, isPlainObject } from './json.js';
+import { cloneJson, deepEqual, handOut } from './json.js';
+import { isPlainObject } from './json-fault.js';
 import { createQuery, type Query } from './query/query.js';
 import type { RowSource } from './query/types.js';
 import type { CollectionCore } from './sync/collection-core.js';
@@ -93,9 +94,9 @@ export function createCollection<Out extends object, In extends object>({
 
   /** The row as it will be stored: the app's own object can change afterwards, ours cannot. */
   function prepare(data: object, id: string): Row {
-    const row = cloneJson({ ...data, id }, `${name}/${id}`) as Row;
+    const row = cloneJson({ ...data, id }, `${name}/${id}`);
     const parsed = parse(row);
-    return deepEqual(parsed, row) ? row : (cloneJson({ ...parsed, id }, `${name}/${id}`) as Row);
+    return deepEqual(parsed, row) ? row : cloneJson({ ...parsed, id }, `${name}/${id}`);
   }
 
   function checkRow(data: unknown): asserts data is Row {

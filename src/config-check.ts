@@ -1,4 +1,4 @@
-import { isPlainObject } from './json.js';
+import { isPlainObject } from './json-fault.js';
 
 type Test = (value: unknown) => boolean;
 type Tests = Readonly<Record<string, Test>>;

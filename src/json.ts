@@ -1,17 +1,9 @@
 import type { Row } from './change.js';
-import { SyncLayerError } from './errors.js';
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+import { isObject, jsonFault, notJson } from './json-fault.js';
 
 // Rows come from outside: a path such as `constructor` or `__proto__` must not reach what objects inherit.
 const own = (value: unknown, key: string): unknown =>
   isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
-
-/** An object literal, or what JSON.parse makes: no array, no Date, no Promise, no instance of a class. */
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  const proto: unknown = isObject(value) ? Object.getPrototypeOf(value) : undefined;
-  return proto === null || (proto !== undefined && Object.getPrototypeOf(proto) === null);
-}
 
 /**
  * Compiles a path into a function that reads it from a row. Dots reach into objects and arrays (`address.city`,
@@ -80,30 +72,10 @@ export function handOut<T>(value: T): T {
  * for what JSON would drop or change without a word (a Date, NaN, a bigint, a function, a cycle), with the path to it.
  *
  * @example
- * cloneJson({ at: new Date() }, 'todos/1'); // throws: todos/1.at holds a Date ...
+ * cloneJson({ at: new Date() }, 'todos/1'); // throws: todos/1.at is a Date ...
  */
-export function cloneJson(value: unknown, path: string, parents: readonly unknown[] = []): unknown {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value;
-  const proto: unknown = isObject(value) ? Object.getPrototypeOf(value) : undefined;
-  const plain = isObject(value) && (Array.isArray(value) || proto === null || Object.getPrototypeOf(proto) === null);
-  if (!plain || parents.includes(value)) {
-    const what = plain
-      ? 'a cycle'
-      : isObject(value)
-        ? `a ${value.constructor.name || 'class instance'}`
-        : String(value);
-    const fix =
-      value instanceof Date
-        ? 'store date.toISOString()'
-        : 'store strings, finite numbers, booleans, null, arrays and plain objects';
-    throw new SyncLayerError('VALIDATION_FAILED', `${path} holds ${what}, which JSON cannot carry: ${fix}.`);
-  }
-  const inside = [...parents, value];
-  if (Array.isArray(value)) return value.map((item, index) => cloneJson(item, `${path}[${index}]`, inside));
-  const entries = Object.entries(value).flatMap(([key, item]) => {
-    if (key === '__proto__')
-      throw new SyncLayerError('VALIDATION_FAILED', `${path} has a field named __proto__; rename it.`);
-    return item === undefined ? [] : [[key, cloneJson(item, `${path}.${key}`, inside)] as const];
-  });
-  return Object.fromEntries(entries);
+export function cloneJson<T>(value: T, path: string): T {
+  const fault = jsonFault(value);
+  if (fault) throw notJson(path + fault);
+  return JSON.parse(JSON.stringify(value)) as T;
 }

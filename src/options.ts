@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { got, refusal, suggest } from './problems.js';
+import { got, refusal, suggest } from './kit.js';
 
 /**
  * A rule for one option. `expected` ends the sentence "this option must be ...". All rules in core are made of this one:

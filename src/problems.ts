@@ -29,6 +29,18 @@ export function checkOptions(
   if (problems.length > 0) throw refusal(where, problems);
 }
 
+/**
+ * The defaults, with what is given instead; a field that is given as `undefined` is not.
+ *
+ * @example
+ * const { port } = withDefaults({ port: 80 }, options);
+ */
+export const withDefaults = <D extends object, G extends object>(defaults: D, given: G): D & G =>
+  Object.fromEntries([
+    ...Object.entries(defaults),
+    ...Object.entries(given).filter(([, value]) => value !== undefined),
+  ]) as D & G;
+
 export const refusal = (where: string, problems: readonly string[]): SyncLayerError =>
   new SyncLayerError('CONFIG_INVALID', [`${where} cannot use its options:`, ...problems].join('\n- '), {
     details: { problems },

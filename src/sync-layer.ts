@@ -1,6 +1,7 @@
 import { createCollection } from './collection.js';
 import type { CollectionsConfig, StoreConfig, SyncLayerConfig } from './config.js';
 import { isSurelyRight } from './config-check.js';
+import { settingsOf } from './defaults.js';
 import { SyncLayerError, toSyncLayerError } from './errors.js';
 import { createEmitter } from './events.js';
 import type { Inspection, SyncLayerInstance } from './instance.js';
@@ -65,7 +66,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   config: SyncLayerConfig<C>,
 ): Promise<SyncLayerInstance<C>> {
   await check(config);
-  const settings = resolveCollections(config);
+  const resolved = resolveCollections(config);
   const { log, configure } = createLogger(config.logger);
   const events = createEmitter();
   const metrics = createMetrics();
@@ -84,20 +85,10 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     store,
     journal,
     announcer,
-    collections: settings,
+    collections: resolved,
     authToken: config.authToken,
+    settings: settingsOf(config),
     realtime: () => override ?? (typeof flag === 'function' ? flag() : flag),
-    autoSync: config.enableAutoSync ?? true,
-    syncInterval: config.syncInterval ?? 60_000,
-    auditInterval: config.auditInterval ?? 300_000,
-    maxRetries: config.maxRetries ?? 3,
-    reconnectDelay: config.websocketReconnectDelay ?? 1000,
-    maxReconnectDelay: config.maxReconnectDelay ?? 30_000,
-    maxReconnectAttempts: config.maxWebsocketReconnectAttempts ?? Number.POSITIVE_INFINITY,
-    connectTimeout: config.connectTimeout ?? 10_000,
-    pageSize: config.pageSize ?? 500,
-    bufferLimit: config.bufferLimit ?? 10_000,
-    disconnectInBackground: config.disconnectInBackground ?? false,
   }).catch(async (error: unknown) => {
     await store.close();
     throw error;
@@ -109,7 +100,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   };
   const collections = new Map(
     [...engine.collections].map(([name, core]) => {
-      const parse = settings.get(name)?.parse ?? ((row) => row);
+      const parse = resolved.get(name)?.parse ?? ((row) => row);
       return [name, createCollection({ name, core, parse, commit, closed: closing.signal })];
     }),
   );

@@ -13,7 +13,7 @@ import type {
   SyncMessage,
   TransportHost,
   Unsubscribe,
-} from '../../src/transport-kit.js';
+} from '../../src/kit.js';
 import { type Link, openLink } from './link.js';
 import { type Answer, fromEvent, type SeqCursor, toError, toPage } from './normalize.js';
 import type { ParsedOptions } from './options.js';

@@ -1,4 +1,4 @@
-import { isSyncLayerError, type TransportHost } from '../../src/transport-kit.js';
+import { isSyncLayerError, type TransportHost } from '../../src/kit.js';
 import { byteLength, isObject, parseJson } from './json.js';
 import type { ParsedOptions } from './options.js';
 import { problem, withoutToken } from './problem.js';

@@ -5,7 +5,7 @@ import {
   type TransportCapabilities,
   type TransportHost,
   toSyncLayerError,
-} from '../../src/transport-kit.js';
+} from '../../src/kit.js';
 import { createChannel } from './channel.js';
 import type { Fallback } from './fallback.js';
 import { seqCursor } from './normalize.js';

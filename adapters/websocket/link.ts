@@ -6,7 +6,7 @@ import {
   type TransportHost,
   tokenExpiry,
   toSyncLayerError,
-} from '../../src/transport-kit.js';
+} from '../../src/kit.js';
 import { byteLength, isObject, parseJson } from './json.js';
 import { toError } from './normalize.js';
 import type { ParsedOptions } from './options.js';

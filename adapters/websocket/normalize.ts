@@ -11,7 +11,7 @@ import type {
   SyncLayerError,
   WireErrorCode,
   WriteMessage,
-} from '../../src/transport-kit.js';
+} from '../../src/kit.js';
 import { isObject } from './json.js';
 import { problem } from './problem.js';
 

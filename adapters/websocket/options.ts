@@ -1,4 +1,4 @@
-import { type AuthToken, checkOptions, type OptionRules } from '../../src/transport-kit.js';
+import { type AuthToken, checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
 
 /** What `websocketTransport` takes. Times in ms, sizes in bytes. */
 export interface WebSocketTransportOptions {
@@ -77,6 +77,5 @@ export const rules = {
 /** The options, checked. Throws CONFIG_INVALID. */
 export function readOptions(input: WebSocketTransportOptions): ParsedOptions {
   checkOptions(rules, input, 'websocketTransport', Object(input).baseUrl ? [] : ['url']);
-  const given = Object.entries(input).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(given) };
+  return withDefaults(defaults, input);
 }

@@ -8,7 +8,7 @@ import type {
   RecordKey,
   SyncLayerError,
   WriteMessage,
-} from '../../src/transport-kit.js';
+} from '../../src/kit.js';
 import { type Http, type HttpRequest, isPassing, pathOf, recordsOf } from './http.js';
 import { isObject } from './json.js';
 import { problem } from './problem.js';

@@ -1,4 +1,4 @@
-import type { PullPage, PullRequest, RestPage, TransportHost } from '../../src/transport-kit.js';
+import type { PullPage, PullRequest, RestPage, TransportHost } from '../../src/kit.js';
 import { type Http, isPassing, pathOf, recordsOf } from './http.js';
 import { type Answer, type SeqCursor, toPage } from './normalize.js';
 import { problem } from './problem.js';

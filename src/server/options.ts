@@ -1,7 +1,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
 import type { Row } from '../change.js';
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../kit.js';
 import type { Log } from '../logger.js';
 import { memoryServerStore } from './memory-store.js';
 import type { ServerStore } from './store.js';

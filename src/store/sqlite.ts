@@ -1,6 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { SyncLayerError } from '../errors.js';
-import { checkWrites } from './check-writes.js';
+import { checkWrites, SyncLayerError } from '../kit.js';
 import type { LocalStore, StoreEntry, StoreTable, StoreWrite } from './store.js';
 
 export interface SqliteStoreOptions {

@@ -1,4 +1,5 @@
 import type { Row } from '../change.js';
+import type { Settings } from '../defaults.js';
 import type { SyncLayerError } from '../errors.js';
 import { newId } from '../id.js';
 import type { Delta } from '../query/types.js';
@@ -25,7 +26,8 @@ export interface CollectionSettings {
 
 export interface CollectionCoreOptions {
   readonly name: string;
-  readonly settings: CollectionSettings;
+  readonly own: CollectionSettings;
+  readonly settings: Settings;
   readonly transport: RealtimeTransport;
   readonly store: LocalStore;
   readonly journal: Journal;
@@ -33,9 +35,6 @@ export interface CollectionCoreOptions {
   readonly clock: Clock;
   /** Which backend this is: stored versions and cursors of another one mean nothing here. */
   readonly source: string;
-  readonly maxRetries: number;
-  readonly pageSize: number;
-  readonly bufferLimit: number;
   readonly nextOrder: () => number;
   readonly hooks: Pick<SessionHooks, 'phase' | 'lost' | 'failed'> & {
     readonly caughtUp: () => void;
@@ -61,7 +60,7 @@ export interface CollectionCore {
 
 /** Reads a collection back from the store and wires its parts. */
 export async function openCollection(options: CollectionCoreOptions): Promise<CollectionCore> {
-  const { name, settings, transport, store, journal, announcer, clock, hooks } = options;
+  const { name, own, settings, transport, store, journal, announcer, clock, hooks } = options;
   const listeners = new Set<(deltas: readonly Delta[]) => void>();
   const queue: (readonly Delta[])[] = [];
   /** A listener that edits makes a batch inside a batch: every listener still gets the first one first. */
@@ -73,7 +72,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       queue.length = 0;
     }
   };
-  const origin = { source: options.source, filter: JSON.stringify(settings.filter) };
+  const origin = { source: options.source, filter: JSON.stringify(own.filter) };
   const loaded = await loadCollection(store, name, origin);
   journal.append(loaded.writes);
   const noteOrigin = (): void => journal.append([originWrite(name, origin)]);
@@ -81,11 +80,11 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   const replica = createReplica(
     {
       collection: name,
-      filter: settings.filter,
-      parse: settings.parse,
-      resolve: settings.customResolver ? fenced(settings.resolve, settings.parse, invalid) : settings.resolve,
-      sameCounts: () => settings.customResolver && transport.capabilities.idempotent === true,
-      maxRetries: options.maxRetries,
+      filter: own.filter,
+      parse: own.parse,
+      resolve: own.customResolver ? fenced(own.resolve, own.parse, invalid) : own.resolve,
+      sameCounts: () => own.customResolver && transport.capabilities.idempotent === true,
+      maxRetries: settings.maxRetries,
       clockOffset: clock.offset,
       nextOrder: options.nextOrder,
       newId,
@@ -109,9 +108,8 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     collection: name,
     transport,
     replica,
-    filter: settings.filter,
-    pageSize: options.pageSize,
-    bufferLimit: options.bufferLimit,
+    filter: own.filter,
+    settings,
     hooks: {
       ...hooks,
       clock: clock.measure,

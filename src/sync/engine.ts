@@ -1,9 +1,11 @@
+import type { Settings } from '../defaults.js';
 import { watchEnvironment } from '../environment.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import type { SyncStatus } from '../events.js';
 import type { Journal } from '../store/journal.js';
 import type { LocalStore } from '../store/store.js';
 import { createTokenSource } from '../transport/auth.js';
+import { backoffDelay } from '../transport/backoff.js';
 import { type ConnectionState, createConnection } from '../transport/connection.js';
 import type { AuthToken, RealtimeTransport } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
@@ -13,7 +15,6 @@ import { createRounds } from './rounds.js';
 import { syncPhase } from './status.js';
 import { createTimers } from './timers.js';
 
-/** All times in ms; `SyncLayerConfig` says what they mean. */
 export interface EngineOptions {
   readonly transport: RealtimeTransport;
   readonly store: LocalStore;
@@ -23,17 +24,7 @@ export interface EngineOptions {
   readonly authToken: AuthToken | undefined;
   /** Whether a live link is wanted, asked at the start and at each poll. */
   readonly realtime: () => boolean | Promise<boolean>;
-  readonly autoSync: boolean;
-  readonly syncInterval: number;
-  readonly auditInterval: number;
-  readonly maxRetries: number;
-  readonly reconnectDelay: number;
-  readonly maxReconnectDelay: number;
-  readonly maxReconnectAttempts: number;
-  readonly connectTimeout: number;
-  readonly pageSize: number;
-  readonly bufferLimit: number;
-  readonly disconnectInBackground: number | false;
+  readonly settings: Settings;
 }
 
 /** Reported where it happened. */
@@ -41,7 +32,7 @@ const ignore = (): void => undefined;
 
 /** Decides when the link, the pulls and the pushes work; the parts that it drives know how. */
 export async function createEngine(options: EngineOptions) {
-  const { transport, store, journal, announcer } = options;
+  const { transport, store, journal, announcer, settings } = options;
   const { events, metrics, log } = announcer;
   const names = [...options.collections.keys()];
   const tokens = createTokenSource(options.authToken);
@@ -56,6 +47,8 @@ export async function createEngine(options: EngineOptions) {
   let closed = false;
   let status: SyncStatus = { phase: 'offline', pending: 0 };
 
+  const retryDelay = (failures: number): number =>
+    backoffDelay(failures, { base: settings.websocketReconnectDelay, max: settings.maxReconnectDelay });
   const sessions = () => [...collections.values()].map(({ session }) => session);
   const isConnected = (): boolean => connection.state.status === 'connected';
   const allLive = (): boolean => isConnected() && sessions().every(({ phase }) => phase === 'live');
@@ -96,11 +89,8 @@ export async function createEngine(options: EngineOptions) {
     transport,
     collections,
     announcer,
-    autoSync: options.autoSync,
-    syncInterval: options.syncInterval,
-    auditInterval: options.auditInterval,
-    reconnectDelay: options.reconnectDelay,
-    maxReconnectDelay: options.maxReconnectDelay,
+    settings,
+    retryDelay,
     clockOffset: clock.offset,
     flushed: journal.flushed,
     settled: updateStatus,
@@ -118,9 +108,8 @@ export async function createEngine(options: EngineOptions) {
   const waiters: (() => void)[] = [];
   const connection = createConnection({
     transport,
-    backoff: { base: options.reconnectDelay, max: options.maxReconnectDelay },
-    maxAttempts: options.maxReconnectAttempts,
-    connectTimeout: options.connectTimeout,
+    settings,
+    retryDelay,
     onAttempt: metrics.connectAttempt,
     onState,
   });
@@ -174,7 +163,7 @@ export async function createEngine(options: EngineOptions) {
   }
 
   const link = (): void => {
-    const inBackground = hidden && options.disconnectInBackground !== false;
+    const inBackground = hidden && settings.disconnectInBackground !== false;
     if (realtime && !closed && !paused && online && !inBackground) connection.start();
   };
 
@@ -242,7 +231,7 @@ export async function createEngine(options: EngineOptions) {
       },
       visible(value) {
         hidden = !value;
-        const after = options.disconnectInBackground;
+        const after = settings.disconnectInBackground;
         if (value) {
           timers.cancel('background');
           wake();
@@ -265,9 +254,10 @@ export async function createEngine(options: EngineOptions) {
   });
 
   const source = JSON.stringify([transport.name, transport.source ?? '']);
-  for (const [name, settings] of options.collections) {
+  for (const [name, own] of options.collections) {
     const core = await openCollection({
       name,
+      own,
       settings,
       transport,
       store,
@@ -275,9 +265,6 @@ export async function createEngine(options: EngineOptions) {
       announcer,
       clock,
       source,
-      maxRetries: options.maxRetries,
-      pageSize: options.pageSize,
-      bufferLimit: options.bufferLimit,
       nextOrder: () => ++order,
       hooks: {
         phase: () => {
@@ -323,7 +310,7 @@ export async function createEngine(options: EngineOptions) {
       const begin = (): void => {
         updateStatus();
         link();
-        rounds.start(realtime ? options.syncInterval : 0);
+        rounds.start(realtime ? settings.syncInterval : 0);
       };
       const answer = askFlag();
       if (typeof answer === 'boolean') {

@@ -1,6 +1,7 @@
 import type { Row } from '../change.js';
 import { SyncLayerError, toSyncLayerError } from '../errors.js';
-import { cloneJson, handOut, isPlainObject } from '../json.js';
+import { cloneJson, handOut } from '../json.js';
+import { isPlainObject } from '../json-fault.js';
 import type { ConflictResolver } from './merge.js';
 import { strategies } from './resolvers.js';
 
@@ -19,7 +20,7 @@ export const fenced =
         const message = `The conflict resolver of "${collection}" must return a row or null at once, and returned ${row === undefined ? 'nothing' : row instanceof Promise ? 'a promise' : 'something else'}; the later write won.`;
         throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection, recordId } });
       }
-      return parse(cloneJson({ ...row, id: recordId }, `${collection}/${recordId}`) as Row);
+      return parse(cloneJson({ ...row, id: recordId }, `${collection}/${recordId}`));
     } catch (error) {
       const message = `The conflict resolver of "${collection}" failed; the later write won. Its own error is the cause.`;
       report(toSyncLayerError(error, 'VALIDATION_FAILED', message, { details: { collection, recordId } }));

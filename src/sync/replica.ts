@@ -1,8 +1,8 @@
 import { type Change, compareVersions, type Row, type Version } from '../change.js';
 import { SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
+import { jsonFault } from '../json-fault.js';
 import type { Delta } from '../query/types.js';
-import { jsonFault } from '../store/check-writes.js';
 import type { Cursor, PushResult, RecordKey, SyncFilter } from '../transport/transport.js';
 import { type BatchHooks, createBatch } from './batch.js';
 import { afterHead, carryOver, type EditRules, makeEdit, openEdit, withoutHead } from './edits.js';

@@ -1,5 +1,5 @@
+import type { Settings } from '../defaults.js';
 import { disposition, type SyncLayerError, toSyncLayerError } from '../errors.js';
-import { backoffDelay } from '../transport/backoff.js';
 import type { Announcer } from './announcer.js';
 import type { CollectionCore } from './collection-core.js';
 import { createPusher, type PusherOptions } from './pusher.js';
@@ -8,12 +8,9 @@ import { createTimers } from './timers.js';
 export interface RoundsOptions extends PusherOptions {
   readonly collections: ReadonlyMap<string, CollectionCore>;
   readonly announcer: Announcer;
-  readonly autoSync: boolean;
-  /** All in ms. */
-  readonly syncInterval: number;
-  readonly auditInterval: number;
-  readonly reconnectDelay: number;
-  readonly maxReconnectDelay: number;
+  readonly settings: Pick<Settings, 'enableAutoSync' | 'syncInterval' | 'auditInterval'>;
+  /** After so many failures, in ms. */
+  readonly retryDelay: (failures: number) => number;
   /** False while paused, offline, closed or without a token that is let in. */
   readonly mayWork: () => boolean;
   /** An attempt to connect is under way. */
@@ -30,7 +27,7 @@ const ignore = (): void => undefined;
 
 /** When is pulled and pushed: now, after an edit, on a schedule, or again after a failure. */
 export function createRounds(options: RoundsOptions) {
-  const { collections, announcer, autoSync, mayWork } = options;
+  const { collections, announcer, settings, retryDelay, mayWork } = options;
   const { events, metrics } = announcer;
   const names = (): string[] => [...collections.keys()];
   const pusher = createPusher(options);
@@ -45,8 +42,6 @@ export function createRounds(options: RoundsOptions) {
   const sessions = () => [...collections.values()].map(({ session }) => session);
   const pendingCount = (): number =>
     [...collections.values()].reduce((sum, { replica }) => sum + replica.pendingCount(), 0);
-  const retryDelay = (attempt: number): number =>
-    backoffDelay(attempt, { base: options.reconnectDelay, max: options.maxReconnectDelay });
 
   async function push(): Promise<void> {
     if (!mayWork() || pendingCount() === 0) return;
@@ -71,14 +66,14 @@ export function createRounds(options: RoundsOptions) {
   let waitsForLink = false;
   function pushSoon(): void {
     waitsForLink = options.linkIsComing();
-    if (autoSync && !waitsForLink) void push().catch(ignore);
+    if (settings.enableAutoSync && !waitsForLink) void push().catch(ignore);
   }
 
   let pushQueued = false;
   function edited(): void {
     options.settled();
     // While pushes fail their backoff decides; a burst of edits in one turn is one push.
-    if (!autoSync || pushQueued || pushFailures > 0) return;
+    if (!settings.enableAutoSync || pushQueued || pushFailures > 0) return;
     pushQueued = true;
     queueMicrotask(() => {
       pushQueued = false;
@@ -129,7 +124,7 @@ export function createRounds(options: RoundsOptions) {
         if (mayWork() && !options.allLive()) await round(pullAndPush);
       })()
         .catch(ignore)
-        .finally(() => schedulePoll(options.syncInterval));
+        .finally(() => schedulePoll(settings.syncInterval));
     });
   }
 
@@ -138,7 +133,7 @@ export function createRounds(options: RoundsOptions) {
    * before its cursor: look now and then.
    */
   function scheduleAudit(): void {
-    timers.schedule('audit', options.auditInterval, () => {
+    timers.schedule('audit', settings.auditInterval, () => {
       void (mayWork() ? round(() => catchUpAll(true)) : Promise.resolve()).catch(ignore).finally(scheduleAudit);
     });
   }
@@ -170,7 +165,7 @@ export function createRounds(options: RoundsOptions) {
 
     /** Begins what goes by the clock; `delay`: until the first poll, in ms. */
     start(delay: number): void {
-      if (!autoSync) return;
+      if (!settings.enableAutoSync) return;
       schedulePoll(delay);
       if (!timers.has('audit')) scheduleAudit();
     },

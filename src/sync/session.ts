@@ -1,4 +1,5 @@
 import type { Change } from '../change.js';
+import type { Settings } from '../defaults.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { abortable } from '../transport/abortable.js';
 import type {
@@ -32,10 +33,7 @@ export interface SessionOptions {
   readonly transport: RealtimeTransport;
   readonly replica: Replica;
   readonly filter: SyncFilter;
-  /** Rows per pull. */
-  readonly pageSize: number;
-  /** Changes held while a pull is under way; more become a gap. */
-  readonly bufferLimit: number;
+  readonly settings: Pick<Settings, 'pageSize' | 'bufferLimit'>;
   readonly hooks: SessionHooks;
 }
 
@@ -105,7 +103,7 @@ export function createSession(options: SessionOptions) {
   function onChange(change: Change): void {
     hooks.received(change);
     buffer.push(change);
-    if (buffer.length > options.bufferLimit) {
+    if (buffer.length > options.settings.bufferLimit) {
       // Bounded: what is dropped here lies behind the cursor, so one more pull brings it.
       buffer = [];
       onGap('too many changes at once');
@@ -127,7 +125,7 @@ export function createSession(options: SessionOptions) {
   async function pullPage(cursor: Cursor | null, start: boolean, signal: AbortSignal): Promise<PullPage> {
     signal.throwIfAborted();
     const sentAt = Date.now();
-    const request = { collection, cursor, start, limit: options.pageSize, filter, signal };
+    const request = { collection, cursor, start, limit: options.settings.pageSize, filter, signal };
     const page = await abortable(transport.pull(request), signal);
     if (page.serverTime !== undefined) hooks.clock(page.serverTime, sentAt);
     return page;

@@ -1,6 +1,6 @@
+import type { Settings } from '../defaults.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { abortable } from './abortable.js';
-import { type BackoffOptions, backoffDelay } from './backoff.js';
 import type { RealtimeTransport } from './transport.js';
 
 /** Where the realtime link stands; times in ms since 1970. */
@@ -15,11 +15,9 @@ export type ConnectionState =
 
 export interface ConnectionOptions {
   readonly transport: RealtimeTransport;
-  readonly backoff: BackoffOptions;
-  /** Retries in a row before it gives up until something changes (online, visible, new token). */
-  readonly maxAttempts: number;
-  /** Longest `connect`, in ms. */
-  readonly connectTimeout: number;
+  readonly settings: Pick<Settings, 'maxWebsocketReconnectAttempts' | 'connectTimeout'>;
+  /** Before the attempt after so many failures, in ms. */
+  readonly retryDelay: (failures: number) => number;
   /** Called at each change of state, with the new one. */
   readonly onState: (state: ConnectionState) => void;
   /** `connect` ended: for the metrics. Time in ms. */
@@ -31,7 +29,7 @@ export interface ConnectionOptions {
  * how its loss is noticed, is the caller's business.
  */
 export function createConnection(options: ConnectionOptions) {
-  const { transport, onState } = options;
+  const { transport, settings, onState } = options;
   let state: ConnectionState = { status: 'idle' };
   let wanted = false;
   let attempt = 0;
@@ -59,9 +57,9 @@ export function createConnection(options: ConnectionOptions) {
     // Whoever was told may have stopped it.
     if (connecting !== controller) return;
     timer = setTimeout(() => {
-      const message = `${transport.name} did not connect within ${options.connectTimeout} ms. Is the server up, and its address right?`;
+      const message = `${transport.name} did not connect within ${settings.connectTimeout} ms. Is the server up, and its address right?`;
       controller.abort(new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
-    }, options.connectTimeout);
+    }, settings.connectTimeout);
     try {
       await abortable(transport.connect({ signal: controller.signal }), controller.signal);
       if (connecting !== controller) return;
@@ -95,8 +93,8 @@ export function createConnection(options: ConnectionOptions) {
     // One more try asks for a fresh token; the host refuses to hand out one that was refused before.
     if (what === 'reauth' && ++refusals > 1) return { status: 'needs-auth', reason };
     attempt += 1;
-    if (attempt > options.maxAttempts) return { status: 'failed', reason };
-    return { status: 'disconnected', reason, retryAt: Date.now() + backoffDelay(attempt, options.backoff) };
+    if (attempt > settings.maxWebsocketReconnectAttempts) return { status: 'failed', reason };
+    return { status: 'disconnected', reason, retryAt: Date.now() + options.retryDelay(attempt) };
   }
 
   return {

@@ -186,19 +186,23 @@ describe('refused, with what is wrong and where', () => {
     [
       'a Date inside',
       { at: new Date(0) },
-      'todos/1.at holds a Date, which JSON cannot carry: store date.toISOString().',
+      'todos/1.at is a Date, and only plain JSON can be stored. Convert it first, e.g. a Date with toISOString().',
     ],
-    ['NaN', { a: { b: [1, Number.NaN] } }, 'todos/1.a.b[1] holds NaN, which JSON cannot carry'],
-    ['Infinity', { a: Number.POSITIVE_INFINITY }, 'todos/1.a holds Infinity, which JSON cannot carry'],
-    ['a bigint', { a: 1n }, 'todos/1.a holds 1, which JSON cannot carry'],
-    ['a symbol', { a: Symbol('x') }, 'todos/1.a holds Symbol(x), which JSON cannot carry'],
-    ['a method', { a() {} }, 'todos/1.a holds '],
-    ['a cycle', cycle, 'todos/1.self.again[0].self holds a cycle, which JSON cannot carry'],
-    ['an instance inside', { price: new Money() }, 'todos/1.price holds a Money, which JSON cannot carry'],
-    ['bytes', { blob: new Uint8Array(2) }, 'todos/1.blob holds a Uint8Array, which JSON cannot carry'],
-    ['undefined in an array', { list: [undefined] }, 'todos/1.list[0] holds undefined, which JSON cannot carry'],
-    ['__proto__', JSON.parse('{"__proto__":{"admin":true}}'), 'todos/1 has a field named __proto__; rename it.'],
-    ['__proto__ inside', { a: JSON.parse('{"__proto__":1}') }, 'todos/1.a has a field named __proto__; rename it.'],
+    ['NaN', { a: { b: [1, Number.NaN] } }, 'todos/1.a.b[1] is NaN, and only plain JSON can be stored'],
+    ['Infinity', { a: Number.POSITIVE_INFINITY }, 'todos/1.a is Infinity, and only plain JSON can be stored'],
+    ['a bigint', { a: 1n }, 'todos/1.a is of type bigint, and only plain JSON can be stored'],
+    ['a symbol', { a: Symbol('x') }, 'todos/1.a is of type symbol, and only plain JSON can be stored'],
+    ['a method', { a() {} }, 'todos/1.a is of type function'],
+    ['a cycle', cycle, 'todos/1 is circular, or deeper than 500 levels'],
+    ['an instance inside', { price: new Money() }, 'todos/1.price is a Money, and only plain JSON can be stored'],
+    ['bytes', { blob: new Uint8Array(2) }, 'todos/1.blob is a Uint8Array, and only plain JSON can be stored'],
+    [
+      'undefined in an array',
+      { list: [undefined] },
+      'todos/1.list[0] is of type undefined, and only plain JSON can be stored',
+    ],
+    ['__proto__', JSON.parse('{"__proto__":{"admin":true}}'), 'todos/1 has a field named __proto__'],
+    ['__proto__ inside', { a: JSON.parse('{"__proto__":1}') }, 'todos/1.a has a field named __proto__'],
   ])('%s', async (_, row, message) => {
     const { rows, commits } = await openTodos();
     const quiet = commits.length;
@@ -309,7 +313,7 @@ describe('update and delete', () => {
   test('with what JSON cannot hold', async () => {
     const { rows } = await openTodos();
     await rows.save({ text: 'Milk' }, '1');
-    await expect(rows.update('1', { at: new Date() })).rejects.toThrow('todos/1.at holds a Date');
+    await expect(rows.update('1', { at: new Date() })).rejects.toThrow('todos/1.at is a Date');
     await expect(rows.update('1', new Map() as unknown as object)).rejects.toThrow('stores plain objects, not Map');
     expect(await rows.get('1')).toEqual({ id: '1', text: 'Milk' });
   });
@@ -343,7 +347,7 @@ describe('a schema', () => {
     const { sync } = await open({ strict: { schema: z.strictObject({ id: z.uuid() }) }, dated: { schema: WithId } });
     await sync.collection('strict').save({});
     await expect(sync.collection('strict').save({}, 'x')).rejects.toThrow('"strict" x breaks the schema: id: ');
-    await expect(sync.collection('dated').save({ at: '2026-01-01' })).rejects.toThrow(/at holds a Date/);
+    await expect(sync.collection('dated').save({ at: '2026-01-01' })).rejects.toThrow(/at is a Date/);
   });
 
   test('that is asynchronous cannot be used', async () => {

@@ -1,0 +1,22 @@
+import type { SyncLayerConfig } from './config.js';
+import { withDefaults } from './problems.js';
+
+const defaults = {
+  syncInterval: 60_000,
+  enableAutoSync: true,
+  maxRetries: 3,
+  websocketReconnectDelay: 1000,
+  maxReconnectDelay: 30_000,
+  maxWebsocketReconnectAttempts: Number.POSITIVE_INFINITY,
+  connectTimeout: 10_000,
+  auditInterval: 300_000,
+  pageSize: 500,
+  bufferLimit: 10_000,
+  disconnectInBackground: false,
+};
+
+/** The settings that are never left out inside. `SyncLayerConfig` says what they mean; all times are in ms. */
+export type Settings = { readonly [Key in keyof typeof defaults]: NonNullable<SyncLayerConfig[Key]> };
+
+export const settingsOf = (config: SyncLayerConfig): Settings =>
+  withDefaults<object, object>(defaults, config) as Settings;
