@@ -76,7 +76,9 @@ export async function createEngine(options: EngineOptions) {
   function onFailure(error: SyncLayerError, collection?: string): void {
     if (closed || error.code === 'CLOSED') return;
     const { state } = connection;
-    if (disposition(error.code) === 'reauth') {
+    // What a lost link took with it failed with the token that is known to be refused; the next one may be good.
+    const known = state.status === 'connecting' || ('reason' in state && disposition(state.reason.code) === 'reauth');
+    if (disposition(error.code) === 'reauth' && !known) {
       tokens.refuse();
       stopSessions();
       connection.fail(error);

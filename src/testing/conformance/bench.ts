@@ -52,7 +52,8 @@ export interface Bare {
   ): Promise<{ rows: Map<string, Change>; pages: PullPage[]; cursor: Cursor }>;
 }
 
-const withoutExtras = ({ id, text, done, count }: Row): Row => ({ id, text, done, count });
+/** Without the id, which is the key, and without fields of the backend's own. */
+const withoutExtras = ({ text, done, count }: Row): Row => ({ text, done, count });
 
 /** The same row twice in a row, or an older one after a newer: what an app must never be told. */
 function unwanted(told: readonly Told[]): string | undefined {
