@@ -28,11 +28,10 @@ export interface Postgres {
 const USER = 'postgres';
 const PASSWORD = 'postgres';
 
-/** Nothing here outlives a test, so nothing needs to reach a disk. */
+/** Nothing here outlives a test, so nothing needs to reach a disk. Commits stay synchronous: decoding waits for their flush. */
 const FLAGS = {
   wal_level: 'logical',
   fsync: 'off',
-  synchronous_commit: 'off',
   full_page_writes: 'off',
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',

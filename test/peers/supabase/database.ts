@@ -27,6 +27,7 @@ create table realtime.messages (
   topic text not null,
   extension text not null,
   payload jsonb,
+  binary_payload bytea,
   event text,
   private boolean default false,
   updated_at timestamp not null default now(),
@@ -42,12 +43,22 @@ create function realtime.topic() returns text language sql stable as
 
 -- A failure is a warning, never the transaction's.
 create function realtime.send(payload jsonb, event text, topic text, private boolean default true) returns void
-language plpgsql security definer as $$
+language plpgsql as $$
 declare
   message_id uuid := gen_random_uuid();
 begin
+  if jsonb_typeof(payload) <> 'object' then raise exception 'the payload is no object'; end if;
   insert into realtime.messages (id, payload, event, topic, private, extension)
   values (message_id, jsonb_build_object('id', message_id) || payload, event, topic, private, 'broadcast');
+exception when others then
+  raise warning 'The message was not sent: %', sqlerrm;
+end $$;
+
+create function realtime.send_binary(payload bytea, event text, topic text, private boolean default true) returns void
+language plpgsql as $$
+begin
+  insert into realtime.messages (binary_payload, event, topic, private, extension)
+  values (payload, event, topic, private, 'broadcast');
 exception when others then
   raise warning 'The message was not sent: %', sqlerrm;
 end $$;
@@ -90,7 +101,7 @@ begin
   return result;
 end $$;
 
-create publication supabase_realtime;
+create publication supabase_realtime with (publish_generated_columns = stored);
 create publication supabase_realtime_messages for table realtime.messages with (publish = 'insert');
 `;
 

@@ -4,6 +4,7 @@ import { startPostgres } from '../postgres/start-postgres.js';
 import { openDatabase, type SqlRow } from './database.js';
 import { createPostgrest } from './postgrest/postgrest.js';
 import { type Delays, FAST_DELAYS } from './realtime/delays.js';
+import { createBroadcastApi } from './realtime/http.js';
 import type { RateLimit } from './realtime/rate.js';
 import { createRealtime } from './realtime/realtime.js';
 import { type Claims, createTokens } from './tokens.js';
@@ -99,10 +100,12 @@ export async function startSupabasePeer(options: SupabasePeerOptions = {}): Prom
     rateLimit: options.rateLimit,
   });
   const postgrest = createPostgrest({ database, tokens, maxRows: options.maxRows ?? 1000 });
+  const broadcast = createBroadcastApi(realtime, tokens);
   const server = createServer((request, response) => {
     allowOrigin(request, response);
     if (request.method === 'OPTIONS') answerOptions(response);
     else if (request.url?.startsWith('/rest/v1') === true) void postgrest(request, response);
+    else if (request.url?.startsWith('/realtime/v1/api/broadcast') === true) void broadcast(request, response);
     else response.writeHead(404).end('{"message":"no Route matched with those values"}');
   });
   server.on('upgrade', (request, socket, head) => void realtime.upgrade(request, socket, head));

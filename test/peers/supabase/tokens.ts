@@ -3,8 +3,8 @@ import { decodeProtectedHeader, errors, jwtVerify, SignJWT } from 'jose';
 
 /** What a token says. `role` is the database role that its bearer acts as. */
 export interface Claims {
-  readonly role?: string;
-  readonly exp?: number;
+  readonly role?: string | undefined;
+  readonly exp?: number | undefined;
   readonly sub?: string;
   readonly [claim: string]: unknown;
 }
@@ -44,7 +44,11 @@ export function createTokens(secret: string): Tokens {
   const key = createHmac('sha256', 'synclayer').update(secret).digest();
   return {
     sign: (claims) =>
-      new SignJWT({ exp: FAR, ...claims }).setProtectedHeader({ alg: 'HS256', typ: 'JWT' }).setIssuedAt().sign(key),
+      // A claim that is undefined is left out.
+      new SignJWT(JSON.parse(JSON.stringify({ exp: FAR, ...claims })))
+        .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+        .setIssuedAt()
+        .sign(key),
     verify: async (token, skew = 0) => {
       try {
         const { payload } = await jwtVerify<Claims>(token, key, { algorithms: ['HS256'], clockTolerance: skew });

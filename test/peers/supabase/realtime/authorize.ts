@@ -3,8 +3,12 @@ import type { Claims, Tokens, Verified } from '../tokens.js';
 
 export type Authorized =
   | { readonly ok: true; readonly claims: Claims }
-  /** `reason` is how a join's refusal shows it; `message` is the bare one, for an upgrade or a `system` message. */
+  /** `reason` is how a join's refusal shows it; `message` is the bare one, for an upgrade. */
   | { readonly ok: false; readonly reason: string; readonly message: string };
+
+/** How a `system` message says that a new token was refused. */
+export const refreshMessage = (message: string): string =>
+  message === REFUSALS.signature?.[1] ? ':signature_error' : message;
 
 const REFUSALS: { readonly [problem: string]: readonly [kind: string, message: string] } = {
   malformed: ['MalformedJWT', 'The token provided is not a valid JWT'],

@@ -1,7 +1,7 @@
 import type { WebSocket } from 'ws';
 import type { Database } from '../database.js';
 import type { Claims, Tokens } from '../tokens.js';
-import { authorize, expiredMessage, topicRights } from './authorize.js';
+import { authorize, expiredMessage, refreshMessage, topicRights } from './authorize.js';
 import { type Channel, readBroadcast, readJoin, readToken } from './channel.js';
 import type { Delays } from './delays.js';
 import {
@@ -87,7 +87,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     if (channel.closed.signal.aborted) return;
     const result = await subscribeAll(database, channel.config.bindings, channel.claims);
     if (channel.closed.signal.aborted) return;
-    channel.subscriptions = result.ok ? result.subscriptions : [];
+    if (result.ok) channel.subscriptions = result.subscriptions;
     const message = result.ok ? 'Subscribed to PostgreSQL' : result.message;
     system(channel, result.ok ? 'ok' : 'error', 'postgres_changes', message);
   };
@@ -169,7 +169,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     if (token === undefined || token.startsWith('sb_')) return;
     const authorized = await authorize(tokens, token);
     if (!authorized.ok) {
-      system(channel, 'error', 'system', authorized.message);
+      system(channel, 'error', 'system', refreshMessage(authorized.message));
       return closeChannel(channel);
     }
     if (JSON.stringify(authorized.claims) === JSON.stringify(channel.claims)) return;
@@ -210,7 +210,10 @@ export function createConnection(options: ConnectionOptions): Connection {
     changes: (channel, data, ids) =>
       send(null, null, channel.topic, 'postgres_changes', `{"data":${data},"ids":${JSON.stringify(ids)}}`),
     broadcast: (broadcast) => write(encodeBroadcast(broadcast, version)),
-    resubscribe: subscribeQuietly,
+    resubscribe: (channel) => {
+      channel.subscriptions = [];
+      return subscribeQuietly(channel);
+    },
     close: (code) => (code === 'crash' ? socket.terminate() : socket.close(code)),
   };
 

@@ -86,10 +86,11 @@ export function createRealtime({ database, tokens, delays, rateLimit }: Realtime
 
   const onMessages = async (events: readonly RowEvent[]): Promise<void> => {
     for (const event of events) {
-      if (event.type !== 'INSERT') continue;
-      const row = event.row;
-      const [topic, name, payload] = [row.get('topic'), row.get('event'), row.get('payload')];
-      if (row.get('extension') !== 'broadcast' || typeof name !== 'string' || typeof payload !== 'string') continue;
+      if (event.type !== 'INSERT' || event.row.get('extension') !== 'broadcast') continue;
+      const { row } = event;
+      const [topic, name, json, hex] = ['topic', 'event', 'payload', 'binary_payload'].map((column) => row.get(column));
+      const payload = json ?? (typeof hex === 'string' ? Buffer.from(hex.slice(2), 'hex') : undefined);
+      if (typeof name !== 'string' || payload === undefined) continue;
       const meta = JSON.stringify({ id: row.get('id') });
       broadcast({ topic: `realtime:${topic}`, event: name, payload, meta }, row.get('private') === 't');
     }
