@@ -96,10 +96,10 @@ export function transportScenarios<B extends ConformanceBackend>(options: Confor
  * @example
  * import { describe, test } from 'node:test'; // or 'vitest'
  * describeTransport({ describe, test }, {
- *   name: 'memory',
- *   capabilities: memoryTransport().capabilities,
- *   backend: async () => memoryConformanceBackend(),
- *   create: (backend) => backend.transport(),
+ *   name: 'mine',
+ *   capabilities: { push: true, deletes: 'tombstones', cursor: 'sequence', reconnect: 'core', filters: false },
+ *   backend: startMyBackend, // a ConformanceBackend: write, delete, read, cut, hang, restart, close
+ *   create: ({ url }) => myTransport({ url }),
  * });
  */
 export function describeTransport<B extends ConformanceBackend>(

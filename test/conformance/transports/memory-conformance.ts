@@ -15,26 +15,50 @@ const silent = (): SyncLayerError =>
 /** How long a transport takes to see that nothing comes any more, ms. */
 const HEARTBEAT = 30;
 
-export type MemoryConformance = ConformanceBackend & { transport(): RealtimeTransport };
+export type MemoryConformance = ConformanceBackend & {
+  transport(): RealtimeTransport;
+  /** Whether clients may read. Until then events are withheld and reads refused, over a line that is up. */
+  permit(on: boolean): void;
+};
+
+/** For `describeTransport`. */
+export const memoryPermissions = {
+  revoke: async (backend: MemoryConformance) => backend.permit(false),
+  grant: async (backend: MemoryConformance) => backend.permit(true),
+};
 
 /** A memory backend as the suite wants it: each of its transports is a client with a line of its own. */
-export function memoryConformance(options: Omit<MemoryTransportOptions, 'backend'> = {}): MemoryConformance {
+export function memoryConformance(
+  options: Omit<MemoryTransportOptions, 'backend'> = {},
+  breaks: (transport: RealtimeTransport, wire: MemoryWire) => RealtimeTransport = (transport) => transport,
+): MemoryConformance {
   const backend = memoryBackend();
   const wires = new Set<MemoryWire>();
   let hung: Promise<void> | undefined;
   let wake = (): void => undefined;
+  let permitted = true;
 
   return {
     transport() {
       const transport = memoryTransport({ ...options, backend });
       const { wire } = transport;
       wires.add(wire);
-      wire.before = async () => {
+      wire.before = async (step) => {
+        if (!permitted && (step === 'pull' || step === 'keys' || step === 'fetch'))
+          throw new SyncLayerError('SUBSCRIBE_REJECTED', 'The memory backend lets you read no more.');
         if (!hung) return;
         await hung;
         throw silent();
       };
-      return transport;
+      wire.decide = ({ data }) =>
+        data?.text === 'refused'
+          ? { type: 'rejected', error: new SyncLayerError('PUSH_REJECTED', 'This text is refused.') }
+          : undefined;
+      return breaks(transport, wire);
+    },
+    permit(on) {
+      permitted = on;
+      for (const wire of wires) wire.deliver = on;
     },
     async write(collection, id, row, { age } = {}) {
       backend.write(collection, id, row, age === undefined ? {} : { time: backend.now() - age });

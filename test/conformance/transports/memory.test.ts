@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { describeTransport, type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
-import { memoryConformance } from './memory-conformance.js';
+import { memoryConformance, memoryPermissions } from './memory-conformance.js';
 
 const kinds: readonly Omit<MemoryTransportOptions, 'backend'>[] = [
   { cursor: 'sequence', deletes: 'tombstones' },
@@ -19,6 +19,8 @@ for (const kind of kinds) {
       capabilities: memoryTransport(kind).capabilities,
       backend: async () => memoryConformance(kind),
       create: (backend) => backend.transport(),
+      permissions: memoryPermissions,
+      refused: { text: 'refused', done: false, count: 0 },
     },
   );
 
@@ -27,8 +29,6 @@ for (const kind of kinds) {
     const noTime = kind.cursor === 'timestamp' ? [] : ['its cursor counts no time'];
     expect(reasons).toEqual([
       ...noTime,
-      'the suite was given no permissions',
-      'the suite was given no row that the backend refuses',
       'the suite was given no tokens',
       'the suite was given no way to let a token expire',
     ]);

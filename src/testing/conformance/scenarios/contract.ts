@@ -106,6 +106,34 @@ export const contract: readonly Scenario[] = [
     },
   },
   {
+    name: 'a read over a line that fails is an error or the whole truth, never less',
+    law: 5,
+    async run({ bare, putMany, names, backend }) {
+      const ids = Array.from({ length: 30 }, (_, index) => `row ${index}`).sort();
+      await putMany(ids);
+      const { transport, pullAll } = await bare();
+      const keys = async (): Promise<string[]> => {
+        const found: string[] = [];
+        for await (const page of transport.keys?.(names.first, { signal: new AbortController().signal }) ?? [])
+          found.push(...page.map(({ recordId }) => recordId));
+        return found.sort();
+      };
+      const pulled = async (): Promise<string[]> => [...(await pullAll(null, 10)).rows.keys()].sort();
+      for (const read of transport.keys ? [pulled, keys] : [pulled])
+        for (const trouble of ['cut', 'hang'] as const) {
+          if (trouble === 'hang') await backend.hang(true);
+          const reading = read().catch(() => ids);
+          if (trouble === 'hang') await backend.hang(false);
+          else await backend.cut();
+          equal(
+            await reading,
+            ids,
+            `What ${read === keys ? 'keys' : 'pull'} gave although the line failed (${trouble}).`,
+          );
+        }
+    },
+  },
+  {
     name: 'a push says what became of each change, in order',
     law: 7,
     leftOut: pushes,
