@@ -14,6 +14,7 @@ export type {
 export { type Faults, type StepDetail, type TransportStep, withFaults } from './faults.js';
 export { type MemoryBackend, type MemoryRecord, memoryBackend } from './memory-backend.js';
 export { type MemoryTransportOptions, type MemoryWire, memoryTransport } from './memory-transport.js';
+export { createPeerProcess, type PeerProcess, type PeerProcessOptions } from './node/peer-process.js';
 export {
   createTcpProxy,
   type TcpConditions,

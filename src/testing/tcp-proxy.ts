@@ -1,5 +1,6 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { SyncLayerError } from '../errors.js';
+import { createFrameScanner } from './ws-frames.js';
 
 /** `up`: from the client to the server. */
 export type TcpDirection = 'up' | 'down';
@@ -41,10 +42,14 @@ export interface TcpProxy {
   /** Ends every connection: with FIN, as a process that exits does, or with RST (`reset`), as a crash or a firewall does. */
   cut(options?: { readonly reset?: boolean }): void;
   /**
-   * Ends one connection after so many more bytes in one direction, in the middle of a message if it falls out so. With
-   * several connections their bytes are counted together. Resolves when it has happened.
+   * Ends one connection after so many more bytes in one direction, in the middle of a message if it falls out so; or after
+   * so many more whole WebSocket frames (`{ frames: 3 }`; pings and the like count, the HTTP upgrade does not). With several
+   * connections they are counted together. Resolves when it has happened. Default direction: `up`.
    */
-  cutAfter(bytes: number, options?: { readonly direction?: TcpDirection; readonly reset?: boolean }): Promise<void>;
+  cutAfter(
+    amount: number | { readonly frames: number },
+    options?: { readonly direction?: TcpDirection; readonly reset?: boolean },
+  ): Promise<void>;
   /** From now on nobody listens: new connections are refused. Those that are open stay. */
   refuse(): Promise<void>;
   /** Listens again, after `refuse`. */
@@ -58,6 +63,7 @@ const MAX_QUEUED = 1_048_576;
 
 interface Budget {
   readonly direction: TcpDirection;
+  readonly unit: 'bytes' | 'frames';
   readonly reset: boolean;
   readonly done: () => void;
   left: number;
@@ -100,20 +106,30 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
   const budgets = new Set<Budget>();
   const pairs = new Set<Pair>();
 
-  /** How many of these bytes may pass, and whether a `cutAfter` strikes then. */
-  function spend(direction: TcpDirection, length: number): { readonly pass: number; readonly strikes?: Budget } {
+  /** How many of these bytes may pass, and whether a `cutAfter` strikes then. `ends`: where in them WebSocket frames end. */
+  function spend(
+    direction: TcpDirection,
+    length: number,
+    ends: readonly number[],
+  ): { readonly pass: number; readonly strikes?: Budget } {
     const mine = [...budgets].filter((budget) => budget.direction === direction);
-    const next = mine.sort((a, b) => a.left - b.left)[0];
-    const pass = Math.min(length, next?.left ?? length);
-    for (const budget of mine) budget.left -= pass;
+    /** At which byte a budget is used up. */
+    const reach = ({ unit, left }: Budget): number =>
+      unit === 'bytes' ? left : (ends[left - 1] ?? Number.POSITIVE_INFINITY);
+    const next = mine.sort((a, b) => reach(a) - reach(b))[0];
+    const pass = Math.min(length, next ? reach(next) : length);
+    const strikes = next && reach(next) === pass ? next : undefined;
+    const frames = ends.filter((end) => end <= pass).length;
+    for (const budget of mine) budget.left -= budget.unit === 'bytes' ? pass : frames;
     bytes[direction] += pass;
-    if (!next || next.left > 0) return { pass };
-    budgets.delete(next);
-    return { pass, strikes: next };
+    if (!strikes) return { pass };
+    budgets.delete(strikes);
+    return { pass, strikes };
   }
 
   function createLane(from: Socket, to: Socket, direction: TcpDirection, end: (reset: boolean) => void): Lane {
-    const queue: { readonly chunk: Buffer; readonly due: number }[] = [];
+    const queue: { readonly chunk: Buffer; readonly due: number; readonly ends: readonly number[] }[] = [];
+    const scan = createFrameScanner();
     let queued = 0;
     let ended = false;
     let freeAt = 0;
@@ -129,10 +145,14 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
           return;
         }
         queue.shift();
-        const { chunk, due } = next;
+        const { chunk, due, ends } = next;
         // A slow line carries many small pieces, not a large one after a long wait.
-        const { pass, strikes } = spend(direction, Math.min(chunk.length, Math.ceil(conditions.bytesPerSecond / 50)));
-        if (pass < chunk.length) queue.unshift({ chunk: chunk.subarray(pass), due });
+        const most = Math.min(chunk.length, Math.ceil(conditions.bytesPerSecond / 50));
+        const { pass, strikes } = spend(direction, most, ends);
+        if (pass < chunk.length) {
+          const later = ends.filter((end) => end > pass).map((end) => end - pass);
+          queue.unshift({ chunk: chunk.subarray(pass), due, ends: later });
+        }
         queued -= pass;
         freeAt = performance.now() + (1000 * pass) / conditions.bytesPerSecond;
         if (!strikes) to.write(chunk.subarray(0, pass));
@@ -153,7 +173,7 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
     }
 
     from.on('data', (chunk: Buffer) => {
-      queue.push({ chunk, due: performance.now() + conditions.delay });
+      queue.push({ chunk, due: performance.now() + conditions.delay, ends: scan(chunk) });
       queued += chunk.length;
       if (queued >= MAX_QUEUED) from.pause();
       flow();
@@ -248,9 +268,11 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
       target = next;
     },
     cut,
-    cutAfter: (left, { direction = 'up', reset = false } = {}) =>
+    cutAfter: (amount, { direction = 'up', reset = false } = {}) =>
       new Promise((done) => {
-        budgets.add({ direction, reset, left: Math.max(1, left), done });
+        const [unit, count] =
+          typeof amount === 'number' ? (['bytes', amount] as const) : (['frames', amount.frames] as const);
+        budgets.add({ direction, unit, reset, left: Math.max(1, count), done });
       }),
     refuse,
     async accept() {

@@ -1,19 +1,12 @@
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { SyncLayerInstance } from '../../src/instance.js';
-import { device, live, mirror, portOf, pushed, until } from '../peers/websocket/harness.js';
-import { type Started, seededRandom, start, temporaryFolder } from '../peers/websocket/processes.js';
+import { device, live, mirror, pushed, until } from '../peers/websocket/harness.js';
+import { seededRandom, startServerProcess, temporaryFolder } from '../peers/websocket/processes.js';
 
 const ROUNDS = 6;
-
-async function startServer(path: string, port: number): Promise<Started & { readonly url: string }> {
-  const server = start('server-process.ts', path, port);
-  const [url] = (await once(server.lines, 'line')) as [string];
-  return { ...server, url };
-}
 
 /** How often each record came as an insert. */
 function countInserts(sync: SyncLayerInstance): Map<string, number> {
@@ -27,8 +20,7 @@ test('a server killed in the middle of writes and started again: nothing is lost
 }, async () => {
   const random = seededRandom('server killed');
   const path = join(await temporaryFolder(), 'server.db');
-  let server = await startServer(path, 0);
-  const port = portOf(server.url);
+  const server = await startServerProcess(path);
   const a = await device({ websocketUrl: server.url });
   const b = await device({ websocketUrl: server.url });
   await Promise.all([live(a), live(b)]);
@@ -55,7 +47,7 @@ test('a server killed in the middle of writes and started again: nothing is lost
     await killing;
     await lost;
     for (let n = 0; n < 20; n++) await saveBoth();
-    server = await startServer(path, port);
+    await server.restart();
     await Promise.all([live(a), live(b)]);
   }
   await Promise.all([pushed(a), pushed(b)]);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { onTestFinished } from 'vitest';
+import { createPeerProcess, type PeerProcess } from '../../../src/testing/index.js';
 
 export interface Started {
   readonly child: ChildProcess;
@@ -25,6 +26,18 @@ export function start(file: string, ...args: readonly (string | number)[]): Star
   };
   onTestFinished(kill);
   return { child, lines: createInterface({ input: child.stdout as NonNullable<typeof child.stdout> }), kill };
+}
+
+/** Our server in a process of its own, over this SQLite file. */
+export async function startServerProcess(path: string): Promise<PeerProcess & { readonly url: string }> {
+  const file = join(import.meta.dirname, 'server-process.ts');
+  const server = await createPeerProcess({
+    command: process.execPath,
+    args: (port) => ['--import', 'tsx', file, path, String(port)],
+    ready: /^ws:.*:(\d+)\/ws$/m,
+  });
+  onTestFinished(() => server.close());
+  return Object.assign(server, { url: `ws://127.0.0.1:${server.port}/ws` });
 }
 
 /** A folder that is removed when the test ends. */

@@ -144,6 +144,37 @@ test('cutAfter lets exactly so many bytes through, in the middle of a chunk', as
   expect(proxy.bytes.up).toBe(7);
 });
 
+test('cutAfter counts whole WebSocket frames, however they come in chunks', async () => {
+  const { proxy, near, far, atFar } = await pair();
+  const upgrade = 'GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n';
+  const frame = (text: string) =>
+    Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+  near.write(upgrade);
+  near.write(frame('one'));
+  await atFar.until(upgrade.length + 9);
+  const struck = proxy.cutAfter({ frames: 2 });
+  // The next one is there in part only, and the third in the same chunk as the second.
+  near.write(frame('two').subarray(0, 4));
+  await atFar.until(upgrade.length + 13);
+  const end = once(far, 'end');
+  near.write(Buffer.concat([frame('two').subarray(4), frame('three'), frame('four')]));
+  await struck;
+  await end;
+  expect(String(atFar.bytes).endsWith('three')).toBe(true);
+  expect(atFar.bytes.length).toBe(upgrade.length + 9 + 9 + 11);
+});
+
+test('of frames and bytes the nearer one strikes', async () => {
+  const { proxy, near, far, atFar } = await pair();
+  void proxy.cutAfter({ frames: 1 });
+  const struck = proxy.cutAfter(5);
+  const end = once(far, 'end');
+  near.write('GET /health HTTP/1.1\r\n\r\nno frames here');
+  await struck;
+  await end;
+  expect(String(atFar.bytes)).toBe('GET /');
+});
+
 test('delay: each byte takes its time, and many at once do not take longer', async () => {
   const { proxy, near, atFar } = await pair({ delay: 100 });
   const startedAt = performance.now();
