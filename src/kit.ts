@@ -9,5 +9,6 @@ export { deepEqual } from './json.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';
 export type * from './protocol.js';
 export { checkWrites } from './store/check-writes.js';
+export { createTimers } from './sync/timers.js';
 export { tokenExpiry } from './transport/auth.js';
 export type * from './transport/transport.js';

@@ -1,5 +1,6 @@
 import {
   type ClientMessage,
+  createTimers,
   type ErrorMessage,
   type ServerMessage,
   type SyncLayerError,
@@ -87,26 +88,16 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     // Its message may quote the URL, and with it the token.
     throw problem('CONNECT_FAILED', `${where} cannot be opened here: ${(error as Error).name}.`);
   }
-  const timers = new Map<'ping' | 'pong' | 'token', ReturnType<typeof setTimeout>>();
+  const timers = createTimers<'ping' | 'pong' | 'token'>();
   let open = false;
   let over = false;
 
   return new Promise<Link>((resolve, reject) => {
-    function disarm(name: 'ping' | 'pong' | 'token'): void {
-      clearTimeout(timers.get(name));
-      timers.delete(name);
-    }
-
-    function arm(name: 'ping' | 'pong' | 'token', delay: number, task: () => void): void {
-      disarm(name);
-      timers.set(name, setTimeout(task, Math.min(delay, MAX_TIMER)));
-    }
-
     /** Once, whatever comes first: an error, a close, silence, an abort. */
     function end(error: SyncLayerError | undefined, code?: number): void {
       if (over) return;
       over = true;
-      for (const name of [...timers.keys()]) disarm(name);
+      timers.close();
       signal.removeEventListener('abort', onAbort);
       socket.removeEventListener('open', onOpen);
       socket.removeEventListener('message', onFrame);
@@ -143,7 +134,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       open = true;
       // From here on the link lives by itself; the signal was for the attempt.
       signal.removeEventListener('abort', onAbort);
-      arm('ping', pingInterval, ping);
+      timers.schedule('ping', pingInterval, ping);
       renewInTime();
       resolve({
         get isOpen() {
@@ -165,17 +156,18 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     /** However much comes in: the server drops who says nothing. */
     function ping(): void {
       say({ type: 'ping' });
-      arm('ping', pingInterval, ping);
+      timers.schedule('ping', pingInterval, ping);
       // A half-open socket says nothing: no error, no close. Any frame is a sign of life.
       if (timers.has('pong')) return;
       const message = `${where} is silent: no answer to a ping for ${pongTimeout} ms.`;
-      arm('pong', pongTimeout, () => end(problem('HEARTBEAT_TIMEOUT', message)));
+      timers.schedule('pong', pongTimeout, () => end(problem('HEARTBEAT_TIMEOUT', message)));
     }
 
     /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
     function renewInTime(): void {
       const left = ((token && tokenExpiry(token)) || 0) - Date.now();
-      if (left > 0) arm('token', Math.max(1000, left - Math.min(60_000, left / 5)), () => void renew());
+      const wait = Math.max(1000, left - Math.min(60_000, left / 5));
+      if (left > 0) timers.schedule('token', Math.min(wait, MAX_TIMER), () => void renew());
     }
 
     async function renew(): Promise<void> {
@@ -202,7 +194,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
 
     function onFrame({ data }: MessageEvent): void {
       host.traffic('in', typeof data === 'string' ? byteLength(data) : 0);
-      disarm('pong');
+      timers.cancel('pong');
       const message = parse(data, host);
       if (message?.type === 'error') onError({ ...message, error: withoutToken(String(message.error), token) });
       else if (message && open) options.onMessage(message);

@@ -119,16 +119,11 @@ export function toError({ error, code, metadata }: ErrorMessage, what: string): 
 
 /** The server's answer to one push; undefined: none came, though others did. */
 export function toResult(answer: Answer | undefined): PushResult {
-  if (answer?.type === 'ack' && typeof answer.metadata?.version === 'number') {
-    const { data, timestamp, metadata } = answer;
-    return { type: 'applied', version: metadata.version, ...(isObject(data) && { data }), ...ms(timestamp) };
-  }
-  if (answer?.type === 'conflict' && typeof answer.metadata?.version === 'number') {
-    const { data, timestamp, metadata } = answer;
-    return {
-      type: 'conflict',
-      current: { data: isObject(data) ? data : null, version: metadata.version, ...ms(timestamp) },
-    };
+  if ((answer?.type === 'ack' || answer?.type === 'conflict') && typeof answer.metadata?.version === 'number') {
+    const { type, data, timestamp, metadata } = answer;
+    const state = { version: metadata.version, ...ms(timestamp) };
+    if (type === 'conflict') return { type, current: { data: isObject(data) ? data : null, ...state } };
+    return { type: 'applied', ...state, ...(isObject(data) && { data }) };
   }
   if (answer?.type !== 'error') {
     const what = answer ? 'answered an edit with a malformed frame' : 'did not answer an edit';

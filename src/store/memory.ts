@@ -1,6 +1,6 @@
 import { SyncLayerError } from '../errors.js';
 import { checkWrites } from './check-writes.js';
-import type { LocalStore, StoreEntry, StoreTable } from './store.js';
+import type { LocalStore, StoreTable } from './store.js';
 
 const PAGE_ROWS = 2_000;
 
@@ -15,11 +15,9 @@ const PAGE_ROWS = 2_000;
  * const sync = await createSyncLayer({ store: memoryStore(), collections: ['todos'] });
  */
 export function memoryStore(): LocalStore {
-  const tables: Record<StoreTable, Map<string, Map<string, unknown>>> = {
-    rows: new Map(),
-    outbox: new Map(),
-    meta: new Map(),
-  };
+  const tables = new Map<string, Map<string, unknown>>();
+  /** No table's name has a space. */
+  const nameOf = (table: StoreTable, collection: string): string => `${table} ${collection}`;
   let isOpen = false;
 
   function assertOpen() {
@@ -43,28 +41,24 @@ export function memoryStore(): LocalStore {
     },
     async *read(table, collection) {
       assertOpen();
-      let page: StoreEntry[] = [];
-      for (const [id, value] of tables[table].get(collection) ?? []) {
-        page.push({ id, value });
-        if (page.length < PAGE_ROWS) continue;
-        yield page;
-        page = [];
-      }
-      if (page.length > 0) yield page;
+      const entries = [...(tables.get(nameOf(table, collection)) ?? [])].map(([id, value]) => ({ id, value }));
+      for (let at = 0; at < entries.length; at += PAGE_ROWS) yield entries.slice(at, at + PAGE_ROWS);
     },
     async commit(writes) {
       assertOpen();
       checkWrites(writes);
       for (const { table, key, value } of writes) {
-        const entries = tables[table].get(key[0]) ?? new Map<string, unknown>();
-        tables[table].set(key[0], entries);
-        if (value === undefined) entries.delete(key[1]);
-        else entries.set(key[1], value);
+        const [collection, id] = key;
+        const name = nameOf(table, collection);
+        const entries = tables.get(name) ?? new Map<string, unknown>();
+        tables.set(name, entries);
+        if (value === undefined) entries.delete(id);
+        else entries.set(id, value);
       }
     },
     async clear() {
       assertOpen();
-      for (const collections of Object.values(tables)) collections.clear();
+      tables.clear();
     },
     async close() {
       isOpen = false;

@@ -43,8 +43,7 @@ export function createAnnouncer(events: Emitter, metrics: Metrics, log: Log) {
       metrics.counts[what] += 1;
       const { collection, recordId, opId, failed } = entry;
       const event = { collection, recordId, opId, operation: operationType(entry) };
-      if (what === 'queued') events.emit('operationQueued', event);
-      else if (what === 'synced') events.emit('operationSynced', event);
+      if (what !== 'failed') events.emit(what === 'queued' ? 'operationQueued' : 'operationSynced', event);
       else if (failed) {
         events.emit('operationFailed', { ...event, error: failed });
         log('warn', `An edit was refused: ${failed.message}`, { collection, recordId });

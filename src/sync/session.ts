@@ -85,7 +85,7 @@ export function createSession(options: SessionOptions) {
     const { signal } = abort;
     if (partial.length === 0) return;
     // What cannot be fetched lies behind the cursor: a pull brings it.
-    void complete(partial, signal).catch(() => signal.aborted || onGap('a partial change'));
+    void complete(partial, signal).catch(() => signal.aborted || onGap());
   }
 
   async function complete(ids: readonly string[], signal: AbortSignal): Promise<void> {
@@ -106,7 +106,7 @@ export function createSession(options: SessionOptions) {
     if (buffer.length > options.settings.bufferLimit) {
       // Bounded: what is dropped here lies behind the cursor, so one more pull brings it.
       buffer = [];
-      onGap('too many changes at once');
+      onGap();
     } else if (!running && !flushQueued) {
       // One batch for all that arrives in this turn.
       flushQueued = true;
@@ -117,7 +117,7 @@ export function createSession(options: SessionOptions) {
     }
   }
 
-  function onGap(_reason: string): void {
+  function onGap(): void {
     if (phase === 'live') setPhase('catching-up');
     void catchUp().catch(ignore);
   }
@@ -290,7 +290,7 @@ export function createSession(options: SessionOptions) {
       });
       const onLive = guard(() => {
         resting = 'live';
-        onGap('live');
+        onGap();
       });
       try {
         const sink = { change: guard(onChange), live: onLive, gap: guard(onGap), error: onError };

@@ -30,7 +30,7 @@ test.each<[unknown, string]>([
   [{ url: 'wss://x.example', requestTimeout: 2 ** 31 }, 'up to 2147483647'],
   [{ url: 'wss://x.example', authToken: 7 }, 'a string, or a function'],
   [{ url: 'wss://x.example', WebSocket: {} }, 'a WebSocket class'],
-  [{ url: 'wss://x.example', pinginterval: 5 }, 'did you mean "pingInterval"?'],
+  [{ url: 'wss://x.example', pinginterval: 5 }, 'pinginterval is not an option; known are url, baseUrl, '],
 ])('%j is refused with what to write instead', (options, words) => {
   const said = message(options);
   expect(said).toContain(words);
