@@ -1,4 +1,5 @@
 import { SyncLayerError } from '../../../errors.js';
+import { ConflictResolvers } from '../../../sync/resolvers.js';
 import type { OutgoingChange } from '../../../transport/transport.js';
 import { check, equal } from '../check.js';
 import { gate, pushes, type Scenario, seesDeletes } from '../scenario.js';
@@ -119,6 +120,41 @@ const all: readonly Scenario[] = [
       await client.live();
       equal((await backend.read(names.first)).get('a')?.text, 'second', 'The row in the backend.');
       await same(client);
+    },
+  },
+  {
+    name: 'a change by somebody else while an edit is on its way is not taken for its echo',
+    law: 6,
+    async run({ client: openClient, put, same, backend, names, wait }) {
+      await put('a');
+      const client = await openClient();
+      const hold = gate();
+      client.faults.before = (step) => (step === 'push' ? hold.opened : undefined);
+      await client.first.update('a', { done: true });
+      await wait('the push', () => client.faults.calls.push > 0);
+      await put('a', { text: 'theirs' });
+      await wait('the event', () => client.faults.seen.length > 0);
+      hold.open();
+      await client.live();
+      await same(client);
+      const row = (await backend.read(names.first)).get('a');
+      equal([row?.text, row?.done], ['theirs', true], 'Both changes in the backend.');
+    },
+  },
+  {
+    name: 'a summed counter counts an edit once, although its answer was lost',
+    law: 7,
+    async run({ client: openClient, put, same, backend, names }) {
+      const { count } = await put('a');
+      const client = await openClient({
+        config: { conflictStrategy: 'custom', customConflictResolver: ConflictResolvers.sumNumbers(['count']) },
+      });
+      let losses = 2;
+      client.faults.after = (step) => (step === 'push' && losses-- > 0 ? lost() : undefined);
+      await client.first.update('a', { count: count + 10 });
+      await client.live();
+      await same(client);
+      equal((await backend.read(names.first)).get('a')?.count, count + 10, 'The counter in the backend.');
     },
   },
   {

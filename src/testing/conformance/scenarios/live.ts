@@ -40,6 +40,24 @@ export const live: readonly Scenario[] = [
     },
   },
   {
+    name: 'rows written while a page is on its way arrive, those behind the last page too',
+    law: 1,
+    async run({ open, put, same }) {
+      const writes: Promise<unknown>[] = [];
+      const client = await open({}, (faults) => {
+        faults.after = async (step) => {
+          if (step !== 'pull' || writes.length >= 4) return;
+          const write = put(`behind page ${writes.length}`);
+          writes.push(write);
+          await write;
+        };
+      });
+      await client.live();
+      await Promise.all(writes);
+      await same(client);
+    },
+  },
+  {
     name: 'an event that was lost silently is found by the next pull, although a later one came',
     law: 1,
     async run({ client: openClient, put, same, wait }) {
@@ -159,8 +177,8 @@ export const live: readonly Scenario[] = [
   {
     name: 'more events than the buffer holds are pulled again',
     law: 12,
-    async run({ open, put, putMany, same, wait }) {
-      await put('a');
+    async run({ open, putMany, same, wait }) {
+      // With no row yet, the page that is held is the last one.
       const hold = gate();
       const client = await open({ config: { bufferLimit: 5 } }, (faults) => {
         faults.after = (step) => (step === 'pull' ? hold.opened : undefined);

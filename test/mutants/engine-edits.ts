@@ -1,0 +1,152 @@
+import type { MemoryTransportOptions } from '../../src/testing/index.js';
+
+/** One line of the engine, made wrong. */
+export interface EngineMutant {
+  readonly name: string;
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly line: string;
+  readonly becomes: string;
+  /** The backend that shows it; default: a sequence with tombstones. */
+  readonly kind?: Omit<MemoryTransportOptions, 'backend'>;
+}
+
+const HARD = { cursor: 'sequence', deletes: 'none' } as const;
+
+export const engineMutants: readonly EngineMutant[] = [
+  {
+    name: 'no pull once it is live',
+    file: 'src/sync/session.ts',
+    line: "resting = 'live';\n        onGap();",
+    becomes: "rest('live');",
+  },
+  {
+    name: 'the buffer is dropped at the end of a catch-up',
+    file: 'src/sync/session.ts',
+    line: 'running = undefined;\n        flushBuffer();\n        setPhase(resting);',
+    becomes: 'running = undefined;\n        buffer = [];\n        setPhase(resting);',
+  },
+  {
+    name: 'a gap is ignored',
+    file: 'src/sync/session.ts',
+    line: 'gap: guard(onGap), error: onError',
+    becomes: 'gap: () => undefined, error: onError',
+  },
+  {
+    name: 'a buffer that is full is cut off, without a pull',
+    file: 'src/sync/session.ts',
+    line: 'buffer = [];\n      onGap();',
+    becomes: 'buffer = [];',
+  },
+  {
+    name: 'one page is taken for all',
+    file: 'src/sync/session.ts',
+    line: 'const ended = page.changes.length === 0;',
+    becomes: 'const ended = page.changes.length < request.limit;',
+  },
+  {
+    name: 'versions are ignored',
+    file: 'src/sync/replica.ts',
+    line: 'return order < 0 || (order === 0 && !known.inferred && !reread);',
+    becomes: 'return order === 0 && !reread;',
+  },
+  {
+    name: 'the same version is taken again',
+    file: 'src/sync/replica.ts',
+    line: 'if (row === null ? before === undefined : before !== undefined && deepEqual(before, row)) return undefined;',
+    becomes: '',
+  },
+  {
+    name: 'a partial change replaces the row',
+    file: 'src/sync/replica.ts',
+    line: "if (change.type !== 'update' || !change.partial) return accept(",
+    becomes: "if (change.type === 'insert' || change.type === 'update') return accept(",
+  },
+  {
+    name: 'keys are never compared',
+    file: 'src/sync/session.ts',
+    line: 'if (!transport.keys) return;',
+    becomes: 'return;',
+    kind: HARD,
+  },
+  {
+    name: 'a comparison finds deletes only, not changes',
+    file: 'src/sync/session.ts',
+    line: 'if (outdated.length === 0) return;',
+    becomes: 'return;',
+    kind: { cursor: 'timestamp', deletes: 'none' },
+  },
+  {
+    name: 'whatever comes during a push is taken for its echo',
+    file: 'src/sync/replica.ts',
+    line: 'if (edits && echo) {',
+    becomes: 'if (edits && head?.sent) {',
+  },
+  {
+    name: 'an edit is dropped once it is sent, not once it is answered',
+    file: 'src/sync/pusher.ts',
+    line: 'const results = await abortable(transport.push(changes, { signal }), signal);',
+    becomes:
+      "for (const [collection, { replica }] of collections) for (const entry of batch) if (entry.collection === collection) replica.settle(entry.recordId, entry.opId, { type: 'applied', version: Number.MAX_SAFE_INTEGER });\n    const results = await abortable(transport.push(changes, { signal }), signal);",
+  },
+  {
+    name: 'each retry has another opId',
+    file: 'src/sync/pusher.ts',
+    line: 'opId: entry.opId,',
+    becomes: 'opId: `${entry.opId} ${Math.random()}`,',
+  },
+  {
+    name: 'a refused edit is thrown away',
+    file: 'src/sync/replica.ts',
+    line: 'failed.set(aside.opId, aside);',
+    becomes: '',
+  },
+  {
+    name: 'a conflict is merged without the base',
+    file: 'src/sync/merge.ts',
+    line: 'const from: Row = base ?? {};',
+    becomes: 'const from: Row = {};',
+  },
+  {
+    name: 'the resolver is never asked',
+    file: 'src/sync/merge.ts',
+    line: 'return { row: resolve(conflict), conflict };',
+    becomes: 'return { row: local, conflict };',
+  },
+  {
+    name: 'the backend’s version is not part of a push',
+    file: 'src/sync/edits.ts',
+    line: 'const baseVersion = current && !edits ? server.version : null;',
+    becomes: 'const baseVersion = null;',
+  },
+  {
+    name: 'no second attempt to connect',
+    file: 'src/transport/connection.ts',
+    line: "if (what === 'fatal') return { status: 'failed', reason };",
+    becomes: "return { status: 'failed', reason };",
+  },
+  {
+    name: 'the audit never comes',
+    file: 'src/sync/rounds.ts',
+    line: "if (!timers.has('audit')) scheduleAudit();",
+    becomes: '',
+  },
+  {
+    name: 'timers outlive the close',
+    file: 'src/sync/rounds.ts',
+    line: 'work.abort();\n      timers.close();',
+    becomes: 'work.abort();',
+  },
+  {
+    name: 'a collection that is closed still listens',
+    file: 'src/sync/session.ts',
+    line: 'over = true;\n          end();',
+    becomes: '',
+  },
+  {
+    name: 'a row that is no row ends the whole batch',
+    file: 'src/sync/replica.ts',
+    line: "invalid(toSyncLayerError(error, 'VALIDATION_FAILED', message));\n      return undefined;",
+    becomes: 'throw error;',
+  },
+];
