@@ -93,7 +93,7 @@ export const engineMutants: readonly EngineMutant[] = [
     name: 'each retry has another opId',
     file: 'src/sync/pusher.ts',
     line: 'opId: entry.opId,',
-    becomes: 'opId: `${entry.opId} ${Math.random()}`,',
+    becomes: 'opId: entry.opId + Math.random(),',
   },
   {
     name: 'a refused edit is thrown away',
