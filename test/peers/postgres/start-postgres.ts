@@ -13,6 +13,8 @@ export interface Postgres {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+  /** Where its files are. */
+  readonly folder: string;
   /** The process that is Postgres; all its others are this one's children. */
   readonly pid: number;
   /** `postgres://...` of one database, for `pg`. Default `postgres`. */
@@ -69,7 +71,7 @@ export async function startPostgres(): Promise<Postgres> {
   // As root it runs as another user, who has to get into the folder.
   chmodSync(folder, 0o755);
   const dataDir = join(folder, 'data');
-  const guard = spawn(process.execPath, [fileURLToPath(new URL('guard.mjs', import.meta.url)), dataDir, folder], {
+  const guard = spawn(process.execPath, [fileURLToPath(new URL('guard.ts', import.meta.url)), dataDir, folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
@@ -120,7 +122,7 @@ export async function startPostgres(): Promise<Postgres> {
     await stop();
     rmSync(folder, { recursive: true, force: true });
     if (guard.exitCode !== null) return;
-    const gone = once(guard, 'exit');
+    const gone = once(guard, 'close');
     guard.ref();
     guard.stdin?.end();
     await gone;
@@ -139,6 +141,7 @@ export async function startPostgres(): Promise<Postgres> {
     port,
     user: USER,
     password: PASSWORD,
+    folder,
     get pid() {
       return pid();
     },

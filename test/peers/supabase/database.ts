@@ -1,14 +1,23 @@
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { Postgres } from '../postgres/start-postgres.js';
 
+/** Roles belong to the whole of Postgres: the first project makes them. */
+const ROLES = `
+do $$ begin
+  -- Two projects may start at once.
+  perform pg_advisory_xact_lock(1);
+  if to_regrole('authenticator') is null then
+    create role anon nologin noinherit;
+    create role authenticated nologin noinherit;
+    create role service_role nologin noinherit bypassrls;
+    create role authenticator login noinherit password 'authenticator';
+    grant anon, authenticated, service_role to authenticator;
+  end if;
+end $$`;
+
 /** What a Supabase project's database has before its first table. */
 const BOOTSTRAP = `
-create role anon nologin noinherit;
-create role authenticated nologin noinherit;
-create role service_role nologin noinherit bypassrls;
-create role authenticator login noinherit password 'authenticator';
-grant anon, authenticated, service_role to authenticator;
-
 grant usage on schema public to anon, authenticated, service_role;
 alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
 alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
@@ -108,6 +117,8 @@ create publication supabase_realtime_messages for table realtime.messages with (
 export type SqlRow = Record<string, unknown>;
 
 export interface Database {
+  /** For `pg`: its owner. */
+  readonly url: string;
   /** A connection of the database's owner, for one statement. Values come as Postgres prints them, json parsed. */
   query(text: string, params?: readonly unknown[]): Promise<SqlRow[]>;
   /**
@@ -128,16 +139,32 @@ const types: pg.CustomTypesConfig = {
     verbatim.has(oid) && format !== 'binary' ? text : pg.types.getTypeParser(oid, format),
 };
 
-/** Opens the database, and makes a Supabase project of it where it is empty. */
-export async function openDatabase(postgres: Postgres): Promise<Database> {
-  const settings = { connectionString: postgres.connectionString(), types };
+/** Runs statements that a transaction cannot hold. */
+async function administer(postgres: Postgres, statements: readonly string[]): Promise<void> {
+  const client = new pg.Client(postgres.connectionString());
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Makes a database of its own, a Supabase project of that, and runs `schema`. */
+export async function createProject(postgres: Postgres, schema = ''): Promise<Database> {
+  const name = `project_${randomBytes(6).toString('hex')}`;
+  await administer(postgres, [ROLES, `create database ${name}`]);
+  const url = postgres.connectionString(name);
+  const settings = { connectionString: url, types };
   const owner = new pg.Pool({ ...settings, max: 10 });
   const { host, port } = postgres;
-  const login = { user: 'authenticator', password: 'authenticator', database: 'postgres', host, port, types };
+  const login = { user: 'authenticator', password: 'authenticator', database: name, host, port, types };
   const authenticator = new pg.Pool({ ...login, max: 10 });
   // An idle connection that Postgres ended: the pool forgets it and opens another.
   for (const pool of [owner, authenticator]) pool.on('error', () => {});
   const database: Database = {
+    url,
     query: async (text, params = []) => (await owner.query<SqlRow>(text, [...params])).rows ?? [],
     with: async (who, use) => {
       const client = await (who === 'owner' ? owner : authenticator).connect();
@@ -163,8 +190,15 @@ export async function openDatabase(postgres: Postgres): Promise<Database> {
     },
     close: async () => {
       await Promise.all([owner.end(), authenticator.end()]);
+      // Where Postgres is away, its data goes with it.
+      await administer(postgres, [`drop database ${name} with (force)`]).catch(() => {});
     },
   };
-  await database.query(BOOTSTRAP);
+  try {
+    await database.query(`${BOOTSTRAP}\n${schema}`);
+  } catch (cause) {
+    await database.close();
+    throw cause;
+  }
   return database;
 }

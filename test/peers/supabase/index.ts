@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { startPostgres } from '../postgres/start-postgres.js';
-import { openDatabase, type SqlRow } from './database.js';
+import { type Postgres, startPostgres } from '../postgres/start-postgres.js';
+import { createProject, type SqlRow } from './database.js';
 import { createPostgrest } from './postgrest/postgrest.js';
 import { type Delays, FAST_DELAYS } from './realtime/delays.js';
 import { createBroadcastApi } from './realtime/http.js';
@@ -13,6 +13,8 @@ export { type Delays, FAST_DELAYS, REAL_DELAYS } from './realtime/delays.js';
 export type { RateLimit } from './realtime/rate.js';
 
 export interface SupabasePeerOptions {
+  /** A running Postgres, which it shares and leaves running. Default: one of its own. */
+  readonly postgres?: Postgres;
   /** SQL to run before it serves: tables, policies, `alter publication supabase_realtime add table ...`. */
   readonly schema?: string;
   /** How long Realtime takes over things, in ms. Default `FAST_DELAYS`; `REAL_DELAYS` is as a real server. */
@@ -75,7 +77,8 @@ function allowOrigin(request: IncomingMessage, response: ServerResponse): void {
 }
 
 /**
- * Starts a Supabase project on 127.0.0.1. One takes about a second, so share it between the tests of a file.
+ * Starts a Supabase project on 127.0.0.1. Postgres takes most of the second that it needs: share a peer between the tests
+ * of a file, or give several peers one `postgres`.
  *
  * @throws an Error with Postgres's last words, where Postgres cannot start.
  *
@@ -90,8 +93,22 @@ function allowOrigin(request: IncomingMessage, response: ServerResponse): void {
  * await peer.close();
  */
 export async function startSupabasePeer(options: SupabasePeerOptions = {}): Promise<SupabasePeer> {
-  const postgres = await startPostgres();
-  const database = await openDatabase(postgres);
+  const postgres = options.postgres ?? (await startPostgres());
+  const release = options.postgres === undefined ? postgres.close : () => Promise.resolve();
+  try {
+    return await serve(postgres, options, release);
+  } catch (cause) {
+    await release();
+    throw cause;
+  }
+}
+
+async function serve(
+  postgres: Postgres,
+  options: SupabasePeerOptions,
+  release: () => Promise<void>,
+): Promise<SupabasePeer> {
+  const database = await createProject(postgres, options.schema);
   const tokens = createTokens(SECRET);
   const realtime = createRealtime({
     database,
@@ -109,7 +126,6 @@ export async function startSupabasePeer(options: SupabasePeerOptions = {}): Prom
     else response.writeHead(404).end('{"message":"no Route matched with those values"}');
   });
   server.on('upgrade', (request, socket, head) => void realtime.upgrade(request, socket, head));
-  if (options.schema !== undefined) await database.query(options.schema);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -121,7 +137,7 @@ export async function startSupabasePeer(options: SupabasePeerOptions = {}): Prom
     url: `http://127.0.0.1:${address.port}`,
     anonKey: anonKey ?? '',
     serviceKey: serviceKey ?? '',
-    databaseUrl: postgres.connectionString(),
+    databaseUrl: database.url,
     get sockets() {
       return realtime.connections;
     },
@@ -144,7 +160,7 @@ export async function startSupabasePeer(options: SupabasePeerOptions = {}): Prom
       server.closeAllConnections();
       await once(server, 'close');
       await database.close();
-      await postgres.close();
+      await release();
     },
   };
 }

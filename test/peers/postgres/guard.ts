@@ -5,10 +5,10 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
-const [, , dataDir, folder] = process.argv;
+const [, , dataDir = '', folder = ''] = process.argv;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 
-function postmaster() {
+function postmaster(): number | undefined {
   try {
     return Number.parseInt(readFileSync(`${dataDir}/postmaster.pid`, 'utf8'), 10);
   } catch {
@@ -16,7 +16,7 @@ function postmaster() {
   }
 }
 
-function signal(pid, name) {
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, name);
   } catch {
@@ -24,8 +24,7 @@ function signal(pid, name) {
   }
 }
 
-process.stdin.resume();
-process.stdin.on('close', async () => {
+async function clean(): Promise<void> {
   const pid = postmaster();
   if (pid !== undefined) {
     // SIGQUIT is Postgres's immediate shutdown: it ends its own children too.
@@ -34,4 +33,7 @@ process.stdin.on('close', async () => {
     signal(pid, 'SIGKILL');
   }
   rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-});
+}
+
+process.stdin.resume();
+process.stdin.on('close', () => void clean());
