@@ -62,13 +62,6 @@ export interface CollectionOptions {
   readonly closed: AbortSignal;
 }
 
-/** An id that every backend and every URL can carry: `..` would be taken for a path, half a character for a mistake. */
-function checkId(collection: string, id: unknown): string {
-  if (typeof id === 'string' && id.length <= 1000 && !/^\.{0,2}$|\p{Surrogate}/u.test(id)) return id;
-  const message = `"${collection}" got an id that is not a string of 1 to 1000 characters (or is "." or ".."). Pass one, or none: save() makes one.`;
-  throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection } });
-}
-
 /** What an app calls, over one replica. */
 export function createCollection<Out extends object, In extends object>({
   name,
@@ -92,6 +85,19 @@ export function createCollection<Out extends object, In extends object>({
     if (closed.aborted) throw new SyncLayerError('CLOSED', `"${name}" is closed; create a new SyncLayer to go on.`);
   };
 
+  const refused = (what: string, recordId?: string): SyncLayerError =>
+    new SyncLayerError('VALIDATION_FAILED', `"${name}"${what}`, {
+      details: { collection: name, ...(recordId !== undefined && { recordId }) },
+    });
+
+  /** An id that every backend and every URL can carry: `..` would be taken for a path, half a character for a mistake. */
+  function checkId(id: unknown): string {
+    if (typeof id === 'string' && id.length <= 1000 && !/^\.{0,2}$|\p{Surrogate}/u.test(id)) return id;
+    throw refused(
+      ' got an id that is not a string of 1 to 1000 characters (or is "." or ".."). Pass one, or none: save() makes one.',
+    );
+  }
+
   /** The row as it will be stored: the app's own object can change afterwards, ours cannot. */
   function prepare(data: object, id: string): Row {
     const row = cloneJson({ ...data, id }, `${name}/${id}`);
@@ -103,21 +109,20 @@ export function createCollection<Out extends object, In extends object>({
     // Spread, a Date or a Map would be an empty row.
     if (isPlainObject(data)) return;
     const what = data === null ? 'null' : typeof data === 'object' ? data?.constructor.name : typeof data;
-    throw new SyncLayerError('VALIDATION_FAILED', `"${name}" stores plain objects, not ${what || 'class instances'}.`);
+    throw refused(` stores plain objects, not ${what || 'class instances'}.`);
   }
 
   function checkSameId(data: Row, id: string | undefined): void {
     if (id === undefined || data.id === undefined || data.id === id) return;
-    const message = `"${name}" got two ids for one row, ${JSON.stringify(id)} and data.id. An id never changes: save a new row and delete the old one.`;
-    throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection: name, recordId: id } });
+    throw refused(
+      ` got two ids for one row, ${JSON.stringify(id)} and data.id. An id never changes: save a new row and delete the old one.`,
+      id,
+    );
   }
 
   function checkArray(items: unknown, method: string): void {
     if (Array.isArray(items)) return;
-    throw new SyncLayerError(
-      'VALIDATION_FAILED',
-      `"${name}".${method} takes an array; for one row there is ${method.slice(0, -3)}().`,
-    );
+    throw refused(`.${method} takes an array; for one row there is ${method.slice(0, -3)}().`);
   }
 
   async function saveAll(items: readonly (readonly [data: unknown, id?: string | undefined])[]): Promise<string[]> {
@@ -125,7 +130,7 @@ export function createCollection<Out extends object, In extends object>({
     const rows = items.map(([data, id]) => {
       checkRow(data);
       checkSameId(data, id);
-      return prepare(data, checkId(name, id ?? data.id ?? newId()));
+      return prepare(data, checkId(id ?? data.id ?? newId()));
     });
     replica.edit(rows.map((row) => [row.id as string, row]));
     await commit();
@@ -135,7 +140,7 @@ export function createCollection<Out extends object, In extends object>({
   async function deleteAll(ids: readonly string[]): Promise<void> {
     checkOpen();
     checkArray(ids, 'deleteAll');
-    replica.edit(ids.map((id) => [checkId(name, id), null]));
+    replica.edit(ids.map((id) => [checkId(id), null]));
     await commit();
   }
 
@@ -144,7 +149,7 @@ export function createCollection<Out extends object, In extends object>({
   async function get(...ids: readonly string[]): Promise<unknown> {
     // An id that happens to be undefined must not read everything.
     if (ids.length === 0) return query.get();
-    const row = replica.rows.get(checkId(name, ids[0]));
+    const row = replica.rows.get(checkId(ids[0]));
     return row && handOut(row);
   }
 
@@ -162,11 +167,9 @@ export function createCollection<Out extends object, In extends object>({
       checkOpen();
       checkRow(changes);
       checkSameId(changes, id);
-      const current = replica.rows.get(checkId(name, id));
-      if (!current) {
-        const message = `"${name}" has no record ${JSON.stringify(id)} to update. Use save(data, id) to create it.`;
-        throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection: name, recordId: id } });
-      }
+      const current = replica.rows.get(checkId(id));
+      if (!current)
+        throw refused(` has no record ${JSON.stringify(id)} to update. Use save(data, id) to create it.`, id);
       replica.edit([[id, prepare({ ...current, ...changes }, id)]]);
       await commit();
     },

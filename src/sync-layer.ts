@@ -108,10 +108,9 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   function inspect(): Inspection {
     const entries = [...engine.collections].map(([name, { replica, session }]) => {
       const { rows, cursor } = replica;
-      const failed = replica.failedEntries().length;
       return [
         name,
-        { rows: rows.size, pending: replica.pendingCount(), failed, phase: session.phase, cursor },
+        { rows: rows.size, pending: replica.pending.size, failed: replica.failed.size, phase: session.phase, cursor },
       ] as const;
     });
     return {

@@ -289,7 +289,8 @@ export async function createEngine(options: EngineOptions) {
       },
     });
     collections.set(name, core);
-    for (const entry of core.replica.entries()) order = Math.max(order, entry.order);
+    for (const { entries } of core.replica.pending.values())
+      for (const entry of entries) order = Math.max(order, entry.order);
   }
 
   return {

@@ -1,6 +1,7 @@
 import type { Row } from '../change.js';
 import { handOut } from '../json.js';
 import type { CollectionCore } from './collection-core.js';
+import type { Replica } from './replica.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
 /** An edit that the backend has not taken. */
@@ -59,17 +60,15 @@ export function createOutbox(collections: ReadonlyMap<string, CollectionCore>, c
     return found;
   }
 
+  const list = (entriesOf: (replica: Replica) => readonly OutboxEntry[]): Operation[] =>
+    replicas
+      .flatMap(entriesOf)
+      .sort((a, b) => a.order - b.order)
+      .map(toOperation);
+
   return {
-    pending: () =>
-      replicas
-        .flatMap((replica) => replica.entries())
-        .sort((a, b) => a.order - b.order)
-        .map(toOperation),
-    failed: () =>
-      replicas
-        .flatMap((replica) => replica.failedEntries())
-        .sort((a, b) => a.order - b.order)
-        .map(toOperation),
+    pending: () => list(({ pending }) => [...pending.values()].flatMap(({ entries }) => entries)),
+    failed: () => list(({ failed }) => [...failed.values()]),
     retry: (opId) => take(opId, true),
     discard: (opId) => take(opId, false),
   };

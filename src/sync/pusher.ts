@@ -62,7 +62,8 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
   /** Every record's head edit, oldest first: a second edit of a record waits for the answer to its first. */
   const heads = (): OutboxEntry[] =>
     [...collections.values()]
-      .flatMap(({ replica, mayPush }) => (mayPush() ? replica.heads() : []))
+      .flatMap(({ replica, mayPush }) => (mayPush() ? [...replica.pending.values()] : []))
+      .map(({ entries }) => entries[0])
       .sort((a, b) => a.order - b.order);
 
   async function pushBatch(batch: readonly OutboxEntry[], run: Run): Promise<void> {
@@ -120,7 +121,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
         while (queue.length > 0) {
           // Edits may have been merged, settled or replaced since the queue was made.
           const batch = queue.splice(0, BATCH).flatMap(({ collection, recordId, opId }) => {
-            const head = collections.get(collection)?.replica.head(recordId);
+            const head = collections.get(collection)?.replica.pending.get(recordId)?.entries[0];
             return head?.opId === opId ? [head] : [];
           });
           if (batch.length > 0) await pushBatch(batch, run);

@@ -10,6 +10,7 @@ import { matchesFilter, projectRow } from './filter.js';
 import { type Loaded, UNKNOWN } from './load.js';
 import { type Conflict, threeWay, withField } from './merge.js';
 import { type OutboxEntry, type Pending, type ServerState, type StoredRow, settledState } from './replica-state.js';
+import { createServerRows } from './server-rows.js';
 
 /** What the replica tells: once per batch, after memory has changed. */
 export interface ReplicaHooks extends BatchHooks {
@@ -36,12 +37,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   const { collection, filter, hooks } = options;
   /** What the app sees: the server's rows with the local edits on top. */
   const rows = new Map<string, Row>();
-  /** Versions of the server's live rows. */
-  const versions = new Map<string, Version>();
-  /** Versions of rows that are gone. */
-  const tombstones = new Map<string, { readonly version: Version; readonly inferred?: true }>();
-  /** When the server changed its live rows, where the filter has a limit: the oldest are let go of. */
-  const times = new Map<string, number>();
+  const server = createServerRows(rows, filter.limit);
   const pending = new Map<string, Pending>();
   const failed = new Map<string, OutboxEntry>();
   /** Ids that changed while somebody compares key lists: they say nothing about those. */
@@ -58,14 +54,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   const told = (delta: Delta | undefined): void => void (delta && tell(() => hooks.remote(delta)));
   const invalid = (error: SyncLayerError): void => tell(() => hooks.invalid(error));
 
-  function serverState(id: string): ServerState {
-    const edits = pending.get(id);
-    if (edits) return edits.server;
-    const tombstone = tombstones.get(id);
-    if (tombstone) return { row: null, ...tombstone };
-    const version = versions.get(id) ?? null;
-    return { row: version === null ? null : (rows.get(id) ?? null), version };
-  }
+  const serverState = (id: string): ServerState => pending.get(id)?.server ?? server.get(id);
 
   /** Makes `row` what the app sees of this record. Returns the step, or undefined if nothing visible changed. */
   function show(id: string, row: Row | null): Delta | undefined {
@@ -78,29 +67,17 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     return delta;
   }
 
-  function index(id: string, { row, version, inferred, timestamp }: ServerState): void {
-    versions.delete(id);
-    tombstones.delete(id);
-    times.delete(id);
-    if (version === null) return;
-    if (!row) tombstones.set(id, inferred ? { version, inferred } : { version });
-    else {
-      versions.set(id, version);
-      if (filter.limit !== undefined && timestamp !== undefined) times.set(id, timestamp);
-    }
-  }
-
   /** Notes what the backend holds. Does not touch what the app sees. */
   function noteServer(id: string, state: ServerState): void {
     for (const tracker of trackers) tracker.add(id);
-    index(id, state);
+    server.set(id, state);
     const stored: StoredRow = state.row ? state : { ...state, at: Date.now() };
     batch.write({ table: 'rows', key: [collection, id], value: stored });
   }
 
-  function setPending(id: string, server: ServerState, entries: readonly OutboxEntry[]): void {
+  function setPending(id: string, from: ServerState, entries: readonly OutboxEntry[]): void {
     const [head, ...rest] = entries;
-    if (head) pending.set(id, { server, entries: [head, ...rest] });
+    if (head) pending.set(id, { server: from, entries: [head, ...rest] });
     else pending.delete(id);
   }
 
@@ -210,20 +187,20 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     const current = rows.get(id) ?? null;
     if (deepEqual(current, next)) return;
     const edits = pending.get(id);
-    const server = serverState(id);
+    const known = serverState(id);
     const open = openEdit(edits);
     const earlier = (edits?.entries ?? []).filter((entry) => entry !== open);
-    const entry = makeEdit(id, edits, server, current, next, options);
+    const entry = makeEdit(id, edits, known, current, next, options);
     if (entry) {
       saveEntry(entry);
-      setPending(id, server, [...earlier, entry]);
+      setPending(id, known, [...earlier, entry]);
       tell(() => hooks.operation('queued', entry));
       show(id, next);
     } else {
       if (open) dropEntry(open);
-      setPending(id, server, earlier);
+      setPending(id, known, earlier);
       if (earlier.length > 0) show(id, next);
-      else release(id, server);
+      else release(id, known);
     }
   }
 
@@ -271,24 +248,19 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     }
   }
 
-  function onRefused(id: string, { server, entries: [head, next] }: Pending, { code, message }: SyncLayerError): void {
+  function onRefused(id: string, edits: Pending, { code, message }: SyncLayerError): void {
+    const [head, next] = edits.entries;
     const aside = { ...head, failed: { code, message } };
     failed.set(aside.opId, aside);
     saveEntry(aside);
-    if (next) rebaseEdits(id, [withoutHead(head, next)], server);
-    else release(id, server);
+    if (next) rebaseEdits(id, [withoutHead(head, next)], edits.server);
+    else release(id, edits.server);
     tell(() => hooks.operation('failed', aside));
   }
 
   /** `SyncFilter.limit`: lets go of the oldest rows that nobody is editing. */
   function trim(): void {
-    const excess = filter.limit === undefined ? 0 : versions.size - filter.limit;
-    if (excess <= 0) return;
-    const age = (id: string): number => times.get(id) ?? Number.POSITIVE_INFINITY;
-    const oldest = [...versions]
-      .filter(([id]) => !pending.has(id))
-      .sort(([a, one], [b, other]) => age(a) - age(b) || compareVersions(one, other));
-    for (const [id, version] of oldest.slice(0, excess)) {
+    for (const [id, version] of server.surplus((id) => !pending.has(id))) {
       // Its version stays known, or the next look at all rows would bring it back.
       noteServer(id, { row: null, version });
       show(id, null);
@@ -296,14 +268,14 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   }
 
   for (const [id, state] of loaded.server) {
-    index(id, state);
+    server.set(id, state);
     if (state.row) rows.set(id, state.row);
   }
   for (const entry of loaded.entries) {
     const { recordId: id, local } = entry;
     const edits = pending.get(id);
-    const server = edits?.server ?? loaded.server.get(id) ?? { row: null, version: null };
-    setPending(id, server, [...(edits?.entries ?? []), entry]);
+    const known = edits?.server ?? loaded.server.get(id) ?? { row: null, version: null };
+    setPending(id, known, [...(edits?.entries ?? []), entry]);
     if (local) rows.set(id, local);
     else rows.delete(id);
   }
@@ -314,14 +286,11 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     get cursor(): Cursor | null {
       return cursor;
     },
-    /** Edits waiting or on their way, oldest first. */
-    entries: (): OutboxEntry[] => [...pending.values()].flatMap(({ entries }) => entries),
-    /** The first edit of each record: the one that may be pushed. */
-    heads: (): OutboxEntry[] => [...pending.values()].map(({ entries }) => entries[0]),
-    head: (id: string): OutboxEntry | undefined => pending.get(id)?.entries[0],
-    failedEntries: (): OutboxEntry[] => [...failed.values()],
-    pendingCount: (): number => pending.size,
-    hasServerRows: (): boolean => versions.size > 0,
+    /** Records with edits that wait or are on their way. Of each the first may be pushed. */
+    pending: pending as ReadonlyMap<string, Pending>,
+    /** Refused edits, by their opId. */
+    failed: failed as ReadonlyMap<string, OutboxEntry>,
+    hasServerRows: (): boolean => server.versions.size > 0,
 
     /**
      * Applies remote changes as one batch, with the cursor if it moves. Returns ids of partial ones to fetch: until that is
@@ -361,7 +330,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     /** Deletes rows that a *complete* list of the backend's keys lacks, but for those that changed meanwhile. */
     removeMissing(exists: { has(id: string): boolean }, touched: ReadonlySet<string>): void {
       batch.run(() => {
-        for (const [id, version] of [...versions]) {
+        for (const [id, version] of [...server.versions]) {
           if (exists.has(id) || touched.has(id)) continue;
           const edits = pending.get(id);
           // The row never was in this backend, so nobody deleted it there: the edit goes out as an insert.
@@ -441,7 +410,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     /** Forgets everything in memory; the store is cleared by the caller. */
     reset(): void {
       const deltas = [...rows].map(([id, before]): Delta => ({ id, before, after: undefined }));
-      for (const map of [rows, versions, tombstones, times, pending, failed]) map.clear();
+      for (const held of [rows, server, pending, failed]) held.clear();
       cursor = null;
       reread = false;
       if (deltas.length > 0) hooks.changed(deltas);

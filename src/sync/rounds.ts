@@ -41,7 +41,7 @@ export function createRounds(options: RoundsOptions) {
 
   const sessions = () => [...collections.values()].map(({ session }) => session);
   const pendingCount = (): number =>
-    [...collections.values()].reduce((sum, { replica }) => sum + replica.pendingCount(), 0);
+    [...collections.values()].reduce((sum, { replica }) => sum + replica.pending.size, 0);
 
   async function push(): Promise<void> {
     if (!mayWork() || pendingCount() === 0) return;
