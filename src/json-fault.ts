@@ -19,18 +19,28 @@ export function jsonFault(value: unknown, depth = 0): string | undefined {
     return undefined;
   if (!isObject(value)) return typeof value === 'number' ? ` is ${value}` : ` is of type ${typeof value}`;
   if (depth === MAX_DEPTH) return TOO_DEEP;
-  const isArray = Array.isArray(value);
-  if (!isArray && !isPlainObject(value)) return ` is a ${(value as object).constructor.name || 'class instance'}`;
-  for (const key of isArray ? value.keys() : Object.keys(value)) {
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      const fault = jsonFault(value[index], depth + 1);
+      if (fault) return inside(`[${index}]`, fault);
+    }
+    return undefined;
+  }
+  if (!isPlainObject(value)) return ` is a ${(value as object).constructor.name || 'class instance'}`;
+  // Rows come by the thousand: this loop makes no list of keys, and asks whose a field is only once it is at fault.
+  for (const key in value) {
     // As an own key it comes from JSON.parse. Whoever copies it with an assignment sets a prototype.
     if (key === '__proto__') return ' has a field named __proto__';
     const inner = value[key];
     // A field that is undefined is one that is absent, as in JSON.stringify.
-    const fault = inner === undefined && !isArray ? undefined : jsonFault(inner, depth + 1);
-    if (fault) return fault === TOO_DEEP ? fault : (isArray ? `[${key}]` : `.${key}`) + fault;
+    const fault = inner === undefined ? undefined : jsonFault(inner, depth + 1);
+    if (fault && Object.hasOwn(value, key)) return inside(`.${key}`, fault);
   }
   return undefined;
 }
+
+/** The way to what is too deep would say nothing, at length. */
+const inside = (path: string, fault: string): string => (fault === TOO_DEEP ? fault : path + fault);
 
 /** The error for what `jsonFault` found. */
 export const notJson = (what: string, options?: ErrorOptions): SyncLayerError =>
