@@ -42,6 +42,11 @@ export interface UpdateChange extends ChangeBase {
 /** A row that is gone, or that this client may no longer see. */
 export interface DeleteChange extends ChangeBase {
   readonly type: 'delete';
+  /**
+   * Nobody said which version was deleted; `version` is only what that cannot be newer than (when it was committed). Where
+   * such a row is created again, any version from the deleted one on is taken.
+   */
+  readonly inferred?: true;
 }
 
 /**

@@ -145,6 +145,13 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { details: { collection, recordId: id } });
     }
     if (isStale(id, version)) return undefined;
+    if (change.type === 'delete' && change.inferred) {
+      const known = serverState(id);
+      // The version that is known stays: one made of a time could hide a row that is created again meanwhile.
+      return known.row || pending.has(id)
+        ? { row: null, version: known.version, timestamp, inferred: true }
+        : undefined;
+    }
     if (change.type === 'delete') return { row: null, version, timestamp };
     if (change.type !== 'update' || !change.partial) return accept(id, change.data, version, timestamp);
     const known = serverState(id);

@@ -110,6 +110,30 @@ describe('law 5: deletes are found', () => {
     expect(await rowsOf(client)).toEqual(backendRows(client));
   });
 
+  test('a delete that names only its time deletes what is known, and hides nothing that is created again', async () => {
+    const client = await openLive({ deletes: 'none' });
+    const { inject } = client.wire;
+    const names = async (): Promise<string[]> => {
+      await settle();
+      return Object.keys(await rowsOf(client));
+    };
+    inject(change('insert', 'a', 10, { data: { n: 10 } }));
+    inject(change('delete', 'a', 9, { inferred: true }));
+    expect(await names()).toEqual(['a']);
+    inject(change('delete', 'a', 100, { inferred: true }));
+    expect(await names()).toEqual([]);
+    // Its transaction began before that of the delete, and ended after it.
+    inject(change('insert', 'a', 50, { data: { n: 50 } }));
+    expect(await names()).toEqual(['a']);
+    // The delete of a row that was created again since, late: the insert follows it.
+    inject(change('delete', 'a', 100, { inferred: true }));
+    inject(change('insert', 'a', 50, { data: { n: 50 } }));
+    expect(await names()).toEqual(['a']);
+    inject(change('delete', 'never seen', 100, { inferred: true }));
+    inject(change('insert', 'never seen', 60, { data: { n: 60 } }));
+    expect(await names()).toEqual(['a', 'never seen']);
+  });
+
   describe('a delete is never concluded', () => {
     const rows = { a: { n: 1 }, b: { n: 1 }, c: { n: 1 }, d: { n: 1 } };
 
