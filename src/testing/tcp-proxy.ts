@@ -197,7 +197,8 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
       up.stop();
       down.stop();
       for (const socket of sockets) {
-        if (reset) socket.resetAndDestroy();
+        // One that is being ended cannot be reset: libuv refuses (EINVAL), and the socket would stay for ever.
+        if (reset && !socket.writableEnded) socket.resetAndDestroy();
         else socket.destroy();
       }
     };
