@@ -10,4 +10,5 @@ export const entries: Readonly<Record<string, string>> = {
   sqlite: 'src/store/sqlite.ts',
   testing: 'src/testing/index.ts',
   websocket: 'adapters/websocket/index.ts',
+  supabase: 'adapters/supabase/index.ts',
 };

@@ -9,6 +9,8 @@ import { build, type Metafile } from 'esbuild';
 interface Measure {
   /** Entry points, with what of them is used; everything, where nothing is named. */
   readonly imports: Readonly<Record<string, string>>;
+  /** Weighed without what these bring: what an adapter adds. */
+  readonly beyond?: Readonly<Record<string, string>>;
   /** In bytes. Above it the run fails. */
   readonly limit?: number;
 }
@@ -19,7 +21,15 @@ const measures: readonly Measure[] = [
   { imports: { synclayer: '', 'synclayer/websocket': '' }, limit: 30_000 },
   { imports: { synclayer: '' } },
   { imports: { 'synclayer/websocket': '' } },
+  {
+    imports: { synclayer: '{ createSyncLayer }', 'synclayer/supabase': '{ supabaseTransport }' },
+    beyond: { synclayer: '{ createSyncLayer }' },
+    limit: 7900,
+  },
 ];
+
+/** What an app has chosen with its backend. */
+const sdks = ['@supabase/supabase-js'];
 
 type Outputs = Metafile['outputs'];
 
@@ -31,7 +41,7 @@ function reached(outputs: Outputs, file: string, seen: Set<string> = new Set()):
   return seen;
 }
 
-async function weigh({ imports }: Measure) {
+async function weigh(imports: Measure['imports']) {
   const { outputFiles, metafile } = await build({
     stdin: {
       contents: Object.entries(imports)
@@ -53,6 +63,7 @@ async function weigh({ imports }: Measure) {
     write: false,
     legalComments: 'none',
     logLevel: 'error',
+    external: sdks,
   });
   const gzipped = new Map(
     outputFiles.map((file) => [basename(file.path), gzipSync(file.contents, { level: 9 }).length]),
@@ -76,12 +87,14 @@ const row = (name: string, size: string, limit = '', verdict = ''): void =>
 let failed = false;
 row('min+gzip, dependencies included', 'size', 'limit');
 for (const measure of measures) {
-  const { size, lazy } = await weigh(measure);
+  const { size: all, lazy } = await weigh(measure.imports);
+  const size = all - (measure.beyond ? (await weigh(measure.beyond)).size : 0);
   const over = measure.limit !== undefined && size > measure.limit;
   failed ||= over;
   const verdict = measure.limit === undefined ? '' : over ? `over by ${kB(size - measure.limit)}` : 'ok';
   const names = Object.entries(measure.imports).map(([name, used]) => used || name);
-  row(names.join(' + '), kB(size), measure.limit === undefined ? '' : kB(measure.limit), verdict);
+  const without = measure.beyond ? `, without ${Object.keys(measure.beyond).join(' + ')}` : '';
+  row(names.join(' + ') + without, kB(size), measure.limit === undefined ? '' : kB(measure.limit), verdict);
   if (names.length > 1) for (const chunk of lazy) row(`  loaded when used: ${chunk.name}`, kB(chunk.size));
 }
 if (failed) process.exit(1);

@@ -7,6 +7,7 @@ export type TransportFactory<Options = never> = (options: Options) => RealtimeTr
 /** The transports that come with SyncLayer. Each is loaded only when a configuration names it, with its SDK. */
 const builtIn: Record<string, () => Promise<TransportFactory>> = {
   websocket: async () => (await import('../../adapters/websocket/index.js')).websocketTransport,
+  supabase: async () => (await import('../../adapters/supabase/index.js')).supabaseTransport,
 };
 
 const registered = new Map<string, TransportFactory>();

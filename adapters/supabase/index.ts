@@ -1,0 +1,128 @@
+import type { SupabaseClient } from '@supabase/supabase-js';
+import {
+  type ChangeSink,
+  type RealtimeTransport,
+  type SubscribeRequest,
+  type SyncLayerError,
+  type TransportHost,
+  toSyncLayerError,
+  type Unsubscribe,
+} from '../../src/transport-kit.js';
+import { openChannel } from './channel.js';
+import { appLink, ownLink } from './link.js';
+import { readOptions, type SupabaseTransportOptions } from './options.js';
+import { problem } from './problem.js';
+import { createRest, schemaOf } from './rest.js';
+import { createTables } from './table.js';
+
+export type { LossyType, SupabaseClientLike, SupabaseCollection, SupabaseTransportOptions } from './options.js';
+
+const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
+
+/**
+ * A Supabase project: live changes by Realtime, reads and writes by PostgREST, both through `@supabase/supabase-js`. Each
+ * table needs a unique key that the client makes, and an `updated_at` that a trigger sets; the adapter's README has the SQL.
+ *
+ * @throws SyncLayerError CONFIG_INVALID.
+ * @example
+ * const transport = supabaseTransport({ url: 'https://abc.supabase.co', key, collections: { todos: { deletedAt: 'deleted_at' } } });
+ * const sync = await createSyncLayer({ transport, collections: ['todos'], authToken: async () => (await session()).token });
+ */
+export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTransport {
+  const options = readOptions(input);
+  const given = options.client as SupabaseClient | undefined;
+  const tables = createTables(options);
+  const lifetime = new AbortController();
+  let attached = unattached;
+  const host = (): TransportHost => attached;
+  const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
+  const link = given ? appLink(given) : ownLink(options, host);
+  const rest = createRest(link, options, host);
+  /** What ends each subscription. */
+  const ends = new Map<string, () => Promise<void>>();
+  /** Channels that are being left: a broadcast topic is free only afterwards. */
+  const leaving = new Set<Promise<void>>();
+
+  function leave(collection: string): void {
+    const left = ends.get(collection)?.();
+    ends.delete(collection);
+    if (!left) return;
+    leaving.add(left);
+    void left.finally(() => leaving.delete(left));
+  }
+
+  /** The topic is the trigger's, so it may be the app's as well: then supabase-js would give us the app's own channel. */
+  const isTaken = (client: SupabaseClient, topic: string): boolean =>
+    client.getChannels().some((channel) => channel.topic === `realtime:${topic}`);
+
+  function subscribe({ collection }: SubscribeRequest, sink: ChangeSink): Unsubscribe {
+    const table = tables.get(collection);
+    let over = false;
+    const fail = (error: SyncLayerError): void => {
+      if (!over) sink.error(error);
+    };
+    void Promise.all(leaving).then(() => {
+      if (over) return;
+      const client = link.current;
+      if (!client?.realtime.isConnected()) return fail(problem('CONNECTION_LOST', 'Realtime is not connected.'));
+      if (options.mode === 'broadcast' && isTaken(client, table.topic)) {
+        const what = `The app has a channel for the topic "${table.topic}" already`;
+        return fail(problem('SUBSCRIBE_REJECTED', `${what}; give supabaseTransport a client of its own.`));
+      }
+      ends.set(
+        collection,
+        openChannel(client, schemaOf(client, table), table, options, sink, (error) => host().report(error)),
+      );
+    });
+    return () => {
+      over = true;
+      leave(collection);
+    };
+  }
+
+  async function leaveAll(): Promise<void> {
+    for (const collection of [...ends.keys()]) leave(collection);
+    await Promise.all(leaving);
+    await link.disconnect();
+  }
+
+  return {
+    name: 'supabase',
+    source: new URL(options.url ?? (given as unknown as { supabaseUrl: string }).supabaseUrl).host,
+    get capabilities() {
+      return {
+        push: true,
+        deletes: tables.allSoft() ? 'tombstones' : 'none',
+        cursor: 'timestamp',
+        reconnect: 'core',
+        filters: false,
+      } as const;
+    },
+    attach(to) {
+      attached = to;
+    },
+
+    async connect({ signal }) {
+      if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
+      await link.connect(during(signal));
+    },
+    subscribe,
+
+    pull: (request) => rest.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
+    async push(changes, { signal }) {
+      // In a chunk of its own: an app reads first.
+      const { pushChanges } = await import('./push.js').catch((error: unknown) => {
+        throw toSyncLayerError(error, 'CONNECTION_LOST', 'The pushing part of the transport could not be loaded.');
+      });
+      return pushChanges(rest, tables, changes, during(signal));
+    },
+    fetch: (collection, ids, { signal }) => rest.fetch(tables.get(collection), ids, during(signal)),
+    keys: (collection, { signal }) => rest.keys(tables.get(collection), during(signal)),
+
+    disconnect: leaveAll,
+    async close() {
+      lifetime.abort();
+      await leaveAll();
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import type { SupabaseClient } from '@supabase/supabase-js';
+import { type SyncLayerError, type TransportHost, tokenExpiry, toSyncLayerError } from '../../src/transport-kit.js';
+import type { ParsedOptions } from './options.js';
+import { problem } from './problem.js';
+
+/** The client, and its socket. */
+export interface Link {
+  /** For a request: with a token that was just asked for. */
+  client(): Promise<SupabaseClient>;
+  /** Once it was connected. */
+  readonly current: SupabaseClient | undefined;
+  connect(signal: AbortSignal): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+/** What is used of the phoenix socket below supabase-js; it is not in its types. */
+interface PhoenixSocket {
+  onOpen(callback: () => void): string;
+  onError(callback: () => void): string;
+  onClose(callback: () => void): string;
+  off(refs: readonly string[]): void;
+  disconnect(callback: () => void): void;
+  clearHeartbeats(): void;
+  readonly reconnectTimer: { reset(): void };
+}
+
+const socketOf = ({ realtime }: SupabaseClient): PhoenixSocket =>
+  (realtime as unknown as { socketAdapter: { getSocket(): PhoenixSocket } }).socketAdapter.getSocket();
+
+/** Longest setTimeout: what is longer fires at once. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** Waits until the socket is open. supabase-js connects as if there were no failures, and goes on trying by itself. */
+function opened(client: SupabaseClient, signal: AbortSignal): Promise<void> {
+  if (client.realtime.isConnected()) return Promise.resolve();
+  const socket = socketOf(client);
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void =>
+      end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'supabase' }));
+    const onFailure = (): void =>
+      end(problem('CONNECT_FAILED', 'Realtime could not be reached. Is the server up, and are url and key right?'));
+    const refs = [socket.onOpen(() => end()), socket.onError(onFailure), socket.onClose(onFailure)];
+    function end(error?: SyncLayerError): void {
+      socket.off(refs);
+      signal.removeEventListener('abort', onAbort);
+      if (error) reject(error);
+      else resolve();
+    }
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    else client.realtime.connect();
+  });
+}
+
+/** A client of the app's: its session and its socket are its own business. */
+export function appLink(client: SupabaseClient): Link {
+  return {
+    client: async () => client,
+    current: client,
+    async connect(signal) {
+      // Without this the first join goes out before the session is there, as anon.
+      await client.realtime.setAuth();
+      await opened(client, signal);
+    },
+    disconnect: async () => undefined,
+  };
+}
+
+/** A client of our own, made when it is first needed. */
+export function ownLink(options: ParsedOptions, host: () => TransportHost): Link {
+  const { url = '', key = '', fetch, WebSocket, heartbeatInterval } = options;
+  let current: SupabaseClient | undefined;
+  let token: string | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  async function make(): Promise<SupabaseClient> {
+    const { createClient } = await import('@supabase/supabase-js').catch((cause: unknown) => {
+      const fix = 'Install it: npm install @supabase/supabase-js';
+      throw problem('PEER_MISSING', `@supabase/supabase-js could not be loaded. ${fix}`, { cause });
+    });
+    if (current) return current;
+    const client = createClient(url, key, {
+      accessToken: async () => token ?? null,
+      ...(fetch && { global: { fetch } }),
+      realtime: {
+        heartbeatIntervalMs: heartbeatInterval,
+        // Core connects again. supabase-js' own attempt, once begun, would outlive a close.
+        reconnectAfterMs: () => MAX_TIMER,
+        ...(WebSocket && { transport: WebSocket }),
+      },
+    });
+    // Never joined. Without any channel supabase-js would drop the socket, after a timer that outlives it.
+    client.channel('synclayer');
+    current = client;
+    return client;
+  }
+
+  async function client(): Promise<SupabaseClient> {
+    const next = await host().authToken(options.authToken);
+    const ready = current ?? (await make());
+    if (next !== token) {
+      token = next;
+      // Tells the channels, too. The callback above is what it asks.
+      await ready.realtime.setAuth();
+    }
+    return ready;
+  }
+
+  /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
+  function renewInTime(): void {
+    clearTimeout(timer);
+    const left = ((token && tokenExpiry(token)) || 0) - Date.now();
+    if (left <= 0) return;
+    const renew = (): void => void client().catch(host().report).then(renewInTime);
+    timer = setTimeout(renew, Math.min(MAX_TIMER, Math.max(1000, left - Math.min(60_000, left / 5))));
+  }
+
+  /** supabase-js' own disconnect leaves a timer of 10 s behind, and a heartbeat under way would connect again. */
+  function hangUp(client: SupabaseClient): Promise<void> {
+    const socket = socketOf(client);
+    return new Promise((resolve) => {
+      socket.disconnect(() => {
+        socket.clearHeartbeats();
+        socket.reconnectTimer.reset();
+        resolve();
+      });
+    });
+  }
+
+  return {
+    client,
+    get current() {
+      return current;
+    },
+    async connect(signal) {
+      const ready = await client();
+      // With the token already there when the first channel joins: supabase-js would join as anon, without a word.
+      await ready.realtime.setAuth();
+      if (!ready.realtime.isConnected()) await hangUp(ready);
+      if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
+      await opened(ready, signal);
+      renewInTime();
+    },
+    async disconnect() {
+      clearTimeout(timer);
+      timer = undefined;
+      if (current) await hangUp(current);
+    },
+  };
+}

@@ -1,0 +1,194 @@
+import { type Change, type Cursor, deepEqual, type Row } from '../../src/transport-kit.js';
+import type { LossyType } from './options.js';
+import type { Table } from './table.js';
+import { commitBound, stampOf, timeOf, versionOf } from './version.js';
+
+type Columns = Readonly<Record<string, unknown>>;
+
+/** A change in the database, by either road; `old` holds the key at least. */
+export interface DatabaseEvent {
+  readonly type: 'INSERT' | 'UPDATE' | 'DELETE';
+  readonly new: Columns;
+  readonly old: Columns;
+  readonly errors: boolean;
+  /** When it was committed, or for a broadcast delete the last `updated_at`. */
+  readonly committed: unknown;
+}
+
+/** What an event says. `gap`: only a read can tell. */
+export type Taken = readonly Change[] | 'gap';
+
+const isObject = (value: unknown): value is Columns =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A key as it came in JSON, where a large number has been rounded to another record's. */
+function keyOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  return Number.isSafeInteger(value) ? String(value) : undefined;
+}
+
+/** supabase-js' payload of `postgres_changes`; undefined if it is malformed. */
+export function fromPostgresChange(payload: unknown): DatabaseEvent | undefined {
+  if (!isObject(payload)) return undefined;
+  const { eventType: type, errors, commit_timestamp: committed } = payload;
+  if (type !== 'INSERT' && type !== 'UPDATE' && type !== 'DELETE') return undefined;
+  const part = (value: unknown): Columns => (isObject(value) ? value : {});
+  return { type, new: part(payload.new), old: part(payload.old), errors: errors !== null, committed };
+}
+
+/** What `realtime.broadcast_changes` sends; undefined for any other message on the topic. */
+export function fromBroadcast(message: unknown, { updatedAt }: Table): DatabaseEvent | undefined {
+  const payload = isObject(message) ? message.payload : undefined;
+  if (!isObject(payload)) return undefined;
+  const { record, old_record: old } = payload;
+  const event = { eventType: payload.operation, new: record, old, errors: null };
+  return fromPostgresChange({ ...event, commit_timestamp: isObject(old) ? old[updatedAt] : undefined });
+}
+
+/** The exact text of a number that came as one; undefined: it cannot be known. */
+function exactText(type: LossyType, value: unknown): string | null | undefined {
+  // NaN comes as null too, and a scale (1.50) is lost.
+  if (type === 'numeric') return undefined;
+  if (value === null) return null;
+  if (type === 'bytea') return typeof value === 'string' ? `\\x${value.replace(/^\\x/, '')}` : undefined;
+  return Number.isSafeInteger(value) ? String(value) : undefined;
+}
+
+/** Takes the events of one subscription. */
+export function createReader(table: Table) {
+  const { collection, primaryKey, updatedAt, deletedAt, exact } = table;
+  /** The stamps of the last rows, to tell apart what one transaction did to the same row. */
+  const recent = new Map<string, { readonly stamp: string; readonly repeat: number }>();
+
+  function versionFor(id: string, stamp: string): string {
+    const last = recent.get(id);
+    const repeat = last?.stamp === stamp ? last.repeat + 1 : 0;
+    recent.delete(id);
+    recent.set(id, { stamp, repeat });
+    const [oldest] = recent.keys();
+    if (recent.size > 1000 && oldest !== undefined) recent.delete(oldest);
+    return versionOf(stamp, repeat);
+  }
+
+  /** Nobody says which version was deleted, only when. */
+  function gone(recordId: string, committed: unknown): Change | undefined {
+    const stamp = stampOf(committed);
+    if (stamp === undefined) return undefined;
+    recent.delete(recordId);
+    return {
+      type: 'delete',
+      collection,
+      recordId,
+      version: commitBound(stamp),
+      timestamp: timeOf(stamp),
+      inferred: true,
+    };
+  }
+
+  /** The columns that an event has in full; `whole`: those are all. */
+  function complete({ type, new: record, errors }: DatabaseEvent): { known: Columns; whole: boolean } {
+    const known: Record<string, unknown> = { ...record };
+    if (type === 'INSERT' && !errors) table.learn(record);
+    // An update lacks the large columns that it left alone, without a word.
+    let whole = !errors && (type === 'INSERT' || table.hasAll(record));
+    for (const { column, type: lossy } of exact) {
+      const text = Object.hasOwn(known, column) ? exactText(lossy, known[column]) : undefined;
+      if (text === undefined) {
+        delete known[column];
+        whole = false;
+      } else known[column] = text;
+    }
+    return { known, whole };
+  }
+
+  return (event: DatabaseEvent): Taken => {
+    const oldId = keyOf(event.old[primaryKey]);
+    if (event.type === 'DELETE') {
+      const change = oldId !== undefined && gone(oldId, event.committed);
+      return change ? [change] : 'gap';
+    }
+    const recordId = keyOf(event.new[primaryKey]);
+    const stamp = stampOf(event.new[updatedAt]);
+    if (recordId === undefined || stamp === undefined) return 'gap';
+    const before: Change[] = [];
+    if (oldId !== undefined && oldId !== recordId) {
+      // A changed key is one update: the record of the old one is gone.
+      const change = gone(oldId, event.committed);
+      if (!change) return 'gap';
+      before.push(change);
+    }
+    const base = { collection, recordId, version: versionFor(recordId, stamp), timestamp: timeOf(stamp) };
+    if (deletedAt !== undefined && (event.new[deletedAt] ?? null) !== null)
+      return [...before, { type: 'delete', ...base }];
+    const { known, whole } = complete(event);
+    const data = { ...table.toRow(known), id: recordId };
+    if (!whole) return [...before, { type: 'update', ...base, data, partial: true }];
+    return [...before, { type: event.type === 'INSERT' ? 'insert' : 'update', ...base, data }];
+  };
+}
+
+/** A row that was read, as a change; undefined if its key or `updated_at` says nothing. */
+export function fromRow(
+  table: Table,
+  read: Columns,
+  version: (stamp: string) => string = versionOf,
+): Exclude<Change, { type: 'insert' }> | undefined {
+  const { collection, primaryKey, updatedAt, deletedAt } = table;
+  const row = table.resolve(read);
+  const recordId = keyOf(row[primaryKey]);
+  const stamp = stampOf(row[updatedAt]);
+  if (recordId === undefined || stamp === undefined) return undefined;
+  const base = { collection, recordId, version: version(stamp), timestamp: timeOf(stamp) };
+  if (deletedAt !== undefined && (row[deletedAt] ?? null) !== null) return { type: 'delete', ...base };
+  // Reads do not tell insert from update; core does, by what it has.
+  return { type: 'update', ...base, data: { ...table.toRow(row), id: recordId } };
+}
+
+/** Where a catch-up stands: behind the row (`at`, `id`). */
+export interface TimeCursor {
+  /** Verbatim. */
+  readonly at: string;
+  readonly id: string;
+  /** The newest stamp so far: the next catch-up steps back from it, wherever this one was interrupted. */
+  readonly max: string;
+}
+
+/** Undefined: from the beginning. */
+export const cursorOf = (cursor: Cursor | null): TimeCursor | undefined =>
+  isObject(cursor) && typeof cursor.at === 'string' && typeof cursor.id === 'string' && typeof cursor.max === 'string'
+    ? (cursor as unknown as TimeCursor)
+    : undefined;
+
+const later = (a: string, b: string): string => (a > b ? a : b);
+
+/** The cursor behind a page; undefined: the page is empty. A row from the future must not hide those of the present. */
+export function cursorAfter(
+  table: Table,
+  rows: readonly Columns[],
+  from: TimeCursor | undefined,
+  serverTime: number | undefined,
+): TimeCursor | undefined {
+  const last = rows.at(-1);
+  if (!last) return undefined;
+  const now = serverTime === undefined ? undefined : stampOf(new Date(serverTime).toISOString());
+  const stamps = rows.flatMap((row) => {
+    const stamp = stampOf(row[table.updatedAt]);
+    return stamp === undefined || (now !== undefined && stamp > now) ? [] : stamp;
+  });
+  const max = [...stamps, from?.max ?? ''].reduce(later);
+  return { at: String(last[table.updatedAt]), id: String(last.sl_key ?? last[table.primaryKey]), max };
+}
+
+const isScalar = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
+
+function isSame(sent: unknown, stored: unknown): boolean {
+  if (deepEqual(sent, stored)) return true;
+  if (!isScalar(sent) || !isScalar(stored)) return false;
+  // The database writes numbers and times its own way.
+  const stamp = stampOf(sent);
+  return String(sent) === String(stored) || (stamp !== undefined && stamp === stampOf(stored));
+}
+
+/** Whether a row has all that we sent: then the push came through and its answer was lost, or somebody else wrote the same. */
+export const holds = (data: Row, sent: Row): boolean =>
+  Object.entries(sent).every(([field, value]) => isSame(value, data[field]));

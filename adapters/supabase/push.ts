@@ -1,0 +1,240 @@
+import {
+  type Change,
+  isSyncLayerError,
+  type OutgoingChange,
+  type PushResult,
+  type Row,
+  type SyncLayerError,
+} from '../../src/transport-kit.js';
+import { fromRow, holds } from './normalize.js';
+import { problem } from './problem.js';
+import { inUrls, isSendable, unchanged } from './query.js';
+import type { Rest } from './rest.js';
+import type { Table, Tables } from './table.js';
+import { updatedAtOf } from './version.js';
+
+/** Updates under way at a time: what a browser allows for one host. */
+const CONCURRENT = 6;
+
+type Settle = (change: OutgoingChange, result: PushResult) => void;
+type Current = Change | undefined;
+
+/** A row that was read, as an answer to a push; a deleted one has no data. */
+const applied = (row: Change): PushResult => ({
+  type: 'applied',
+  version: row.version,
+  ...(row.type !== 'delete' && { data: row.data }),
+  ...(row.timestamp !== undefined && { timestamp: row.timestamp }),
+});
+
+const conflict = (row: Change): PushResult => ({
+  type: 'conflict',
+  current: {
+    data: row.type === 'delete' ? null : row.data,
+    version: row.version,
+    ...(row.timestamp !== undefined && { timestamp: row.timestamp }),
+  },
+});
+
+const rejected = (message: string): PushResult => ({ type: 'rejected', error: problem('PUSH_REJECTED', message) });
+
+/** What a refused statement means for its one row; anything else is the link's trouble. */
+function refusal(error: unknown): PushResult | undefined {
+  if (!isSyncLayerError(error)) return undefined;
+  if (error.code === 'PUSH_REJECTED') return { type: 'rejected', error };
+  return error.details.sqlState === undefined ? undefined : { type: 'retry', error };
+}
+
+/** The fields that a change writes. A field that is removed becomes NULL. */
+function fieldsOf({ type, data, patch, unset = [] }: OutgoingChange): Row {
+  const removed = Object.fromEntries(unset.map((field) => [field, null]));
+  return { ...((type === 'update' && patch) || data), ...removed };
+}
+
+/**
+ * What became of a change whose row was not as expected; undefined: the row was deleted softly, and can be brought back.
+ */
+function outcome(change: OutgoingChange, row: Current): PushResult | undefined {
+  const { type, collection, recordId, baseVersion } = change;
+  const name = `${collection}/${recordId}`;
+  const gone = row?.type === 'delete';
+  if (type === 'insert') {
+    if (!row) {
+      // Hidden by a policy, or deleted a moment ago.
+      const error = problem('PUSH_REJECTED', `${name} exists, and cannot be read.`);
+      return { type: 'retry', error };
+    }
+    if (gone) return undefined;
+  } else if (!row) {
+    if (type === 'delete') return { type: 'applied', version: baseVersion ?? '' };
+    return { type: 'conflict', current: { data: null, version: baseVersion ?? '' } };
+  } else if (type === 'delete' && gone) return applied(row);
+  if (row.type !== 'delete' && type !== 'delete' && holds(row.data, fieldsOf(change))) return applied(row);
+  // As it was, and still not written: no policy lets this user do it. As a conflict it would come again for ever.
+  const at = updatedAtOf(baseVersion);
+  if (at !== undefined && at === updatedAtOf(row.version))
+    return rejected(`${name} may be read, but no policy lets this user ${type} it.`);
+  return conflict(row);
+}
+
+/** Runs tasks, a few at a time. Rejects with the first failure, once what is under way has ended. */
+async function inTurns(tasks: readonly (() => Promise<void>)[]): Promise<void> {
+  const queue = [...tasks];
+  const worker = async (): Promise<void> => {
+    for (let task = queue.shift(); task; task = queue.shift()) await task();
+  };
+  const ends = await Promise.allSettled(Array.from({ length: CONCURRENT }, worker));
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+/** Pushes the changes of one table. */
+function createTablePush(rest: Rest, table: Table, settle: Settle, signal: AbortSignal) {
+  /** Not as expected: what is there decides. */
+  const missed: OutgoingChange[] = [];
+
+  /** Sends a part; one bad row spoils a whole statement, so that is halved until the bad row is alone. */
+  async function send(
+    part: readonly OutgoingChange[],
+    write: (part: readonly OutgoingChange[]) => ReturnType<Rest['insert']>,
+  ): Promise<void> {
+    try {
+      const { rows } = await write(part);
+      const changed = new Map(rows.flatMap((row) => fromRow(table, row) ?? []).map((row) => [row.recordId, row]));
+      for (const change of part) {
+        const row = changed.get(change.recordId);
+        if (!row) missed.push(change);
+        else
+          settle(
+            change,
+            change.type === 'delete' ? { ...applied(row), type: 'applied', version: row.version } : applied(row),
+          );
+      }
+    } catch (error) {
+      const result = refusal(error);
+      if (!result) throw error;
+      const half = Math.ceil(part.length / 2);
+      const [only] = part;
+      if (part.length > 1) {
+        await send(part.slice(0, half), write);
+        await send(part.slice(half), write);
+      } else if (only) settle(only, result);
+    }
+  }
+
+  const insert = (changes: readonly OutgoingChange[]): Promise<void> =>
+    send(changes, (part) =>
+      rest.insert(
+        table,
+        part.map((change) => table.toColumns(fieldsOf(change))),
+        signal,
+      ),
+    );
+
+  /** Where each is still as its edit saw it. */
+  const condition = (part: readonly OutgoingChange[]): string =>
+    unchanged(
+      table,
+      part.map(({ recordId, baseVersion }) => ({ id: recordId, at: updatedAtOf(baseVersion) ?? '' })),
+    );
+
+  /** One request for all that write the same: "mark all as done", and every delete. */
+  function update(changes: readonly OutgoingChange[], columnsOf: (change: OutgoingChange) => Row): Promise<void> {
+    const groups = new Map<string, OutgoingChange[]>();
+    for (const change of changes) {
+      const key = JSON.stringify(columnsOf(change));
+      groups.set(key, [...(groups.get(key) ?? []), change]);
+    }
+    const parts = [...groups.values()].flatMap((group) => inUrls(group, ({ recordId }) => recordId));
+    return inTurns(
+      parts.map((part) => () => {
+        const columns = part[0] ? columnsOf(part[0]) : {};
+        return send(part, (some) => rest.update(table, columns, condition(some), signal));
+      }),
+    );
+  }
+
+  function remove(changes: readonly OutgoingChange[]): Promise<void> {
+    const { deletedAt } = table;
+    // The server's clock, not ours.
+    if (deletedAt !== undefined) return update(changes, () => ({ [deletedAt]: 'now' }));
+    const parts = inUrls(changes, ({ recordId }) => recordId);
+    return inTurns(parts.map((part) => () => send(part, (some) => rest.remove(table, condition(some), signal))));
+  }
+
+  /** Looks at the rows that were not as expected, and brings back those that are only marked as deleted. */
+  async function settleMissed(): Promise<void> {
+    const changes = missed.splice(0);
+    if (changes.length === 0) return;
+    const ids = changes.map(({ recordId }) => recordId);
+    const rows = new Map((await rest.current(table, ids, signal)).map((row) => [row.recordId, row]));
+    const deleted: OutgoingChange[] = [];
+    for (const change of changes) {
+      const row = rows.get(change.recordId);
+      const result = outcome(change, row);
+      if (result) settle(change, result);
+      else if (row) deleted.push({ ...change, baseVersion: row.version });
+    }
+    const { deletedAt } = table;
+    if (deletedAt === undefined) return;
+    await update(deleted, (change) => ({ ...table.toColumns(fieldsOf(change)), [deletedAt]: null }));
+    for (const change of missed.splice(0)) {
+      const error = problem('CONFLICT', `${table.collection}/${change.recordId} changes too fast to be created again.`);
+      settle(change, { type: 'retry', error });
+    }
+  }
+
+  return async (changes: readonly OutgoingChange[]): Promise<void> => {
+    // In the same order by everybody: two statements that lock rows crosswise end in a deadlock.
+    const sorted = [...changes].sort((a, b) => (a.recordId < b.recordId ? -1 : 1));
+    const sendable = sorted.filter((change) => {
+      const fine = isSendable(change.recordId);
+      if (!fine) {
+        const message = `The id ${JSON.stringify(change.recordId)} holds characters that PostgreSQL cannot store. Choose another.`;
+        settle(change, { type: 'rejected', error: problem('VALIDATION_FAILED', message) });
+      }
+      return fine;
+    });
+    const inserts = sendable.filter(({ type }) => type === 'insert');
+    if (inserts.length > 0) await insert(inserts);
+    const others = sendable.filter(({ type }) => type !== 'insert');
+    // Another backend's version cannot be compared here.
+    missed.push(...others.filter(({ baseVersion }) => updatedAtOf(baseVersion) === undefined));
+    const known = others.filter(({ baseVersion }) => updatedAtOf(baseVersion) !== undefined);
+    await update(
+      known.filter(({ type }) => type === 'update'),
+      (change) => table.toColumns(fieldsOf(change)),
+    );
+    await remove(known.filter(({ type }) => type === 'delete'));
+    await settleMissed();
+  };
+}
+
+/**
+ * Compare-and-set of many changes: all inserts of a table are one request, all deletes one, and updates that write the same
+ * values one. A change that came through though its answer was lost finds what it wanted, and is `applied`.
+ */
+export async function pushChanges(
+  rest: Rest,
+  tables: Tables,
+  changes: readonly OutgoingChange[],
+  signal: AbortSignal,
+): Promise<PushResult[]> {
+  const results = new Map<OutgoingChange | string, PushResult>();
+  const settle: Settle = ({ opId }, result) => void results.set(opId, result);
+  // A table after another, in the order of their first edits: parents are made before their children.
+  for (const collection of new Set(changes.map((change) => change.collection))) {
+    const push = createTablePush(rest, tables.get(collection), settle, signal);
+    await push(changes.filter((change) => change.collection === collection));
+  }
+  return changes.map(
+    ({ opId, collection, recordId }): PushResult =>
+      results.get(opId) ?? {
+        type: 'retry',
+        error: problem(
+          'PROTOCOL_VIOLATION',
+          `Nothing is known of the push of ${collection}/${recordId}.`,
+        ) as SyncLayerError,
+      },
+  );
+}

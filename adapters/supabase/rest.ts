@@ -1,0 +1,230 @@
+import type { SupabaseClient } from '@supabase/supabase-js';
+import type { Change, Cursor, PullPage, PullRequest, RecordKey, Row, TransportHost } from '../../src/transport-kit.js';
+import { type RestFailure, restError } from './failure.js';
+import type { Link } from './link.js';
+import { cursorAfter, cursorOf, fromRow, type TimeCursor } from './normalize.js';
+import type { ParsedOptions } from './options.js';
+import { problem } from './problem.js';
+import { behind, conditionOf, inUrls, isSendable, listOf, nameOf } from './query.js';
+import type { Table } from './table.js';
+import { completeVersion, stampOf, timeOf, versionOf } from './version.js';
+
+type Columns = Readonly<Record<string, unknown>>;
+
+/** What is used of supabase-js' builders, whose types want to know the whole database. */
+interface Query extends PromiseLike<{ data: unknown; error: Omit<RestFailure, 'status'> | null; status: number }> {
+  select(columns: string): Query;
+  filter(column: string, operator: string, value: string): Query;
+  or(conditions: string): Query;
+  order(column: string): Query;
+  limit(rows: number): Query;
+  abortSignal(signal: AbortSignal): Query;
+  retry(yes: boolean): Query;
+}
+interface From {
+  select(columns: string): Query;
+  upsert(rows: readonly Row[], how: object): Query;
+  update(columns: Row): Query;
+  delete(): Query;
+}
+
+interface Answer {
+  readonly rows: readonly Columns[];
+  readonly serverTime: number | undefined;
+}
+
+/** Keys per request; PostgREST gives fewer where `db-max-rows` says so. */
+const KEYS = 1000;
+
+/** The server's clock. `Date` has seconds only: our own time is taken where it fits into that second. */
+function clockOf(response: Response, sentAt: number): number | undefined {
+  const second = Date.parse(response.headers.get('date') ?? '');
+  const guess = (sentAt + Date.now()) / 2;
+  return Number.isNaN(second) ? undefined : Math.min(Math.max(guess, second), second + 999);
+}
+
+/** The schema of a table: its own, else the client's. */
+export const schemaOf = (client: SupabaseClient, { schema }: Table): string =>
+  schema ?? (client as unknown as { rest?: { schemaName?: string } }).rest?.schemaName ?? 'public';
+
+/** All that goes by HTTP. */
+export function createRest(link: Link, options: ParsedOptions, host: () => TransportHost) {
+  async function request(
+    what: string,
+    kind: 'read' | 'write',
+    table: Table,
+    build: (from: From) => Query,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const client = await link.client();
+    const rest = client.schema(schemaOf(client, table));
+    let serverTime: number | undefined;
+    const counted: typeof fetch = async (input, init) => {
+      const sentAt = Date.now();
+      host().traffic('out', typeof init?.body === 'string' ? init.body.length : 0);
+      // The client's own: it knows the keys and what the app gave for fetch.
+      const response = await (rest.fetch ?? fetch)(input, init);
+      serverTime = clockOf(response, sentAt);
+      host().traffic('in', Number(response.headers.get('content-length') ?? 0));
+      return response;
+    };
+    const late = AbortSignal.timeout(options.requestTimeout);
+    const query = build(rest.from(table.table, { fetch: counted }) as unknown as From).abortSignal(
+      AbortSignal.any([signal, late]),
+    );
+    const { data, error, status } = await query.retry(false);
+    if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
+    if (error) throw restError(what, kind, { ...error, status });
+    if (!Array.isArray(data)) throw problem('PROTOCOL_VIOLATION', `${what} was answered without rows (${status}).`);
+    return { rows: data, serverTime };
+  }
+
+  const filtered = (query: Query, { filter }: Table): Query => {
+    const condition = filter && conditionOf(filter);
+    return condition ? query.filter(condition.column, condition.operator, condition.value) : query;
+  };
+
+  const malformed = (table: Table): void =>
+    host().report(
+      problem(
+        'PROTOCOL_VIOLATION',
+        `A row of "${table.collection}" has no usable ${table.primaryKey} or ${table.updatedAt}; it was skipped.`,
+      ),
+    );
+
+  function toChange(table: Table, row: Columns, version?: (stamp: string) => string): Change[] {
+    const change = fromRow(table, row, version);
+    if (!change) malformed(table);
+    return change ? [change] : [];
+  }
+
+  /** Where a pull begins: behind the last row, or at its start back in time for what was committed late. */
+  function beginning(table: Table, query: Query, from: TimeCursor | undefined, start: boolean): Query {
+    const time = nameOf(table.updatedAt);
+    if (from && !start)
+      // The first condition says less than the second; it lets an index be used.
+      return query.filter(time, 'gte', from.at).or(behind(table, from.at, from.id));
+    const since = from?.max ? new Date(timeOf(from.max) - options.overlap).toISOString() : '-infinity';
+    return query.filter(time, 'gte', since);
+  }
+
+  function learn(table: Table, rows: readonly Columns[]): void {
+    const [row] = rows;
+    if (row) table.learn(table.resolve(row));
+  }
+
+  async function byIds(table: Table, ids: readonly string[], signal: AbortSignal, all: boolean): Promise<Change[]> {
+    const parts = inUrls(ids.filter(isSendable), (id) => id);
+    const changes: Change[] = [];
+    for (const part of parts) {
+      const { rows } = await request(
+        `Reading rows of "${table.collection}"`,
+        'read',
+        table,
+        (from) => {
+          const query = from.select(table.select).filter(nameOf(table.primaryKey), 'in', listOf(part));
+          return all ? query : filtered(query, table);
+        },
+        signal,
+      );
+      learn(table, rows);
+      changes.push(...rows.flatMap((row) => toChange(table, row, all ? undefined : completeVersion)));
+    }
+    return changes;
+  }
+
+  return {
+    async pull(table: Table, { cursor, start, limit, signal }: Omit<PullRequest, 'collection'>): Promise<PullPage> {
+      const [time, key] = [nameOf(table.updatedAt), nameOf(table.primaryKey)];
+      let from = cursorOf(cursor);
+      for (let first = start; ; first = false) {
+        const { rows, serverTime } = await request(
+          `Reading "${table.collection}"`,
+          'read',
+          table,
+          (query) =>
+            beginning(table, filtered(query.select(table.select), table), from, first)
+              .order(time)
+              .order(key)
+              .limit(limit),
+          signal,
+        );
+        learn(table, rows);
+        const changes = rows.flatMap((row) => toChange(table, row));
+        from = cursorAfter(table, rows, from, serverTime) ?? from;
+        // Empty would say that this is the end.
+        if (changes.length === 0 && rows.length > 0) continue;
+        const next = (from ?? { at: '-infinity', id: '', max: '' }) as unknown as Cursor;
+        return { changes, cursor: next, ...(serverTime !== undefined && { serverTime }) };
+      }
+    },
+
+    /** The rows of these ids as they are now, deleted ones too. */
+    fetch: (table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> =>
+      byIds(table, ids, signal, false),
+    /** The same, whatever the filter says: what stands in the way of a write. */
+    current: (table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> =>
+      byIds(table, ids, signal, true),
+
+    async *keys(table: Table, signal: AbortSignal): AsyncGenerator<RecordKey[]> {
+      const { updatedAt, deletedAt } = table;
+      const key = nameOf(table.primaryKey);
+      const select = `sl_key:${key}::text,sl_time:${nameOf(updatedAt)}`;
+      for (let last: string | undefined; ; ) {
+        const { rows } = await request(
+          `Reading the keys of "${table.collection}"`,
+          'read',
+          table,
+          (from) => {
+            let query = filtered(from.select(select), table).filter(nameOf(updatedAt), 'gte', '-infinity');
+            if (deletedAt !== undefined) query = query.filter(nameOf(deletedAt), 'is', 'null');
+            if (last !== undefined) query = query.filter(key, 'gt', last);
+            return query.order(key).limit(KEYS);
+          },
+          signal,
+        );
+        if (rows.length === 0) return;
+        last = String(rows.at(-1)?.sl_key);
+        yield rows.map((row) => {
+          const stamp = stampOf(row.sl_time);
+          return { recordId: String(row.sl_key), ...(stamp !== undefined && { version: versionOf(stamp) }) };
+        });
+      }
+    },
+
+    /** Inserts those whose key is free, and gives these. */
+    insert: (table: Table, rows: readonly Row[], signal: AbortSignal): Promise<Answer> =>
+      request(
+        `Inserting into "${table.collection}"`,
+        'write',
+        table,
+        (from) => {
+          const how = { onConflict: nameOf(table.primaryKey), ignoreDuplicates: true, defaultToNull: false };
+          return from.upsert(rows, how).select(table.select);
+        },
+        signal,
+      ),
+
+    /** Writes to the rows for which the condition holds, and gives these. */
+    update: (table: Table, columns: Row, condition: string, signal: AbortSignal): Promise<Answer> =>
+      request(
+        `Updating "${table.collection}"`,
+        'write',
+        table,
+        (from) => from.update(columns).or(condition).select(table.select),
+        signal,
+      ),
+
+    /** Deletes the rows for which the condition holds, and gives these. */
+    remove: (table: Table, condition: string, signal: AbortSignal): Promise<Answer> =>
+      request(
+        `Deleting from "${table.collection}"`,
+        'write',
+        table,
+        (from) => from.delete().or(condition).select(table.select),
+        signal,
+      ),
+  };
+}
+
+export type Rest = ReturnType<typeof createRest>;

@@ -1,0 +1,112 @@
+import type { Row } from '../../src/transport-kit.js';
+import type { LossyType, ParsedOptions, SupabaseCollection } from './options.js';
+import { nameOf } from './query.js';
+
+interface Exact {
+  readonly column: string;
+  readonly type: LossyType;
+  /** Under which name its text is read. */
+  readonly alias: string;
+}
+
+/** One collection's table, and how its columns and our fields become one another. */
+export interface Table {
+  readonly collection: string;
+  /** Undefined: the client's. */
+  readonly schema: string | undefined;
+  readonly table: string;
+  readonly primaryKey: string;
+  readonly updatedAt: string;
+  readonly deletedAt: string | undefined;
+  readonly filter: string | undefined;
+  readonly topic: string;
+  /** What to read. */
+  readonly select: string;
+  readonly exact: readonly Exact[];
+  /** A row's fields from its columns; without `updatedAt` and `deletedAt`, unless `columns` names them. */
+  toRow(columns: Readonly<Record<string, unknown>>): Row;
+  /** Columns to write from fields. The database sets `updatedAt`; `deletedAt` is written by deletes only. */
+  toColumns(fields: Row): Record<string, unknown>;
+  /** Of a row that was read: its columns without aliases. */
+  resolve(read: Readonly<Record<string, unknown>>): Record<string, unknown>;
+  /** A whole row: it shows which columns there are. */
+  learn(row: Readonly<Record<string, unknown>>): void;
+  /** Whether a row has every column; false as long as no whole row was seen. */
+  hasAll(row: Readonly<Record<string, unknown>>): boolean;
+}
+
+function makeTable(collection: string, options: SupabaseCollection): Table {
+  const { primaryKey = 'id', updatedAt = 'updated_at', deletedAt, columns = {} } = options;
+  const columnByField = new Map([['id', primaryKey]]);
+  const types = new Map<string, LossyType>();
+  for (const [field, spec] of Object.entries(columns)) {
+    const { column = field, type } = typeof spec === 'string' ? { column: spec } : spec;
+    columnByField.set(field, column);
+    if (type) types.set(column, type);
+  }
+  const fieldByColumn = new Map([...columnByField].map(([field, column]) => [column, field]));
+  const housekeeping = [updatedAt, deletedAt];
+  const exact = [...types].map(([column, type], index) => ({ column, type, alias: `sl_${index}` }));
+  // The key too: a bigint above 2^53 would name another record.
+  const casts = [...exact, { column: primaryKey, alias: 'sl_key' }];
+  let known: readonly string[] | undefined;
+  return {
+    collection,
+    schema: options.schema,
+    primaryKey,
+    updatedAt,
+    deletedAt,
+    filter: options.filter,
+    table: options.table ?? collection,
+    topic: options.topic ?? collection,
+    select: ['*', ...casts.map(({ alias, column }) => `${alias}:${nameOf(column)}::text`)].join(','),
+    exact,
+    toRow: (row) =>
+      Object.fromEntries(
+        Object.entries(row).flatMap(([column, value]) => {
+          const field = fieldByColumn.get(column);
+          return field === undefined && housekeeping.includes(column) ? [] : [[field ?? column, value]];
+        }),
+      ),
+    toColumns: (fields) =>
+      Object.fromEntries(
+        Object.entries(fields).flatMap(([field, value]) => {
+          const column = columnByField.get(field) ?? field;
+          return housekeeping.includes(column) ? [] : [[column, value]];
+        }),
+      ),
+    resolve(read) {
+      const row = { ...read };
+      for (const { alias, column } of casts) {
+        row[column] = row[alias];
+        delete row[alias];
+      }
+      return row;
+    },
+    learn(row) {
+      known = Object.keys(row);
+    },
+    hasAll: (row) => known?.every((column) => Object.hasOwn(row, column)) ?? false,
+  };
+}
+
+/** The tables of this transport, by collection. */
+export function createTables(options: ParsedOptions) {
+  const tables = new Map(
+    Object.entries(options.collections).map(([name, collection]) => [name, makeTable(name, collection)]),
+  );
+  return {
+    get(collection: string): Table {
+      let table = tables.get(collection);
+      if (!table) {
+        table = makeTable(collection, {});
+        tables.set(collection, table);
+      }
+      return table;
+    },
+    /** Every delete leaves a row that tells of it. */
+    allSoft: (): boolean => tables.size > 0 && [...tables.values()].every(({ deletedAt }) => deletedAt !== undefined),
+  };
+}
+
+export type Tables = ReturnType<typeof createTables>;

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { createClient } from '@supabase/supabase-js';
+import { expect, test } from 'vitest';
+import { supabaseTransport } from '../../../adapters/supabase/index.js';
+import { collectionRules, rules, type SupabaseTransportOptions } from '../../../adapters/supabase/options.js';
+
+const message = (options: unknown): string => {
+  try {
+    supabaseTransport(options as SupabaseTransportOptions);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+    return (error as Error).message;
+  }
+  throw new Error('was accepted');
+};
+
+const url = 'https://abc.supabase.co';
+const key = 'hush';
+const client = createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } });
+
+test.each<[unknown, string]>([
+  [{}, 'url must be'],
+  [undefined, 'key must be'],
+  [{ url }, 'key must be'],
+  [{ url: 'wss://abc.supabase.co', key }, 'begins with http:// or https://'],
+  [{ url: 'https://user:hush@abc.supabase.co', key }, 'without user name'],
+  [{ url: 'https://abc.supabase.co?apikey=hush', key }, 'without user name or query'],
+  [{ client: {} }, 'made by createClient'],
+  [{ client, key }, 'key must be left out: client has its own'],
+  [{ client, authToken: 'hush' }, 'authToken must be left out'],
+  [{ url, key, mode: 'live' }, '"postgres_changes" or "broadcast"'],
+  [{ url, key, overlap: -1 }, 'a number above 0'],
+  [{ url, key, collections: [] }, 'an object, by collection'],
+  [{ url, key, colections: {} }, 'did you mean "collections"?'],
+  [{ url, key, collections: { todos: { primarykey: 'id' } } }, 'did you mean "primaryKey"?'],
+  [{ url, key, collections: { todos: { table: '' } } }, 'collections.todos, cannot use its options'],
+  [{ url, key, collections: { todos: { primaryKey: 'a"b' } } }, 'without "'],
+  [{ url, key, collections: { todos: { columns: { n: { type: 'int8' } } } } }, '"bigint" | "numeric" | "bytea"'],
+  [{ url, key, collections: { todos: { filter: 'user_id' } } }, 'user_id=eq.42'],
+])('%# is refused with what to write instead', (options, words) => {
+  const said = message(options);
+  expect(said).toContain(words);
+  expect(said).not.toContain('hush');
+});
+
+test('its source is the host; what it can do follows from how rows are deleted', () => {
+  const transport = supabaseTransport({ url, key });
+  expect(transport.source).toBe('abc.supabase.co');
+  expect(transport.capabilities).toEqual({
+    push: true,
+    deletes: 'none',
+    cursor: 'timestamp',
+    reconnect: 'core',
+    filters: false,
+  });
+  const soft = { deletedAt: 'deleted_at' };
+  expect(supabaseTransport({ url, key, collections: { todos: soft } }).capabilities.deletes).toBe('tombstones');
+  expect(supabaseTransport({ url, key, collections: { todos: soft, notes: {} } }).capabilities.deletes).toBe('none');
+  expect(supabaseTransport({ client }).source).toBe('abc.supabase.co');
+});
+
+test('closed is closed', async () => {
+  const transport = supabaseTransport({ url, key });
+  await transport.close();
+  await expect(transport.connect({ signal: new AbortController().signal })).rejects.toMatchObject({ code: 'CLOSED' });
+});
+
+test("the page's tables have every option, and no other", () => {
+  const page = readFileSync(new URL('../../../adapters/supabase/README.md', import.meta.url), 'utf8');
+  const table = (heading: string): string[] => {
+    const [, part = ''] = page.split(`${heading}\n`);
+    const [text = ''] = part.split(/\n##/);
+    return [...text.matchAll(/^\| `(\w+)` \|/gm)].map(([, name = '']) => name);
+  };
+  expect(table('## Options').sort()).toEqual(Object.keys(rules).sort());
+  expect(table('### Of a collection').sort()).toEqual(Object.keys(collectionRules).sort());
+});
