@@ -1,4 +1,4 @@
-import type { SyncLayerError } from '../../src/transport-kit.js';
+import type { SyncLayerError } from '../../src/kit.js';
 import { problem } from './problem.js';
 
 /** How PostgREST, or the way to it, says no. */

@@ -7,7 +7,7 @@ import {
   type TransportHost,
   toSyncLayerError,
   type Unsubscribe,
-} from '../../src/transport-kit.js';
+} from '../../src/kit.js';
 import { openChannel } from './channel.js';
 import { appLink, ownLink } from './link.js';
 import { readOptions, type SupabaseTransportOptions } from './options.js';

@@ -1,5 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
-import { type SyncLayerError, type TransportHost, tokenExpiry, toSyncLayerError } from '../../src/transport-kit.js';
+import { type SyncLayerError, type TransportHost, tokenExpiry, toSyncLayerError } from '../../src/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 

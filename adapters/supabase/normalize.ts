@@ -1,4 +1,4 @@
-import { type Change, type Cursor, deepEqual, type Row } from '../../src/transport-kit.js';
+import { type Change, type Cursor, deepEqual, type Row } from '../../src/kit.js';
 import type { LossyType } from './options.js';
 import type { Table } from './table.js';
 import { commitBound, stampOf, timeOf, versionOf } from './version.js';

@@ -1,4 +1,4 @@
-import { type AuthToken, checkOptions, type OptionRules } from '../../src/transport-kit.js';
+import { type AuthToken, checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
 import { conditionOf } from './query.js';
 
 /** Types that JSON numbers, or Realtime's events, carry with loss. */
@@ -146,6 +146,5 @@ export function readOptions(input: SupabaseTransportOptions): ParsedOptions {
   checkOptions({ ...rules, ...alone }, input, 'supabaseTransport', client ? [] : ['url', 'key']);
   for (const [name, options] of Object.entries(collections ?? {}))
     checkOptions(collectionRules, options, `supabaseTransport, collections.${name},`);
-  const given = Object.entries(input).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(given) };
+  return withDefaults(defaults, input);
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, SyncLayerError } from '../../src/transport-kit.js';
+import { type ErrorCode, SyncLayerError } from '../../src/kit.js';
 
 /** An error of this adapter. */
 export const problem = (

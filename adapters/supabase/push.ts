@@ -5,7 +5,7 @@ import {
   type PushResult,
   type Row,
   type SyncLayerError,
-} from '../../src/transport-kit.js';
+} from '../../src/kit.js';
 import { fromRow, holds } from './normalize.js';
 import { problem } from './problem.js';
 import { inUrls, isSendable, unchanged } from './query.js';

@@ -1,5 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
-import type { Change, Cursor, PullPage, PullRequest, RecordKey, Row, TransportHost } from '../../src/transport-kit.js';
+import type { Change, Cursor, PullPage, PullRequest, RecordKey, Row, TransportHost } from '../../src/kit.js';
 import { type RestFailure, restError } from './failure.js';
 import type { Link } from './link.js';
 import { cursorAfter, cursorOf, fromRow, type TimeCursor } from './normalize.js';

@@ -1,4 +1,4 @@
-import type { Row } from '../../src/transport-kit.js';
+import type { Row } from '../../src/kit.js';
 import type { LossyType, ParsedOptions, SupabaseCollection } from './options.js';
 import { nameOf } from './query.js';
 

@@ -1,4 +1,4 @@
-import type { Version } from '../../src/transport-kit.js';
+import type { Version } from '../../src/kit.js';
 
 const TIMESTAMP = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d(?::?\d\d)?)?$/i;
 
