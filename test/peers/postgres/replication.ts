@@ -9,7 +9,10 @@ export interface ReplicationOptions {
   readonly slot: string;
   /** How often the slot is asked for changes, in ms. */
   readonly pollMs: number;
-  /** How long it stays away once it has lost its connection, in ms. What is committed meanwhile is not seen. */
+  /**
+   * Once it has lost its connection, how long it waits after Postgres is back, in ms. What is committed meanwhile is not
+   * seen.
+   */
   readonly reconnectMs: number;
   /** Committed changes in commit order. The next poll waits for it. */
   readonly onEvents: (events: readonly RowEvent[]) => Promise<void>;
@@ -21,6 +24,9 @@ export interface Replication {
   /** Ends, and leaves no slot behind. */
   close(): Promise<void>;
 }
+
+/** Between two attempts to reach Postgres. */
+const RETRY_MS = 25;
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -62,18 +68,21 @@ export function startReplication(options: ReplicationOptions): Replication {
   };
 
   const run = async (): Promise<void> => {
+    let delay = 0;
     while (!signal.aborted) {
       let client: pg.Client | undefined;
       try {
         client = await connect();
-        await poll(client);
+        await pause(delay, signal);
+        if (!signal.aborted) await poll(client);
       } catch {
         // Postgres is away, or was. Whatever it was, a new connection and a new slot is the only remedy.
       } finally {
         live = false;
         await client?.end().catch(() => {});
       }
-      await pause(reconnectMs, signal);
+      delay = reconnectMs;
+      await pause(RETRY_MS, signal);
     }
   };
   const running = run();

@@ -53,4 +53,12 @@ describe('supabase-js', () => {
       ['DELETE', {}, { id: 'x' }],
     ]);
   });
+
+  test('is told that Postgres is away, and goes on when it is back', async () => {
+    const save = () => client.from('todos').upsert({ id: 'away' });
+    await peer.stopPostgres();
+    expect(await save()).toMatchObject({ status: 503, error: { code: 'PGRST002' } });
+    await peer.startPostgres();
+    expect(await save()).toMatchObject({ status: 201, error: null });
+  });
 });

@@ -88,7 +88,7 @@ beforeEach(async () => {
 
 describe('what Realtime loses', () => {
   test('what is written between SUBSCRIBED and `system` ok, while it is cold', async () => {
-    await withPeer({ delays: { coldStart: 300 } }, async (own) => {
+    await withPeer({ delays: { coldStart: 1_000 } }, async (own) => {
       const { join, frame, frames, socket } = await raw(own);
       join('realtime:cold', TODOS);
       await frame('phx_reply', 'realtime:cold');
@@ -103,7 +103,7 @@ describe('what Realtime loses', () => {
   });
 
   test('what comes after a burst past the rate limit, until the burst is forgotten', async () => {
-    await withPeer({ rateLimit: { eventsPerSecond: 100, windowMs: 1_000 } }, async (own) => {
+    await withPeer({ rateLimit: { eventsPerSecond: 100, windowMs: 2_000 } }, async (own) => {
       const todos = await listen(connect(own), { table: 'todos' });
       await own.sql("insert into todos select 'burst' || i from generate_series(1, 3000) i");
       await todos.received(3_000);
@@ -122,7 +122,7 @@ describe('what Realtime loses', () => {
   test.each([false, true])(
     'what is written while Postgres restarts (crash: %s), and says nothing of it',
     async (crash) => {
-      await withPeer({ delays: { reconnect: 300 } }, async (own) => {
+      await withPeer({ delays: { reconnect: 1_000 } }, async (own) => {
         const { join, frame, frames, socket } = await raw(own);
         join('realtime:restart', TODOS);
         await frame('system', 'realtime:restart');
@@ -144,6 +144,18 @@ describe('what Realtime loses', () => {
       });
     },
   );
+
+  test('a join while Postgres is away is answered, and goes live once Postgres is back', async () => {
+    const { join, frame, socket } = await raw(peer);
+    await peer.stopPostgres();
+    join('realtime:todos', TODOS);
+    const [, , , , reply] = await frame('phx_reply', 'realtime:todos');
+    expect(reply).toMatchObject({ status: 'ok' });
+    await peer.startPostgres();
+    const [, , , , live] = await frame('system', 'realtime:todos');
+    expect(live).toMatchObject({ status: 'ok' });
+    socket.close();
+  });
 
   test('what is written while it is away; then it starts cold', async () => {
     const own = await raw(peer);
@@ -206,7 +218,7 @@ describe('what Realtime does to its sockets', () => {
 
 describe('tokens', () => {
   test('the end of a token is an error and the end of its channel', async () => {
-    const token = await peer.token({}, { expiresIn: 2 });
+    const token = await peer.token({}, { expiresIn: 3 });
     const { join, frame, socket } = await raw(peer);
     join('realtime:todos', TODOS, token);
     await frame('phx_reply', 'realtime:todos');

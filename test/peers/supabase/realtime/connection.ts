@@ -91,8 +91,12 @@ export function createConnection(options: ConnectionOptions): Connection {
     const message = result.ok ? 'Subscribed to PostgreSQL' : result.message;
     system(channel, result.ok ? 'ok' : 'error', 'postgres_changes', message);
   };
-  /** Postgres is away: the client hears nothing, as it was seen. */
-  const subscribeQuietly = (channel: Channel): Promise<void> => subscribe(channel).catch(() => {});
+  /** While Postgres is away the client hears nothing, as it was seen, and the server tries on. */
+  const subscribeQuietly = (channel: Channel): Promise<void> =>
+    subscribe(channel).catch(() => {
+      const again = (): void => void subscribeQuietly(channel);
+      after(delays.reconnect, [channel.closed.signal, channel.timers.signal], again);
+    });
 
   const expire = (channel: Channel): void => {
     const { exp } = channel.claims;

@@ -10,7 +10,7 @@ export interface Delays {
   readonly refusedKey: number;
   /** From new claims to their effect. */
   readonly newClaims: number;
-  /** After Postgres went away, until the WAL is watched again. What is committed before is never sent. */
+  /** From Postgres's return until the WAL is watched again. What is committed before is never sent. */
   readonly reconnect: number;
   /** Between two looks at which tables are published. */
   readonly publication: number;

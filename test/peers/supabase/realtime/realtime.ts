@@ -54,7 +54,8 @@ export function createRealtime({ database, tokens, delays, rateLimit }: Realtime
   let serving = true;
   let changes: Watch | undefined;
   let messages: Watch | undefined;
-  let published = '';
+  /** Undefined until they were looked at once. */
+  let published: string | undefined;
   let rechecks: NodeJS.Timeout | undefined;
 
   const channels = (): { readonly connection: Connection; readonly channel: Channel }[] =>
@@ -135,17 +136,18 @@ export function createRealtime({ database, tokens, delays, rateLimit }: Realtime
     return JSON.stringify(await database.query(text, [PUBLICATION]));
   };
   const recheck = async (): Promise<void> => {
-    const now = await publishedTables().catch(() => published);
-    if (now === published) return;
+    const known = published;
+    const now = await publishedTables().catch(() => known);
     published = now;
-    await resubscribe();
+    if (known !== undefined && now !== known) await resubscribe();
   };
 
   const watching = async (): Promise<void> => {
     if (changes === undefined) {
       changes = watch(PUBLICATION, delays.coldStart, delays.poll, onChanges);
-      published = await publishedTables();
+      published = undefined;
       rechecks = setInterval(() => void recheck(), delays.publication);
+      void recheck();
     }
     await (await changes.replication).ready();
   };
