@@ -17,10 +17,11 @@ const COMPUTED = 'a computed name';
 const ours = (path: string): boolean => /^(src|adapters)\//.test(path);
 const folder = (path: string): string | undefined => /^adapters\/[^/]+\//.exec(path)?.[0];
 const kits = ['src/adapter-kit.ts', 'src/kit.ts'];
+const registries = ['src/transport/registry.ts', 'src/cli/backends.ts'];
 const standalone = ['src/change.ts', 'src/errors.ts', 'src/protocol.ts'];
 const outside = (to: string): boolean => /^(\.\.|synclayer|test|scripts|examples|bench)(\/|$)/.test(to);
 const mayUseNode = (path: string): boolean =>
-  path.startsWith('src/server/') || path === 'src/store/sqlite.ts' || path.startsWith('src/testing/node/');
+  /^src\/(server|cli|testing\/node)\//.test(path) || path === 'src/store/sqlite.ts';
 
 function forbidden({ from, to, kind }: Import): string | undefined {
   if (to === COMPUTED) return 'neither bundlers nor this check can follow it';
@@ -32,12 +33,12 @@ function forbidden({ from, to, kind }: Import): string | undefined {
     return undefined;
   }
   if (standalone.includes(from) && ours(to)) return `${from} imports nothing of ours`;
-  if (to.startsWith('adapters/') && !(from === 'src/transport/registry.ts' && kind === 'dynamic'))
-    return 'src reaches adapters only from src/transport/registry.ts, by import()';
+  if (to.startsWith('adapters/') && !(registries.includes(from) && kind === 'dynamic'))
+    return `src reaches adapters only from ${registries.join(' and ')}, by import()`;
   if (from.startsWith('src/sync/') && to === 'src/transport/registry.ts' && kind !== 'type')
     return 'src/sync is given its transport and knows none by name';
   if (isBuiltin(to) && kind !== 'type' && !mayUseNode(from))
-    return 'only src/server, src/testing/node and src/store/sqlite.ts may import Node: the rest runs in browsers';
+    return 'only src/server, src/cli, src/testing/node and src/store/sqlite.ts may import Node: the rest runs in browsers';
   if (outside(to)) return 'src imports nothing from outside src';
   return undefined;
 }

@@ -4,6 +4,7 @@
  * brings zod stays out, for code is split by files: through `adapter-kit.ts` an app would load zod at its start.
  */
 export type { Change, Row, Version } from './change.js';
+export type { BackendTools, Check, ToolsInput } from './cli/tools.js';
 export { type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
 export { deepEqual } from './json.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';

@@ -1,0 +1,40 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { SyncLayerError } from '../errors.js';
+import type { ToolsInput } from './tools.js';
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const invalid = (message: string, cause?: unknown): SyncLayerError =>
+  new SyncLayerError('CONFIG_INVALID', message, { cause });
+
+async function read(file: string): Promise<unknown> {
+  const url = pathToFileURL(resolve(file)).href;
+  try {
+    const module = file.endsWith('.json') ? await import(url, { with: { type: 'json' } }) : await import(url);
+    return module.default ?? module.config;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw invalid(`${file} could not be loaded: ${why}`, cause);
+  }
+}
+
+/**
+ * A configuration from a file: JSON, or a module (JavaScript, or TypeScript that Node can strip) whose default export, or
+ * whose `config`, is what `createSyncLayer` takes. Throws CONFIG_INVALID.
+ */
+export async function loadConfig(file: string): Promise<{ readonly type: string } & ToolsInput> {
+  const config = await read(file);
+  if (!isObject(config)) throw invalid(`${file} has no default export that is a configuration for createSyncLayer.`);
+  const { transport, collections } = config;
+  if (!isObject(transport) || typeof transport.type !== 'string') {
+    const example = 'transport: { type: "supabase", url, key, collections: { todos: {} } }';
+    throw invalid(`${file} needs a transport by name, so that its options can be read: ${example}.`);
+  }
+  const names = Array.isArray(collections) ? collections : Object.keys(Object(collections));
+  if (names.length === 0 || !names.every((name) => typeof name === 'string'))
+    throw invalid(`${file} names no collections. Add for example collections: ["todos"].`);
+  const { type, ...options } = transport;
+  return { type, transport: options, collections: names };
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'tsup';
+
+/** `npx synclayer`: one file for Node, with what it needs of citty in it. After tsup.config.ts, which empties dist/. */
+export default defineConfig({
+  entry: { cli: 'src/cli/index.ts' },
+  format: ['esm'],
+  target: 'node22',
+  platform: 'node',
+  removeNodeProtocol: false,
+  splitting: true,
+  sourcemap: false,
+  minify: false,
+  dts: false,
+  clean: false,
+});
