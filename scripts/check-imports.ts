@@ -24,6 +24,8 @@ const mayUseNode = (path: string): boolean =>
   /^src\/(server|cli|testing\/node)\//.test(path) || path === 'src/store/sqlite.ts';
 
 function forbidden({ from, to, kind }: Import): string | undefined {
+  // The user's own configuration file.
+  if (to === COMPUTED && from === 'src/cli/load-config.ts') return undefined;
   if (to === COMPUTED) return 'neither bundlers nor this check can follow it';
   const adapter = folder(from);
   if (adapter !== undefined) {
