@@ -106,11 +106,14 @@ for (const { name, marks, options } of variants) {
       create,
       collections: marks ? soft : hard,
       refused: { text: 'refused', done: false, count: 0 },
-      permissions: {
-        revoke: async (_, collection) =>
-          void (await project.sql(`revoke all on ${collection} from anon, authenticated`)),
-        grant: async (_, collection) => void (await project.sql(`grant all on ${collection} to anon, authenticated`)),
-      },
+      // A broadcast asks its policy at the join only.
+      ...(options.mode !== 'broadcast' && {
+        permissions: {
+          revoke: async (_, collection) =>
+            void (await project.sql(`revoke all on ${collection} from anon, authenticated`)),
+          grant: async (_, collection) => void (await project.sql(`grant all on ${collection} to anon, authenticated`)),
+        },
+      }),
     },
   );
 }

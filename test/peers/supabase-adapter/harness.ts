@@ -6,10 +6,14 @@ import { createSyncLayer, type SyncLayerConfig, type SyncLayerError } from '../.
 import type { Project } from './peer.js';
 
 /** Looks until it is so; the runner's timeout is the deadline. */
-export async function until(what: string, test: () => boolean | Promise<boolean>): Promise<void> {
-  const late = performance.now() + 18_000;
+export async function until(
+  what: string,
+  test: () => boolean | Promise<boolean>,
+  state: () => unknown = () => '',
+): Promise<void> {
+  const late = performance.now() + 15_000;
   while (!(await test())) {
-    if (performance.now() > late) throw new Error(`Never came true: ${what}.`);
+    if (performance.now() > late) throw new Error(`Never came true: ${what}. ${JSON.stringify(state())}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -44,8 +48,9 @@ export async function openClient(
     new Map((await sync.collection(collection).getAll()).map((row) => [row.id as string, row]));
   const live = (): Promise<void> =>
     until(
-      `live; errors: ${errors.map(({ message }) => message).join(', ')}`,
+      'live',
       () => sync.status.phase === 'live' && sync.status.pending === 0,
+      () => [sync.inspect(), errors.map(({ message }) => message)],
     );
   return { sync, errors, told, rows, live, transport };
 }

@@ -23,6 +23,8 @@ export interface SupabasePeerOptions {
   readonly rateLimit?: RateLimit;
   /** PostgREST's `db-max-rows`: a longer answer is cut without a word. Default 1000. */
   readonly maxRows?: number;
+  /** Schemas that PostgREST exposes, beside `public`. */
+  readonly exposed?: readonly string[];
 }
 
 /** A Supabase project on this machine: real PostgreSQL, and PostgREST and Realtime as far as supabase-js uses them. */
@@ -116,7 +118,12 @@ async function serve(
     delays: { ...FAST_DELAYS, ...options.delays },
     rateLimit: options.rateLimit,
   });
-  const postgrest = createPostgrest({ database, tokens, maxRows: options.maxRows ?? 1000 });
+  const postgrest = createPostgrest({
+    database,
+    tokens,
+    maxRows: options.maxRows ?? 1000,
+    schemas: ['public', ...(options.exposed ?? [])],
+  });
   const broadcast = createBroadcastApi(realtime, tokens);
   const server = createServer((request, response) => {
     allowOrigin(request, response);

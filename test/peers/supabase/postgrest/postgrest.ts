@@ -14,6 +14,8 @@ export interface PostgrestOptions {
   readonly database: Database;
   readonly tokens: Tokens;
   readonly maxRows: number;
+  /** Those that are exposed; the first one is meant where a request names none. */
+  readonly schemas: readonly string[];
 }
 
 interface Answer {
@@ -23,6 +25,7 @@ interface Answer {
 }
 
 interface Call {
+  readonly schema: string;
   readonly method: string;
   /** Below `/rest/v1/`, decoded. */
   readonly path: readonly string[];
@@ -42,7 +45,6 @@ interface Rows {
   readonly updated?: number;
 }
 
-const SCHEMA = 'public';
 const SINGLE = 'application/vnd.pgrst.object+json';
 
 async function readAll(request: IncomingMessage): Promise<string> {
@@ -51,12 +53,16 @@ async function readAll(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function checkSchema(request: IncomingMessage, method: string): void {
+/** The schema that is asked for; the first exposed one, where none is. */
+function schemaOf(request: IncomingMessage, method: string, schemas: readonly string[]): string {
   const header = request.headers[method === 'GET' || method === 'HEAD' ? 'accept-profile' : 'content-profile'];
-  if (typeof header === 'string' && header !== SCHEMA)
-    throw new PostgrestError(406, 'PGRST106', `Invalid schema: ${header}`, {
-      hint: `Only the following schemas are exposed: ${SCHEMA}`,
+  const [first = 'public'] = schemas;
+  const schema = typeof header === 'string' ? header : first;
+  if (!schemas.includes(schema))
+    throw new PostgrestError(406, 'PGRST106', `Invalid schema: ${schema}`, {
+      hint: `Only the following schemas are exposed: ${schemas.join(', ')}`,
     });
+  return schema;
 }
 
 function checkAccept(request: IncomingMessage): boolean {
@@ -92,7 +98,7 @@ function singleBody({ body, page_total: rows }: Rows): string {
   return body.slice(1, -1);
 }
 
-export function createPostgrest({ database, tokens, maxRows }: PostgrestOptions) {
+export function createPostgrest({ database, tokens, maxRows, schemas }: PostgrestOptions) {
   /** One transaction with the rights of the bearer. `check` may still undo it. */
   const run = (call: Call, statement: Statement, check: (rows: Rows) => void): Promise<Rows> =>
     database.with('authenticator', async (client) => {
@@ -120,7 +126,7 @@ export function createPostgrest({ database, tokens, maxRows }: PostgrestOptions)
     ...(withBody
       ? {
           'Content-Type': `${call.single ? SINGLE : 'application/json'}; charset=utf-8`,
-          'Content-Profile': SCHEMA,
+          'Content-Profile': call.schema,
         }
       : {}),
   });
@@ -128,7 +134,7 @@ export function createPostgrest({ database, tokens, maxRows }: PostgrestOptions)
   const read = async (call: Call, name: string): Promise<Answer> => {
     const query = withRange(parseQuery(call.params), call.request);
     checkRange(query);
-    const table = await findTable(database, SCHEMA, name);
+    const table = await findTable(database, call.schema, name);
     const limit = Math.min(query.limit ?? maxRows, maxRows);
     const rows = await run(call, readStatement(table, query, limit, call.preferences.count), () => {});
     const range = contentRange(query.offset, rows.page_total, rows.total);
@@ -151,7 +157,7 @@ export function createPostgrest({ database, tokens, maxRows }: PostgrestOptions)
   const write = async (call: Call, name: string, kind: 'insert' | 'update' | 'delete'): Promise<Answer> => {
     const { preferences } = call;
     const query = parseQuery(call.params);
-    const table = await findTable(database, SCHEMA, name);
+    const table = await findTable(database, call.schema, name);
     const contentType = call.request.headers['content-type'];
     const body = kind === 'delete' ? undefined : readBody(call.body, contentType, query.columns);
     const returning = preferences.returning === 'representation';
@@ -187,7 +193,7 @@ export function createPostgrest({ database, tokens, maxRows }: PostgrestOptions)
 
   const rpc = async (call: Call, name: string): Promise<Answer> => {
     const args = call.method === 'GET' ? JSON.stringify(Object.fromEntries(call.params)) : call.body;
-    const statement = await callFunction(database, SCHEMA, name, args);
+    const statement = await callFunction(database, call.schema, name, args);
     const rows = await run(call, statement, () => {});
     return { status: 200, body: rows.body, headers: headersOf(call, contentRange(0, rows.page_total, null), true) };
   };
@@ -222,10 +228,11 @@ export function createPostgrest({ database, tokens, maxRows }: PostgrestOptions)
       anonymous = claims.role === 'anon';
       const prefer = headers.prefer;
       const preferences = parsePreferences(Array.isArray(prefer) ? prefer.join(',') : prefer);
-      checkSchema(request, method);
+      const schema = schemaOf(request, method, schemas);
       const path = url.pathname.split('/').slice(3).map(decodeURIComponent);
       const single = checkAccept(request);
-      return await route({ method, path, params: url.searchParams, request, body, claims, preferences, single });
+      const { searchParams: params } = url;
+      return await route({ schema, method, path, params, request, body, claims, preferences, single });
     } catch (cause) {
       const error = asPostgrestError(cause, anonymous);
       const { code, details, hint, message } = error;
