@@ -9,7 +9,8 @@ import { listen } from './listen.js';
 
 const SCHEMA = `create table todos (id text primary key, text text);
   create table later (id text primary key);
-  alter publication supabase_realtime add table todos`;
+  create table numbers (n bigint, at timestamptz, id int primary key generated always as identity);
+  alter publication supabase_realtime add table todos, numbers`;
 
 let postgres: Postgres;
 let peer: SupabasePeer;
@@ -213,6 +214,35 @@ describe('what Realtime does to its sockets', () => {
       const { closed } = await raw(own);
       expect(await closed).toBe(1000);
     });
+  });
+});
+
+describe('filters', () => {
+  test.each([
+    ['n=eq.5', [5]],
+    ['n=neq.5', [-1, 40]],
+    ['n=lt.5', [-1]],
+    ['n=lte.5', [-1, 5]],
+    ['n=gt.5', [40]],
+    ['n=gte.5', [5, 40]],
+    ['n=in.(40,-1)', [-1, 40]],
+    ['n=not.in.(40,-1)', [5]],
+    ['at=gte.2026-01-02T03:04:05.000006Z', [40]],
+  ])('%s compares as the type of the column does', async (filter, expected) => {
+    const { join, frame, frames, socket } = await raw(peer);
+    join('realtime:numbers', { postgres_changes: [{ event: '*', schema: 'public', table: 'numbers', filter }] });
+    const [, , , , live] = await frame('system', 'realtime:numbers');
+    expect(live).toMatchObject({ status: 'ok' });
+    join('realtime:end', TODOS);
+    await frame('system', 'realtime:end');
+    await peer.sql(`insert into numbers values (-1, null), (5, '2026-01-02T03:04:05.000005Z'),
+      (40, '2026-01-02T03:04:05.000006Z'), (null, null)`);
+    await save('end');
+    await frame('postgres_changes', 'realtime:end');
+    const changes = frames.filter((each) => each[3] === 'postgres_changes').map((each) => each[4]);
+    expect(changes).toMatchObject(expected.map((n) => ({ data: { record: { n } } })));
+    expect(changes).toHaveLength(expected.length);
+    socket.close();
   });
 });
 

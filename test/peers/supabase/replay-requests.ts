@@ -81,7 +81,8 @@ export function createReplay(peer: SupabasePeer): Replay {
       const response = await fetch(`${peer.url}${pathOf(path)}`, init);
       const text = await response.text();
       const recorded = Date.parse(date);
-      const made = [day(recorded), day(Date.now())];
+      // The row may be from before midnight, and the answer from after it.
+      const made = [day(recorded), day(Date.now()), day(Date.now() - 60_000)];
       const given = text.match(TIME) ?? [];
       for (const [index, time] of (exchange.response.match(TIME) ?? []).entries()) {
         const own = given[index];
