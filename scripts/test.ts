@@ -44,7 +44,7 @@ const noPostgres = await whyNoPostgres();
 function withoutPostgres(name: string): string[] {
   if (noPostgres === undefined) return [];
   const starts = (file: string): boolean =>
-    /\/peers\/(postgres|supabase|hasura)\//.test(file) ||
+    /\/peers\/(postgres|supabase|supabase-adapter|hasura)\//.test(file) ||
     /from '.*\/peers\/(postgres|supabase|hasura)\//.test(readFileSync(file, 'utf8'));
   return globSync(`test/${name}/**/*.test.ts`).filter((file) => starts(file.replaceAll('\\', '/')));
 }

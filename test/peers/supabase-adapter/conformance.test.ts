@@ -105,6 +105,10 @@ for (const { name, marks, options } of variants) {
       backend: () => emptied(marks),
       create,
       collections: marks ? soft : hard,
+      // One variant with a user's token, the others as anon.
+      ...(marks && {
+        auth: { valid: () => project.token({ sub: crypto.randomUUID() }), invalid: 'eyJhbGciOiJIUzI1NiJ9.e30.hush' },
+      }),
       refused: { text: 'refused', done: false, count: 0 },
       // A broadcast asks its policy at the join only.
       ...(options.mode !== 'broadcast' && {
