@@ -1,8 +1,10 @@
+import { placeOf, setupSql } from '../../adapters/supabase/tools/setup.js';
 import { createSyncServer, sqliteServerStore } from '../../src/server/index.js';
+import { startSupabasePeer } from '../../test/peers/supabase/index.js';
 import type { Todo } from './todo.js';
 
 export interface BackendOptions {
-  /** The database file; made if it is missing. */
+  /** The database file, where the backend has one; made if it is missing. */
   readonly db: string;
   /** What an empty database starts with. */
   readonly seed: readonly Todo[];
@@ -11,14 +13,14 @@ export interface BackendOptions {
 export interface RunningBackend {
   /** Where the wires of the devices lead. */
   readonly target: URL;
+  /** The `transport` of createSyncLayer, but for the `url`: each device has its own wire. */
+  readonly transport: { readonly type: string };
   close(): Promise<void>;
 }
 
 export interface Backend {
   /** What the page shows. */
   readonly title: string;
-  /** The `transport` of createSyncLayer, but for the `url`: each device has its own wire. */
-  readonly transport: { readonly type: string };
   start(options: BackendOptions): Promise<RunningBackend>;
 }
 
@@ -26,12 +28,27 @@ export interface Backend {
 export const backends: Readonly<Record<string, Backend>> = {
   websocket: {
     title: 'WebSocket, SQLite',
-    transport: { type: 'websocket' },
     async start({ db, seed }) {
       const server = await createSyncServer({ store: sqliteServerStore({ path: db }), collections: ['todos'] });
       const todos = server.collection('todos');
       if (todos.count() === 0) for (const [index, todo] of seed.entries()) todos.save(`todo-${index + 1}`, todo);
-      return { target: new URL(server.url), close: server.close };
+      return { target: new URL(server.url), transport: { type: 'websocket' }, close: server.close };
+    },
+  },
+  supabase: {
+    title: 'Supabase, on a PostgreSQL of this machine',
+    async start({ seed }) {
+      const collections = { todos: { deletedAt: 'deleted_at' } };
+      const peer = await startSupabasePeer({
+        schema: `create table todos (id text primary key, text text not null, done boolean not null, "createdAt" bigint not null);
+          ${setupSql([placeOf('todos', collections.todos)], 'postgres_changes')}
+          grant all on todos to anon`,
+      });
+      const insert = 'insert into todos (id, text, done, "createdAt") values ($1, $2, $3, $4)';
+      for (const [index, { text, done, createdAt }] of seed.entries())
+        await peer.sql(insert, [`todo-${index + 1}`, text, done, createdAt]);
+      const transport = { type: 'supabase', key: peer.anonKey, collections };
+      return { target: new URL(peer.url), transport, close: peer.close };
     },
   },
 };

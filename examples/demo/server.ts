@@ -94,12 +94,13 @@ export async function startDemo({ port, backend: name, db, seed = welcome }: Dem
     throw error;
   });
   const wires = createWires(running.target);
-  const settings: DemoSettings = { backend: backend.title, transport: backend.transport };
+  const settings: DemoSettings = { backend: backend.title, transport: running.transport };
 
   const http = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', `http://${HOST}`);
     const asset = pathname === '/demo.json' ? json(settings) : assets.get(pathname);
     if (asset && (request.method === 'GET' || request.method === 'HEAD')) answer(response, 200, asset);
+    else if (pathname.startsWith('/wire/')) wires.forward(request, response);
     else if (!answerWire(request, response, wires)) answer(response, 404);
   });
   http.on('upgrade', wires.upgrade);

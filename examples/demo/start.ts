@@ -8,7 +8,7 @@ const USAGE = `SyncLayer demo: two devices in one page, a backend, and wires tha
   npm start -- [options]
 
   --port N             where the page is; default 4100, or a free port if that is taken
-  --db FILE            keeps the backend's data in this file; default: a temporary one
+  --db FILE            keeps the data of the websocket backend in this file; default: a temporary one
   --backend NAME       one of: ${Object.keys(backends).join(', ')}; default websocket
   --headless-check     drives the page in a headless Chromium once, and exits
   --help

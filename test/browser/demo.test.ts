@@ -1,6 +1,7 @@
 import type { Browser, BrowserContextOptions, ConsoleMessage, Page } from 'playwright-core';
 import { afterAll, test as base, beforeAll, describe, expect } from 'vitest';
 import { type DevicePage, openDemo } from '../../examples/demo/drive.js';
+import { runHeadlessCheck } from '../../examples/demo/headless-check.js';
 import { type Demo, startDemo } from '../../examples/demo/server.js';
 import { launchChromium } from './chromium.js';
 import { contrastProblems } from './contrast.js';
@@ -457,9 +458,13 @@ describe('the server', { timeout: TIMEOUT }, () => {
     await expect(fetch(second.url)).rejects.toThrow();
   });
 
+  test('the same page on Supabase', async () => {
+    await runHeadlessCheck({ backend: 'supabase', db: undefined });
+  });
+
   test('an unknown backend is refused with a list of those that are there', async () => {
     await expect(startDemo({ port: 0, backend: 'carrier-pigeon' })).rejects.toThrow(
-      'There is no backend "carrier-pigeon" yet. Available: websocket.',
+      'There is no backend "carrier-pigeon" yet. Available: websocket, supabase.',
     );
   });
 });

@@ -15,7 +15,7 @@ interface OpenOptions {
 /** All that there is to SyncLayer in this demo. */
 const open = ({ transport, store, wire }: OpenOptions, conflictStrategy: Strategy) =>
   createSyncLayer({
-    transport: { ...transport, url: wire.url },
+    transport: { ...transport, url: transport.type === 'websocket' ? wire.url.replace(/^http/, 'ws') : wire.url },
     collections: { todos: { schema: todo } },
     store: { type: 'indexeddb', name: store },
     conflictStrategy,

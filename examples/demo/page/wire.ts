@@ -1,6 +1,6 @@
 /** A device's line to the backend. */
 export interface Wire {
-  /** For createSyncLayer. */
+  /** For the transport of createSyncLayer: `http://...`. */
   readonly url: string;
   readonly isCut: boolean;
   /** Loses the device's socket, and keeps it from getting another one. */
@@ -18,7 +18,7 @@ export async function openWire(name: string, onChange: (wire: Wire) => void): Pr
     onChange(wire);
   };
   const wire: Wire = {
-    url: `${location.origin.replace(/^http/, 'ws')}/wire/${name}`,
+    url: `${location.origin}/wire/${name}`,
     get isCut() {
       return isCut;
     },
