@@ -17,7 +17,7 @@ interface Measure {
 
 const measures: readonly Measure[] = [
   // What an app has at the least.
-  { imports: { synclayer: '{ createSyncLayer }', 'synclayer/websocket': '{ websocketTransport }' }, limit: 27_900 },
+  { imports: { synclayer: '{ createSyncLayer }', 'synclayer/websocket': '{ websocketTransport }' }, limit: 28_000 },
   { imports: { synclayer: '', 'synclayer/websocket': '' }, limit: 30_000 },
   { imports: { synclayer: '' } },
   { imports: { 'synclayer/websocket': '' } },

@@ -1,9 +1,11 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import { isSurelyRight } from '../../../src/config-check.js';
 import { createSyncLayer, registerTransport } from '../../../src/index.js';
 import { memoryTransport } from '../../../src/testing/index.js';
 
 afterEach(() => {
   vi.doUnmock('../../../adapters/websocket/index.js');
+  vi.doUnmock('../../../src/config-rules.js');
   vi.resetModules();
 });
 
@@ -82,4 +84,15 @@ test('a transport whose SDK is not installed', async () => {
   const creating = fresh.createSyncLayer({ websocketUrl: 'ws://127.0.0.1:1/ws', collections: ['todos'] });
   await expect(creating).rejects.toMatchObject({ code: 'PEER_MISSING', adapter: 'websocket' });
   await expect(creating).rejects.toThrow('The websocket transport could not be loaded. Is its SDK installed?');
+});
+
+test('offline, where the rules of the configuration cannot be loaded, the app starts all the same', async () => {
+  vi.doMock('../../../src/config-rules.js', () => {
+    throw new Error('Failed to fetch dynamically imported module');
+  });
+  const config = { transport: memoryTransport(), collections: ['todos'], store: { type: 'memory' } } as const;
+  expect(isSurelyRight(config)).toBe(false);
+  const sync = await createSyncLayer(config);
+  await sync.collection('todos').save({ text: 'Milk' });
+  await sync.close();
 });
