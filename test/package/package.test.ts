@@ -197,10 +197,18 @@ test('the examples that README.md marks as running do run, as they stand', () =>
   }
 }, 60_000);
 
-test.each(['api', 'testing'])('docs/%s.md, its blocks one after the other, prints what it says', (page) => {
-  const program = blocksOf(`docs/${page}.md`, 'run').join('\n');
-  const printed = [...program.matchAll(/\/\/ prints (.*)$/gm)].map(([, line]) => line);
-  expect(printed.length).toBeGreaterThan(3);
-  write(`${page}.mjs`, program);
-  expect(run(process.execPath, [`${page}.mjs`]).trim().split('\n')).toEqual(printed);
-}, 60_000);
+test.each(['api', 'testing'])(
+  'docs/%s.md, its blocks one after the other, prints what it says',
+  (page) => {
+    const program = blocksOf(`docs/${page}.md`, 'run').join('\n');
+    const printed = [...program.matchAll(/\/\/ prints (.*)$/gm)].map(([, line]) => line);
+    expect(printed.length).toBeGreaterThan(3);
+    write(`${page}.mjs`, program);
+    expect(
+      run(process.execPath, [`${page}.mjs`])
+        .trim()
+        .split('\n'),
+    ).toEqual(printed);
+  },
+  60_000,
+);
