@@ -15,7 +15,6 @@ const scalar = fc.constantFrom<unknown>(
   false,
   true,
   0,
-  -0,
   1,
   2,
   3,
