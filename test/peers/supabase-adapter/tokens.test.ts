@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openClient, toldOnce, until } from './harness.js';
+import { type Project, startProject, table, touch } from './peer.js';
+
+const ALICE = '11111111-1111-4111-8111-111111111111';
+const BOB = '22222222-2222-4222-8222-222222222222';
+
+let project: Project;
+beforeAll(async () => {
+  project = await startProject({
+    schema: [
+      touch,
+      table('todos', false),
+      `alter table todos add column owner uuid;
+       alter table todos enable row level security;
+       revoke all on todos from anon;
+       create policy own on todos for all to authenticated using (owner = auth.uid()) with check (owner = auth.uid());
+       create policy shared on todos for select to authenticated using (owner is null);`,
+    ].join('\n'),
+  });
+});
+afterAll(() => project?.close());
+
+const ids = async (client: Awaited<ReturnType<typeof openClient>>): Promise<string[]> =>
+  [...(await client.rows('todos')).keys()].sort();
+const insert = (id: string, owner: string | null) =>
+  project.sql("insert into todos (id, text, owner) values ($1, 'x', $2)", [id, owner]);
+
+test('a token that expires while connected is renewed in time, on the same socket', async () => {
+  let asked = 0;
+  const client = await openClient(
+    project,
+    ['todos'],
+    {},
+    {
+      authToken: async () => {
+        asked += 1;
+        return project.token({ sub: ALICE }, { expiresIn: 4 });
+      },
+    },
+  );
+  await client.live();
+  const lost: unknown[] = [];
+  client.sync.events.on('realtimeDisconnected', (event) => void lost.push(event));
+  const before = asked;
+  await insert('first', ALICE);
+  // Twice: the renewed one is renewed as well.
+  await until('two renewals', () => asked >= before + 2);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await insert('second', ALICE);
+  await insert("bob's", BOB);
+  await until('the second row', async () => (await ids(client)).includes('second'));
+  expect(await ids(client)).toEqual(['first', 'second']);
+  expect(lost).toEqual([]);
+  expect(toldOnce(client.told)).toEqual([]);
+  expect(client.errors).toEqual([]);
+});
+
+test('a token that expires and is not renewed ends in needs-auth; edits wait for the next one', async () => {
+  const short = await project.token({ sub: ALICE }, { expiresIn: 2 });
+  const client = await openClient(project, ['todos'], {}, { authToken: async () => short });
+  await client.live();
+  await until('needs-auth', () => client.sync.status.phase === 'needs-auth');
+  await client.sync.collection('todos').save({ text: 'mine', owner: ALICE }, 'offline');
+  await insert('meanwhile', ALICE);
+  expect(client.sync.status.pending).toBe(1);
+  for (const { message } of client.errors) expect(message).not.toContain(short);
+  client.sync.setAuthToken(() => project.token({ sub: ALICE }));
+  await client.live();
+  await until('both', async () => (await ids(client)).includes('meanwhile'));
+  expect(await project.sql("select text from todos where id = 'offline'")).toEqual([{ text: 'mine' }]);
+});
+
+test('the first join carries the token: no row of the user is missed by joining as anon', async () => {
+  const client = await openClient(project, ['todos'], { authToken: () => project.token({ sub: BOB }) });
+  await client.live();
+  await insert('for bob', BOB);
+  await until('the row', async () => (await ids(client)).includes('for bob'));
+  expect(client.errors).toEqual([]);
+});
+
+test('a row that leaves the view of a user is found by the audit, and the delete of a hidden row harms nobody', async () => {
+  const client = await openClient(
+    project,
+    ['todos'],
+    { authToken: () => project.token({ sub: BOB }) },
+    {
+      auditInterval: 1000,
+    },
+  );
+  await client.live();
+  await insert('moves', BOB);
+  await until('the row', async () => (await ids(client)).includes('moves'));
+  await project.sql("update todos set owner = $1 where id = 'moves'", [ALICE]);
+  await until('it is gone', async () => !(await ids(client)).includes('moves'));
+  await project.sql('delete from todos where owner = $1', [ALICE]);
+  await insert('after', BOB);
+  await until('the next row', async () => (await ids(client)).includes('after'));
+  expect(client.told.filter(({ type }) => type === 'Delete').map(({ recordId }) => recordId)).toEqual(['moves']);
+});
+
+test('what a policy refuses is kept aside, an update that matches nothing as well, and the rest goes on', async () => {
+  await insert('shared', null);
+  const client = await openClient(project, ['todos'], { authToken: () => project.token({ sub: BOB }) });
+  await client.live();
+  const todos = client.sync.collection('todos');
+  await client.sync.pause();
+  await todos.save({ text: 'not mine', owner: ALICE }, 'foreign');
+  await todos.update('shared', { text: 'may not' });
+  await todos.save({ text: 'mine', owner: BOB }, 'good');
+  client.sync.resume();
+  await client.live();
+  const failed = client.sync.outbox.failed();
+  expect(failed.map(({ recordId, error }) => [recordId, error?.code]).sort()).toEqual([
+    ['foreign', 'PUSH_REJECTED'],
+    ['shared', 'PUSH_REJECTED'],
+  ]);
+  expect(await project.sql("select id, text from todos where id in ('foreign', 'shared', 'good') order by id")).toEqual(
+    [
+      { id: 'good', text: 'mine' },
+      { id: 'shared', text: 'x' },
+    ],
+  );
+  expect((await client.rows('todos')).get('shared')?.text).toBe('x');
+});
+
+test('without a token the table is refused, and that is said', async () => {
+  const client = await openClient(project, ['todos']);
+  await until('the refusal', () => client.errors.some(({ code }) => code === 'SUBSCRIBE_REJECTED'));
+  for (const { message } of client.errors) expect(message).not.toContain(project.anonKey);
+  client.sync.setAuthToken(() => project.token({ sub: BOB }));
+  await client.live();
+  expect(await ids(client)).toContain('good');
+});
