@@ -44,6 +44,8 @@ export function createRounds(options: RoundsOptions) {
     [...collections.values()].reduce((sum, { replica }) => sum + replica.pending.size, 0);
 
   async function push(): Promise<void> {
+    // Nothing is left that fails: the next edit must not wait for a backoff that is over.
+    if (pendingCount() === 0) pushFailures = 0;
     if (!mayWork() || pendingCount() === 0) return;
     timers.cancel('push');
     const { signal } = work;

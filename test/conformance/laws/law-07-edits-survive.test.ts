@@ -734,4 +734,17 @@ describe('law 7: edits survive', () => {
     expect(backendRows(again)).toEqual({ a: { id: 'a', n: 1 } });
     await turn();
   });
+
+  test('an edit that was given up after its last attempt holds no later one back', async () => {
+    const client = await openLive({ config: { maxRetries: 0 } });
+    client.wire.decide = ({ recordId }) =>
+      recordId === 'bad' ? { type: 'retry', error: new SyncLayerError('CONNECTION_LOST', 'Not now.') } : undefined;
+    await client.todos.save({ n: 1 }, 'bad');
+    await until(() => client.sync.outbox.failed().length === 1);
+    // The timer of its backoff has come and gone, with nothing to send.
+    await settle(50);
+    await client.todos.save({ n: 1 }, 'good');
+    await until(() => client.sync.status.pending === 0);
+    expect(backendRows(client)).toMatchObject({ good: { n: 1 } });
+  });
 });
