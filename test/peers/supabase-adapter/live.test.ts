@@ -283,6 +283,26 @@ test('two transactions that commit in the opposite order of their times', async 
   expect((await client.rows('todos')).has('early')).toBe(true);
 });
 
+test('only the rows of a filter; one that leaves it, and a TRUNCATE, are found by the audit', async () => {
+  await project.sql('truncate tasks');
+  await project.sql("insert into tasks (id, text, done) values ('in', 'x', true), ('out', 'x', false)");
+  const client = await openClient(
+    project,
+    ['tasks'],
+    { collections: { tasks: { filter: 'done=eq.true' } } },
+    { auditInterval: 1000 },
+  );
+  await client.live();
+  const ids = async (): Promise<string> => [...(await client.rows('tasks')).keys()].sort().join();
+  expect(await ids()).toBe('in');
+  await project.sql("insert into tasks (id, text, done) values ('new in', 'x', true), ('new out', 'x', false)");
+  await until('the new row', async () => (await ids()) === 'in,new in');
+  await project.sql("update tasks set done = not done where id in ('in', 'out')");
+  await until('what left is gone', async () => (await ids()) === 'new in,out');
+  await project.sql('truncate tasks');
+  await until('all is gone', async () => (await ids()) === '');
+});
+
 describe("a client of the app's own", () => {
   test('is used with its schema and its session, and its other channels go on', async () => {
     const app = createClient(project.url, project.anonKey, {
