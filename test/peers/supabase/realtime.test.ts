@@ -29,9 +29,13 @@ const save = (id: string, to = peer): Promise<unknown> => to.sql('insert into to
 async function raw(to: SupabasePeer, token = to.anonKey) {
   const socket = new WebSocket(`${to.url.replace('http', 'ws')}/realtime/v1/websocket?apikey=${token}&vsn=2.0.0`);
   const frames: [string | null, string | null, string, string, Record<string, unknown>][] = [];
+  /** All that came, in order. */
+  const log: string[] = [];
   const waiting = new Set<() => void>();
   socket.on('message', (data) => {
-    frames.push(JSON.parse(String(data)));
+    const came = JSON.parse(String(data));
+    frames.push(came);
+    log.push(`${came[3]} ${came[2]}`);
     for (const look of [...waiting]) look();
   });
   const closed = new Promise<number>((resolve) => socket.once('close', resolve));
@@ -58,7 +62,7 @@ async function raw(to: SupabasePeer, token = to.anonKey) {
         { config, ...(token === undefined ? {} : { access_token: token }) },
       ]),
     );
-  return { socket, frames, closed, frame, join };
+  return { socket, frames, log, closed, frame, join };
 }
 
 const TODOS = { postgres_changes: [{ event: '*', schema: 'public', table: 'todos' }] };
@@ -93,8 +97,10 @@ describe('what Realtime loses', () => {
       const { join, frame, frames, socket } = await raw(own);
       join('realtime:cold', TODOS);
       await frame('phx_reply', 'realtime:cold');
+      const joined = performance.now();
       await save('early', own);
       await frame('system', 'realtime:cold');
+      expect(performance.now() - joined).toBeGreaterThan(900);
       await save('live', own);
       const [, , , , payload] = await frame('postgres_changes', 'realtime:cold');
       expect(payload).toMatchObject({ data: { record: { id: 'live' } } });
@@ -193,10 +199,11 @@ describe('what Realtime does to its sockets', () => {
   });
 
   test('a refused join holds up all that its socket sends and gets', async () => {
-    await withPeer({ delays: { refusedJoin: 300 } }, async (own) => {
-      const { join, frame, socket, frames } = await raw(own);
+    await withPeer({ delays: { refusedJoin: 1_000 } }, async (own) => {
+      const { join, frame, socket, log } = await raw(own);
       join('realtime:todos', TODOS);
       await frame('system', 'realtime:todos');
+      log.length = 0;
       join('realtime:secret', { private: true });
       socket.send(JSON.stringify([null, '2', 'phoenix', 'heartbeat', {}]));
       await save('meanwhile', own);
@@ -204,7 +211,7 @@ describe('what Realtime does to its sockets', () => {
       const reason = 'Unauthorized: You do not have permissions to read from this Channel topic: secret';
       expect(payload).toEqual({ status: 'error', response: { reason } });
       await frame('phx_reply', 'phoenix');
-      expect(frames.map((each) => each[3])).toEqual(['phx_reply', 'postgres_changes']);
+      expect(log).toEqual(['phx_reply realtime:secret', 'postgres_changes realtime:todos', 'phx_reply phoenix']);
       socket.close();
     });
   });

@@ -1,8 +1,8 @@
 import type { WebSocket } from 'ws';
 import type { Database } from '../database.js';
 import type { Claims, Tokens } from '../tokens.js';
-import { authorize, expiredMessage, refreshMessage, topicRights } from './authorize.js';
-import { type Channel, readBroadcast, readJoin, readToken } from './channel.js';
+import { type Authorized, authorize, expiredMessage, refreshMessage, topicRights } from './authorize.js';
+import { type Channel, type JoinConfig, readBroadcast, readJoin, readToken } from './channel.js';
 import type { Delays } from './delays.js';
 import {
   type Broadcast,
@@ -107,18 +107,11 @@ export function createConnection(options: ConnectionOptions): Connection {
     });
   };
 
-  const refuse = async (frame: Incoming, reason: string): Promise<void> => {
-    held = [];
-    await new Promise<void>((resolve) => {
-      after(delays.refusedJoin, [ended.signal], resolve);
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      after(ms, [ended.signal], resolve);
       ended.signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    const waiting = held ?? [];
-    held = undefined;
-    if (ended.signal.aborted) return;
-    reply(frame, frame.joinRef, 'error', JSON.stringify({ reason }));
-    for (const each of waiting) write(each);
-  };
 
   const replay = async (channel: Channel): Promise<void> => {
     const { replay } = channel.config;
@@ -134,20 +127,41 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
   };
 
+  const decide = async (topic: string, config: JoinConfig, token: string | undefined): Promise<Authorized> => {
+    const authorized: Authorized = token === undefined ? { ok: true, claims } : await authorize(tokens, token);
+    if (!authorized.ok || !config.private) return authorized;
+    const name = topic.slice('realtime:'.length);
+    const { read } = await topicRights(database, name, authorized.claims);
+    const message = `You do not have permissions to read from this Channel topic: ${name}`;
+    return read ? authorized : { ok: false, reason: `Unauthorized: ${message}`, message };
+  };
+
+  /** Until a join is answered its socket is blocked: what is for the client waits behind the answer. */
   const join = async (frame: Incoming): Promise<void> => {
-    const { topic, ref } = frame;
+    const { topic, joinRef } = frame;
     if (!topic.startsWith('realtime:')) return reply(frame, null, 'error', '{"reason":"unmatched topic"}');
     const { config, token } = readJoin(topic, frame.payload);
-    const authorized = token === undefined ? ({ ok: true, claims } as const) : await authorize(tokens, token);
-    if (!authorized.ok) return refuse(frame, authorized.reason);
-    const name = topic.slice('realtime:'.length);
-    if (config.private && !(await topicRights(database, name, authorized.claims)).read)
-      return refuse(frame, `Unauthorized: You do not have permissions to read from this Channel topic: ${name}`);
+    const waiting: (string | Buffer)[] = [];
+    held = waiting;
+    try {
+      const decided = await decide(topic, config, token);
+      if (!decided.ok) await pause(delays.refusedJoin);
+      held = undefined;
+      if (decided.ok) await accept(frame, config, decided.claims);
+      else reply(frame, joinRef, 'error', JSON.stringify({ reason: decided.reason }));
+    } finally {
+      held = undefined;
+      for (const each of waiting) write(each);
+    }
+  };
+
+  const accept = async (frame: Incoming, config: JoinConfig, granted: Claims): Promise<void> => {
+    const { topic, ref } = frame;
     const channel: Channel = {
       topic,
       joinRef: frame.joinRef ?? ref ?? '',
       config,
-      claims: authorized.claims,
+      claims: granted,
       subscriptions: [],
       closed: new AbortController(),
       timers: new AbortController(),
