@@ -53,8 +53,8 @@ async function until(test: () => boolean | Promise<boolean>, limit: number): Pro
 const sameRow = (a: Row | undefined, b: Row | undefined): boolean => a?.text === b?.text && a?.count === b?.count;
 
 /** Records that are not the same on both sides. */
-export const unlike = (a: ReadonlyMap<string, Row>, b: ReadonlyMap<string, Row>): number =>
-  [...new Set([...a.keys(), ...b.keys()])].filter((id) => !sameRow(a.get(id), b.get(id))).length;
+export const unlike = (a: ReadonlyMap<string, Row>, b: ReadonlyMap<string, Row>): string[] =>
+  [...new Set([...a.keys(), ...b.keys()])].filter((id) => !sameRow(a.get(id), b.get(id)));
 
 /** What was wrong with the events that an app got. */
 export function countTold(told: Device['told']): Pick<Outcome, 'duplicate' | 'regressed'> {
@@ -88,8 +88,13 @@ export async function play(
   const anyId = (): string => `row-${Math.floor(random() * ROWS)}`;
   for (let n = 0; n < ROWS; n++) backend.commit(`row-${n}`, nextRow(`row-${n}`));
   const device = await open();
-  const caughtUp = async (): Promise<boolean> => unlike(backend.rows(), await device.rows()) === 0;
-  if (!(await until(async () => backend.subscribers > 0 && (await caughtUp()), 10_000)))
+  /** Records that are not on the device as in the backend, and edits that are not in the backend, each once. */
+  const lost = async (): Promise<number> => {
+    const rows = backend.rows();
+    const mine = [...expected].filter(([id, row]) => !sameRow(row, rows.get(id))).map(([id]) => id);
+    return new Set([...unlike(rows, await device.rows()), ...mine]).size;
+  };
+  if (!(await until(async () => backend.subscribers > 0 && (await lost()) === 0, 10_000)))
     throw new Error('A device did not even catch up without faults.');
 
   await scenario({
@@ -126,8 +131,6 @@ export async function play(
   });
 
   Object.assign(backend.faults, healthy);
-  const mine = async (): Promise<number> =>
-    unlike(expected, new Map([...backend.rows()].filter(([id]) => expected.has(id))));
   let heard = device.told.length;
   let since = Date.now();
   await until(async () => {
@@ -136,7 +139,7 @@ export async function play(
       since = Date.now();
     }
     if (Date.now() - since > CHECKS * CHECK_EVERY) return true;
-    return (await caughtUp()) && (await mine()) === 0;
+    return (await lost()) === 0;
   }, SETTLE);
   // What comes late is counted too.
   await pause(200);
@@ -148,7 +151,7 @@ export async function play(
     if (row && committed.has(key)) twice += 1;
     committed.add(key);
   }
-  const lost = unlike(backend.rows(), await device.rows()) + (await mine());
+  const missing = await lost();
   await Promise.race([device.close(), pause(1000)]);
-  return { lost, duplicate: told.duplicate + twice, regressed: told.regressed, requests: backend.requests };
+  return { lost: missing, duplicate: told.duplicate + twice, regressed: told.regressed, requests: backend.requests };
 }
