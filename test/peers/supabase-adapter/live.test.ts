@@ -61,20 +61,23 @@ describe('what Realtime loses', () => {
   test('50 rows written between SUBSCRIBED and system ok', async () => {
     await project.killRealtime();
     await project.startRealtime();
-    let writing: Promise<unknown> | undefined;
+    let written: Promise<unknown> | undefined;
     class Watched extends WebSocket {
       constructor(address: string | URL, protocols?: string | string[]) {
         super(address, protocols);
         this.addEventListener('message', ({ data }) => {
-          if (writing || !String(data).includes('"phx_reply",{"status":"ok","response":{"postgres_changes"')) return;
-          writing = project.sql("insert into todos (id, text) select 'gap ' || n, 'x' from generate_series(1, 50) n");
+          if (written || !String(data).includes('"phx_reply",{"status":"ok","response":{"postgres_changes"')) return;
+          // Late enough for a pull that was begun too early to have ended, and before the server is live (300 ms).
+          written = new Promise((resolve) => setTimeout(resolve, 150)).then(() =>
+            project.sql("insert into todos (id, text) select 'gap ' || n, 'x' from generate_series(1, 50) n"),
+          );
         });
       }
     }
     const client = await openClient(project, ['todos'], { WebSocket: Watched as never });
     await client.live();
-    await writing;
-    expect(writing).toBeDefined();
+    await written;
+    expect(written).toBeDefined();
     await same(client, 'todos');
     expect((await client.rows('todos')).size).toBe(50);
   });
@@ -269,14 +272,19 @@ test('two transactions that commit in the opposite order of their times', async 
   const slow = new pg.Client({ connectionString: project.databaseUrl });
   await slow.connect();
   onTestFinished(() => slow.end());
-  const client = await openClient(project, ['todos']);
+  // Without a comparison of keys, only the overlap can find it.
+  const client = await openClient(project, ['todos'], { collections: { todos: { deletedAt: 'deleted_at' } } });
   await client.live();
   await slow.query("begin; insert into todos (id, text) values ('early', 'x')");
   await project.sql("insert into todos (id, text) values ('late', 'x')");
   await until('the later one', async () => (await client.rows('todos')).has('late'));
   await client.sync.syncNow();
   await client.sync.pause();
+  const witness = await openClient(project, ['todos']);
+  await witness.live();
   await slow.query('commit');
+  // Its event is over before the client listens again.
+  await until('the event', () => witness.told.some(({ recordId }) => recordId === 'early'));
   client.sync.resume();
   await client.live();
   await same(client, 'todos');
