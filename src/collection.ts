@@ -82,7 +82,7 @@ export function createCollection<Out extends object, In extends object>({
   const query = createQuery<Stored<Out>>(source);
 
   const checkOpen = (): void => {
-    if (closed.aborted) throw new SyncLayerError('CLOSED', `"${name}" is closed; create a new SyncLayer to go on.`);
+    if (closed.aborted) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.');
   };
 
   const refused = (what: string, recordId?: string): SyncLayerError =>

@@ -1,8 +1,9 @@
 import { isPlainObject } from './json-fault.js';
 
-type Test = (value: unknown) => boolean;
-type Tests = Readonly<Record<string, Test>>;
 type Anything = Readonly<Record<string, unknown>>;
+/** `all`: what the value is a part of. */
+type Test = (value: unknown, all?: Anything) => boolean;
+type Tests = Readonly<Record<string, Test>>;
 
 const isFlag: Test = (value) => typeof value === 'boolean';
 const isFunction: Test = (value) => typeof value === 'function';
@@ -26,12 +27,13 @@ const fits =
   (value) =>
     isPlainObject(value) &&
     Object.entries(value).every(
-      ([key, inner]) => Object.hasOwn(tests, key) && (inner === undefined || tests[key]?.(inner)),
+      ([key, inner]) => Object.hasOwn(tests, key) && (inner === undefined || tests[key]?.(inner, value)),
     );
 
 const resolving: Tests = {
   conflictStrategy: (value) => value === 'lastWriteWins' || value === 'serverWins' || value === 'clientWins',
-  customConflictResolver: isFunction,
+  // Beside a strategy it may be one that nobody calls.
+  customConflictResolver: (value, all) => isFunction(value) && !all?.conflictStrategy,
 };
 const isCollection = fits({
   ...resolving,
@@ -40,10 +42,14 @@ const isCollection = fits({
 });
 const isConfig = fits({
   ...resolving,
-  transport: (value) =>
-    isObject(value) && (isText(value.type) || has('connect', 'subscribe', 'pull', 'push', 'close')(value)),
+  // Beside it an address may contradict its own.
+  transport: (value, all) =>
+    isObject(value) &&
+    !(all?.websocketUrl ?? all?.baseUrl) &&
+    (isText(value.type) || has('connect', 'subscribe', 'pull', 'push', 'close')(value)),
   collections: (value) =>
-    isNames(value) || (isPlainObject(value) && isNames(Object.keys(value)) && Object.values(value).every(isCollection)),
+    isNames(value) ||
+    (isPlainObject(value) && isNames(Object.keys(value)) && Object.values(value).every((one) => isCollection(one))),
   store: (value) =>
     isObject(value) && value.type === undefined
       ? has('open', 'read', 'commit', 'clear', 'close')(value)

@@ -1,12 +1,13 @@
 import * as z from 'zod/mini';
 import type { SyncLayerConfig } from './config.js';
+import { suggest } from './kit.js';
 import { parseOptions, rule } from './options.js';
 
 type Anything = Readonly<Record<string, unknown>>;
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isString = (value: unknown): value is string => typeof value === 'string';
-const isText = (value: unknown): boolean => isString(value) && value !== '';
+const isText = (value: unknown): value is string => isString(value) && value !== '';
 const isObject = (value: unknown): value is Anything =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isWhole = (least: number, value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= least;
@@ -31,11 +32,14 @@ const isMs = (least: number, value: unknown): boolean => isWhole(least, value) &
 const ms = (least = 0) =>
   optional(`a whole number of milliseconds, ${least} to ${LONGEST}`, (value) => isMs(least, value));
 const flag = optional('true or false', (value) => typeof value === 'boolean');
-const oneOf = (...values: readonly string[]) =>
-  optional(
-    `one of ${values.map((value) => `"${value}"`).join(', ')}`,
-    (value) => isString(value) && values.includes(value),
-  );
+const oneOf = (...values: readonly string[]) => {
+  const expected = `one of ${values.map((value) => `"${value}"`).join(', ')}`;
+  const error = ({ input }: { readonly input?: unknown }): string => {
+    const fix = isText(input) ? suggest(input, values) : '';
+    return fix.startsWith('did') ? `${expected}; ${fix}` : expected;
+  };
+  return z.optional(z.custom((value) => isString(value) && values.includes(value), { error }));
+};
 const url = (condition: unknown, ...schemes: readonly string[]) =>
   must(
     condition,
@@ -63,9 +67,16 @@ const filter = (value: unknown) =>
     }),
   );
 
-const conflictStrategy = oneOf('lastWriteWins', 'serverWins', 'clientWins', 'custom');
-const customConflictResolver = (needed: boolean) =>
-  must(needed, `a function (conflict) => row${needed ? ', since conflictStrategy is "custom"' : ''}`, isFunction);
+const strategies: readonly string[] = ['lastWriteWins', 'serverWins', 'clientWins'];
+const conflictStrategy = oneOf(...strategies, 'custom');
+/** `used`: a collection may take it without the setting that stands beside it. */
+function customConflictResolver(strategy: unknown, given: boolean, used: boolean) {
+  if (strategy === 'custom' && !given)
+    return rule('a function (conflict) => row, since conflictStrategy is "custom"', isFunction);
+  if (strategies.includes(strategy as string) && !used)
+    return optional('left out: it is called only if conflictStrategy is "custom", or left out too', () => false);
+  return optional('a function (conflict) => row', isFunction);
+}
 
 const stores: Record<string, Record<string, z.ZodMiniType>> = {
   memory: {},
@@ -75,7 +86,7 @@ const stores: Record<string, Record<string, z.ZodMiniType>> = {
 
 /** The rules for this configuration: what one setting must be depends on the others. */
 function schemaFor(config: Anything) {
-  const { collections, store, syncFilters, customConflictResolver: resolver } = config;
+  const { collections, store, syncFilters, transport, customConflictResolver: resolver } = config;
   const list = Array.isArray(collections) ? collections.filter(isText) : [];
   const names: readonly string[] = isObject(collections) ? Object.keys(collections) : list;
   const collection = (name: string) => {
@@ -84,8 +95,17 @@ function schemaFor(config: Anything) {
       schema: optional('a Standard Schema, such as z.object({ ... })', (schema) => '~standard' in Object(schema)),
       filter: filter(of(value, 'filter')),
       conflictStrategy,
-      customConflictResolver: customConflictResolver(of(value, 'conflictStrategy') === 'custom' && !resolver),
+      customConflictResolver: customConflictResolver(of(value, 'conflictStrategy'), Boolean(resolver), false),
     });
+  };
+  /** One of the general addresses, which a transport may have as an option of its own. */
+  const address = (key: string, option: string, needed: boolean, ...schemes: readonly string[]) => {
+    const own = of(transport, option);
+    if (own !== undefined && own !== config[key])
+      return optional(`left out, or the same as transport.${option}`, () => false);
+    if (key === 'websocketUrl' && transport && of(transport, 'type') !== 'websocket')
+      return optional('left out: the transport is another one, and would not use it', () => false);
+    return url(needed && !transport, ...schemes);
   };
   const storeType = String(of(store, 'type'));
   return object({
@@ -108,15 +128,19 @@ function schemaFor(config: Anything) {
           (value) => has(value, 'open read commit clear close'),
         ),
     // Without a live link there is nothing but HTTP.
-    baseUrl: url(config.enableRealtimeSync === false && !config.transport, 'http://', 'https://'),
-    websocketUrl: url(config.enableRealtimeSync === true && !config.transport, 'ws://', 'wss://'),
+    baseUrl: address('baseUrl', 'baseUrl', config.enableRealtimeSync === false, 'http://', 'https://'),
+    websocketUrl: address('websocketUrl', 'url', config.enableRealtimeSync === true, 'ws://', 'wss://'),
     authToken: optional('a string, or a function that returns one', (value) => isString(value) || isFunction(value)),
     syncInterval: ms(100),
     enableAutoSync: flag,
     maxRetries: count('retries'),
     syncFilters: z.optional(named(names, (name) => filter(of(syncFilters, name)))),
     conflictStrategy,
-    customConflictResolver: customConflictResolver(config.conflictStrategy === 'custom'),
+    customConflictResolver: customConflictResolver(
+      config.conflictStrategy,
+      false,
+      names.some((name) => of(of(collections, name), 'conflictStrategy') === 'custom'),
+    ),
     enableRealtimeSync: optional(
       'true, false, or a function that returns one',
       (value) => typeof value === 'boolean' || isFunction(value),

@@ -1,5 +1,6 @@
 import type { Row } from './change.js';
-import type { SyncLayerError } from './errors.js';
+import { SyncLayerError } from './errors.js';
+import { suggest } from './problems.js';
 import type { Conflict } from './sync/merge.js';
 import type { ConnectionState } from './transport/connection.js';
 
@@ -42,7 +43,10 @@ export interface SyncEvents {
 
 /** What an indicator shows. */
 export interface SyncStatus {
-  /** `live`: equal to the backend, changes come by themselves. `syncing`: on the way there. `offline`: no link. */
+  /**
+   * `live`: equal to the backend, changes come by themselves. `syncing`: on the way there. `offline`: no link. With
+   * `enableAutoSync: false` edits that wait for `syncNow()` leave it `live`; `pending` counts them.
+   */
   readonly phase: 'live' | 'syncing' | 'polling' | 'offline' | 'needs-auth' | 'failed' | 'paused' | 'closed';
   /** Records with edits that the backend has not acknowledged. */
   readonly pending: number;
@@ -58,7 +62,10 @@ export type EventListener<N extends EventName> = (event: SyncEvents[N]) => void;
  * const off = sync.events.on('conflictResolved', ({ recordId, result }) => console.log(recordId, result));
  */
 export interface EventSource {
-  /** Returns the function that takes the listener off again. */
+  /**
+   * Returns the function that takes the listener off again.
+   * @throws SyncLayerError CONFIG_INVALID for a name that is no event, or a listener that is no function. So rejects `once`.
+   */
   on<N extends EventName>(name: N, listener: EventListener<N>): () => void;
   /** Resolves with the next event of that name (that passes `test`). */
   once<N extends EventName>(name: N, test?: (event: SyncEvents[N]) => boolean): Promise<SyncEvents[N]>;
@@ -71,10 +78,19 @@ export interface Emitter extends EventSource {
   clear(): void;
 }
 
+const names =
+  'error statusChanged connectivityChanged syncStarted syncCompleted syncFailed operationQueued operationSynced operationFailed conflictDetected conflictResolved realtimeInsert realtimeUpdate realtimeDelete realtimeConnected realtimeDisconnected realtimeSync'.split(
+    ' ',
+  );
+
 /** A listener that throws harms nobody else: the error surfaces as an uncaught one, where the app's tools see it. */
 export function createEmitter(): Emitter {
   const listeners = new Map<EventName, Set<(event: never) => void>>();
   const on: EventSource['on'] = (name, listener) => {
+    if (!names.includes(name) || typeof listener !== 'function') {
+      const fix = names.includes(name) ? 'needs a function to call' : `is no event; ${suggest(String(name), names)}`;
+      throw new SyncLayerError('CONFIG_INVALID', `"${name}" ${fix}`);
+    }
     const set = listeners.get(name) ?? new Set();
     listeners.set(name, set);
     set.add(listener);

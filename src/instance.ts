@@ -13,6 +13,10 @@ export interface Realtime {
   readonly state: ConnectionState;
   /** Whether a live link is wanted: the flag of the configuration, or what `enable` and `disable` made of it. */
   readonly enabled: boolean;
+  /**
+   * Resolves when the link is wanted; whether it comes up is told by `state`.
+   * @throws SyncLayerError UNSUPPORTED, and changes nothing, where the transport can only poll.
+   */
   enable(): Promise<void>;
   /** Back to polling, at run time. Nothing is lost: what comes meanwhile is pulled. */
   disable(): Promise<void>;

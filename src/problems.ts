@@ -25,7 +25,7 @@ export function checkOptions(
   });
   const known = Object.keys(rules);
   for (const key of Object.keys(options))
-    if (!known.includes(key)) problems.push(`${key} is not an option; known are ${known.join(', ')}`);
+    if (!known.includes(key)) problems.push(`${key} is not an option; ${suggest(key, known)}`);
   if (problems.length > 0) throw refusal(where, problems);
 }
 

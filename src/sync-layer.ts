@@ -7,6 +7,7 @@ import { createEmitter } from './events.js';
 import type { Inspection, SyncLayerInstance } from './instance.js';
 import { createLogger } from './logger.js';
 import { createMetrics } from './metrics.js';
+import { suggest } from './problems.js';
 import { resolveCollections } from './settings.js';
 import { createJournal } from './store/journal.js';
 import { memoryStore } from './store/memory.js';
@@ -25,7 +26,7 @@ async function openStore(config: StoreConfig): Promise<LocalStore> {
     if (type === 'indexeddb')
       return (await import('./store/indexeddb.js')).indexedDbStore({ name: 'default', ...options });
   } catch (error) {
-    throw toSyncLayerError(error, 'STORE_FAILED', `The ${type} store could not be loaded on this platform.`);
+    throw toSyncLayerError(error, 'STORE_FAILED', `The ${type} store could not be loaded.`);
   }
   return memoryStore();
 }
@@ -76,7 +77,8 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   await store.open();
   const journal = createJournal(store, { onError: announcer.report });
   const closing = new AbortController();
-  const flag = config.enableRealtimeSync ?? Boolean(config.transport ?? config.websocketUrl);
+  const canBeLive = (): boolean => transport.capabilities.live !== false;
+  const flag = config.enableRealtimeSync ?? canBeLive();
   /** What `realtime.enable` and `disable` say goes before the configuration. */
   let override: boolean | undefined;
 
@@ -124,6 +126,8 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   }
 
   async function setRealtime(on: boolean): Promise<void> {
+    // It rejects with what is missing.
+    if (on && !canBeLive()) await transport.connect({ signal: closing.signal });
     override = on;
     await engine.setRealtime(on);
   }
@@ -146,8 +150,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     collection(name) {
       const found = collections.get(name);
       if (found) return found;
-      const known = [...collections.keys()].join(', ');
-      const message = `There is no collection "${name}". Add it to "collections" in the configuration; known are ${known}.`;
+      const message = `"${name}" is not in "collections" of the configuration; ${suggest(name, [...collections.keys()])}`;
       throw new SyncLayerError('CONFIG_INVALID', message);
     },
     events,

@@ -14,6 +14,8 @@ export interface HttpRequest {
 
 export interface HttpReply {
   readonly status: number;
+  /** What was asked, for messages: method and address, without the query. */
+  readonly where: string;
   readonly body: Readonly<Record<string, unknown>>;
   /** What the server says is wrong; empty if it says nothing. */
   readonly reason: string;
@@ -78,6 +80,7 @@ export function createHttp(
       const answer = read(status, text, where);
       return {
         status,
+        where,
         body: answer,
         reason: typeof answer.error === 'string' ? withoutToken(answer.error, token) : '',
       };
@@ -115,12 +118,14 @@ export type Http = ReturnType<typeof createHttp>;
 
 /** Sorts out the replies to a read: a passing failure, a refusal, or rows. */
 export function recordsOf(collection: string, reply: HttpReply): readonly unknown[] {
-  const { status, body, reason } = reply;
+  const { status, where, body, reason } = reply;
   if (isPassing(status))
     throw problem('CONNECTION_LOST', `Reading "${collection}" was answered with ${status}; it is tried again.`);
   // Other clients of the original protocol take no "records" for none.
   const records = body.records ?? [];
   if (status < 400 && Array.isArray(records)) return records;
   const code = status === 403 || status === 404 ? 'SUBSCRIBE_REJECTED' : 'PROTOCOL_VIOLATION';
-  throw problem(code, `Reading "${collection}" was answered with ${status}. ${reason}`);
+  // Our server always gives a reason; who gives none for a 404 does not know the path.
+  const said = reason || (status === 404 ? 'Is baseUrl the address of a SyncLayer server?' : '');
+  throw problem(code, `Reading "${collection}": ${where} was answered with ${status}. ${said}`);
 }

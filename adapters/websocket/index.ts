@@ -122,7 +122,7 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
     name: 'websocket',
     source: `${address.host}${address.pathname}`,
     get capabilities() {
-      return counts === false ? timed : sequenced;
+      return { ...(counts === false ? timed : sequenced), live: Boolean(options.url) };
     },
     attach(given) {
       attached = given;
@@ -131,8 +131,7 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
     async connect({ signal }) {
       if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
       if (options.url) return channel.connect(signal);
-      const fix = 'Set url, or enableRealtimeSync: false.';
-      throw problem('UNSUPPORTED', `websocketTransport has no url, so it can only poll. ${fix}`);
+      throw problem('UNSUPPORTED', 'There is an address for polling only. Set websocketUrl (url) for a live link.');
     },
 
     subscribe: channel.subscribe,

@@ -24,7 +24,7 @@ function take(frames: readonly Frame[]): readonly Frame[] {
 export function createRest(http: Http, host: () => TransportHost) {
   async function post(frames: readonly Frame[], signal: AbortSignal): Promise<Answer[]> {
     const body = `{"changes":[${frames.map(({ text }) => text).join(',')}]}`;
-    const { status, body: answer, reason } = await http({ method: 'POST', path: '', signal, body });
+    const { status, where, body: answer, reason } = await http({ method: 'POST', path: '', signal, body });
     if (status === 413) {
       const half = Math.ceil(frames.length / 2);
       if (frames.length > 1)
@@ -32,11 +32,11 @@ export function createRest(http: Http, host: () => TransportHost) {
       const error = `${reason} Store large values elsewhere and keep their address, or raise maxPayload on both sides.`;
       return [{ type: 'error', code: 'INVALID_MESSAGE', error }];
     }
-    if (isPassing(status)) throw problem('CONNECTION_LOST', `POST /sync answered ${status}; it is tried again.`);
+    if (isPassing(status)) throw problem('CONNECTION_LOST', `${where} answered ${status}; it is tried again.`);
     if (status < 400 && Array.isArray(answer.results) && answer.results.length === frames.length) return answer.results;
     throw problem(
       'PROTOCOL_VIOLATION',
-      `POST /sync answered ${status} without the results. Is there a proxy in between? ${reason}`,
+      `${where} answered ${status} without the results. Is there a proxy in between? ${reason}`,
     );
   }
 

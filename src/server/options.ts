@@ -1,8 +1,8 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
 import type { Row } from '../change.js';
-import { SyncLayerError } from '../kit.js';
 import type { Log } from '../logger.js';
+import { parseOptions, rule } from '../options.js';
 import { memoryServerStore } from './memory-store.js';
 import type { ServerStore } from './store.js';
 
@@ -113,71 +113,69 @@ export type Settings = Required<
 
 const DAY = 24 * 60 * 60 * 1000;
 
-const isFunction = (value: unknown) => typeof value === 'function';
-const fn = z.optional(z.custom(isFunction, 'must be a function'));
-const whole = (minimum: number) => z.optional(z.int().check(z.gte(minimum)));
-const duration = z.optional(z.number().check(z.gt(0)));
-const path = z.optional(z.string().check(z.regex(/^\/\S*$/, 'must begin with "/"')));
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+const isFlag = (value: unknown): boolean => typeof value === 'boolean';
+const optional = (expected: string, test: (value: unknown) => boolean) => z.optional(rule(expected, test));
+const isWhole = (value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): boolean =>
+  Number.isSafeInteger(value) && isNumber(value) && value >= least && value <= most;
 
-const shape = {
-  port: z.optional(z.int().check(z.gte(0), z.lte(65_535))),
-  host: z.optional(z.string()),
-  path,
-  httpPath: z.optional(z.string().check(z.regex(/^(\/\S*)?$/, 'must begin with "/"'))),
-  server: z.optional(z.custom((value) => isFunction((value as HttpServer | null)?.on), 'must be an http.Server')),
-  store: z.optional(
-    z.custom((value) => isFunction((value as ServerStore | null)?.transaction), 'must be a server store'),
-  ),
-  collections: z.optional(z.array(z.string())),
-  authenticate: fn,
-  authorize: fn,
-  validate: fn,
-  rateLimit: z.optional(z.strictObject({ messages: z.int().check(z.gte(1)), perMs: z.number().check(z.gt(0)) })),
-  maxPayload: whole(1),
-  maxConnections: whole(1),
-  maxConnectionsPerUser: whole(1),
-  idleTimeout: duration,
-  authTimeout: duration,
-  maxBufferedBytes: whole(1),
-  tombstoneRetention: duration,
-  opRetention: duration,
-  perMessageDeflate: z.optional(z.boolean()),
-  cors: z.optional(z.union([z.boolean(), z.array(z.string())])),
-  pageSize: whole(1),
-  log: fn,
-  now: fn,
-};
+const fn = (call: string) => optional(`a function ${call}`, isFunction);
+const flag = optional('true or false', isFlag);
+const whole = (what: string) => optional(`a whole number of ${what}, 1 or more`, (value) => isWhole(value, 1));
+const isDuration = (value: unknown): boolean => Number.isFinite(value) && (value as number) > 0;
+const duration = optional('a number of milliseconds above 0', isDuration);
 
-const schema = z.strictObject(shape);
+const schema = z.strictObject(
+  {
+    port: optional('a whole number, 0 to 65535', (value) => isWhole(value, 0, 65_535)),
+    host: optional('an address, such as "0.0.0.0"', isText),
+    path: optional('a path that begins with "/"', (value) => isText(value) && /^\/\S*$/.test(value)),
+    httpPath: optional('a path that begins with "/", or empty', (value) => isText(value) && /^(\/\S*)?$/.test(value)),
+    server: optional('an http.Server', (value) => isFunction((value as HttpServer | null)?.on)),
+    store: optional('memoryServerStore(), sqliteServerStore({ path }) or another server store', (value) =>
+      isFunction((value as ServerStore | null)?.transaction),
+    ),
+    collections: optional('an array of names', isTexts),
+    authenticate: fn('(token, request) => user'),
+    authorize: fn('({ action, user, collection }) => boolean'),
+    validate: fn('(collection, row) => why it is refused'),
+    rateLimit: z.optional(
+      z.strictObject(
+        {
+          messages: rule('a whole number of messages, 1 or more', (value) => isWhole(value, 1)),
+          perMs: rule('a number of milliseconds above 0', isDuration),
+        },
+        { error: 'an object { messages, perMs }' },
+      ),
+    ),
+    maxPayload: whole('bytes'),
+    maxConnections: whole('connections'),
+    maxConnectionsPerUser: whole('connections'),
+    idleTimeout: duration,
+    authTimeout: duration,
+    maxBufferedBytes: whole('bytes'),
+    tombstoneRetention: duration,
+    opRetention: duration,
+    perMessageDeflate: flag,
+    cors: optional('true, false or an array of origins', (value) => isFlag(value) || isTexts(value)),
+    pageSize: whole('records'),
+    log: fn('(level, message, details) => void'),
+    now: fn('() => ms since 1970'),
+  },
+  { error: 'an object' },
+);
 
 const onlyErrors: Log = (level, message, details) => {
   // biome-ignore lint/suspicious/noConsole: a server that fails in silence cannot be mended; `log` replaces this.
   if (level === 'error') console.error(`[synclayer] ${message}`, ...(details ? [details] : []));
 };
 
-function problem(issue: z.core.$ZodIssue): string {
-  const at = issue.path.join('.');
-  if (issue.code !== 'unrecognized_keys') return `${at || 'the options'}: ${issue.message}`;
-  const known = at === 'rateLimit' ? ['messages', 'perMs'] : Object.keys(shape);
-  return issue.keys
-    .map((key) => {
-      const close = known.find((name) => name.toLowerCase() === key.toLowerCase());
-      const fix = close ? `write "${close}"` : `remove it; known are ${known.join(', ')}`;
-      return `unknown option "${at ? `${at}.` : ''}${key}": ${fix}`;
-    })
-    .join('; ');
-}
-
 /** Checks the options and fills in the defaults. Throws CONFIG_INVALID that names each wrong option. */
 export function readOptions(options: SyncServerOptions): Settings {
-  const { success, error } = schema.safeParse(options);
-  if (!success) {
-    const problems = error.issues.map(problem);
-    throw new SyncLayerError('CONFIG_INVALID', `createSyncServer cannot use its options: ${problems.join('; ')}.`, {
-      adapter: 'server',
-      details: { problems },
-    });
-  }
+  parseOptions(schema, options, 'createSyncServer');
   return {
     port: 0,
     host: '127.0.0.1',

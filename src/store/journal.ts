@@ -130,7 +130,7 @@ export function createJournal(store: LocalStore, { onError, retryDelay = doublin
 
   function assertOpen() {
     if (closing === undefined) return;
-    throw new SyncLayerError('CLOSED', 'Nothing more can be saved: this SyncLayer is closed. Create a new one.', {
+    throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.', {
       adapter: store.name,
     });
   }

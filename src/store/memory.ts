@@ -31,11 +31,9 @@ export function memoryStore(): LocalStore {
     name: 'memory',
     async open() {
       if (isOpen) {
-        throw new SyncLayerError(
-          'STORE_FAILED',
-          'This memory store is already open. Close it where it is in use, or create another one.',
-          { adapter: 'memory' },
-        );
+        throw new SyncLayerError('STORE_FAILED', 'This memory store is open already; create another one.', {
+          adapter: 'memory',
+        });
       }
       isOpen = true;
     },

@@ -64,7 +64,8 @@ export async function createEngine(options: EngineOptions) {
       link,
       allLive: allLive(),
       refused: sessions().some(({ phase }) => phase === 'failed'),
-      pending,
+      // What only syncNow() sends is not on its way.
+      pending: settings.enableAutoSync ? pending : 0,
       failures: rounds.pullFailures,
     });
     if (phase === status.phase && pending === status.pending) return;
@@ -328,7 +329,7 @@ export async function createEngine(options: EngineOptions) {
 
     async syncNow(): Promise<void> {
       if (closed) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.');
-      if (paused) throw new SyncLayerError('UNSUPPORTED', 'SyncLayer is paused; call resume() before syncNow().');
+      if (paused) throw new SyncLayerError('UNSUPPORTED', 'This SyncLayer is paused; call resume() first.');
       await applyRealtimeFlag();
       link();
       if (connection.state.status === 'connecting') await attemptEnded();

@@ -1,4 +1,5 @@
 import type { Row } from '../change.js';
+import { SyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
 import { type Conflict, type ConflictResolver, withField } from './merge.js';
 
@@ -42,7 +43,11 @@ function byField(
   };
 }
 
-const named = (fields: readonly string[]) => (field: string) => fields.includes(field);
+function named(fields: readonly string[]): (field: string) => boolean {
+  // A string has `includes` too: 'tags' would stand for its letters and parts.
+  if (Array.isArray(fields)) return (field) => fields.includes(field);
+  throw new SyncLayerError('CONFIG_INVALID', "A resolver takes the fields as an array, such as ['tags'].");
+}
 const bothNumbers = (a: unknown, b: unknown): boolean => typeof a === 'number' && typeof b === 'number';
 const isPlainObject = (value: unknown): value is Row =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -90,13 +95,14 @@ export const ConflictResolvers = {
         : undefined,
     ),
   /** These fields keep the local value, all others the remote one. */
-  mergeFields:
-    (fields: readonly string[]): ConflictResolver =>
-    (conflict) => {
+  mergeFields: (fields: readonly string[]): ConflictResolver => {
+    const isNamed = named(fields);
+    return (conflict) => {
       const { local, merged } = conflict;
       if (!local || !merged) return lastWriteWins(conflict);
-      return conflict.fields.filter(named(fields)).reduce((row, field) => withField(row, field, local), merged);
-    },
+      return conflict.fields.filter(isNamed).reduce((row, field) => withField(row, field, local), merged);
+    };
+  },
   /** The larger number, of these fields. */
   maxValue: (fields: readonly string[]): ConflictResolver =>
     byField(named(fields), (local, remote) =>

@@ -13,6 +13,7 @@ export interface StatusInput {
   readonly allLive: boolean;
   /** The backend refused a subscription for good. */
   readonly refused: boolean;
+  /** Edits on their way. */
   readonly pending: number;
   /** Polls that failed in a row. */
   readonly failures: number;

@@ -1,4 +1,5 @@
 import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import { suggest } from '../problems.js';
 import type { RealtimeTransport } from './transport.js';
 
 /** Makes a transport from its options: everything of the configuration's `transport` entry but `type`. */
@@ -36,8 +37,8 @@ export function registerTransport<Options>(name: string, factory: TransportFacto
 export async function resolveTransport({ type, ...options }: { readonly type: string }): Promise<RealtimeTransport> {
   const factory = registered.get(type) ?? (Object.hasOwn(builtIn, type) ? await load(type) : undefined);
   if (!factory) {
-    const known = [...Object.keys(builtIn), ...registered.keys()].map((name) => `"${name}"`).join(', ');
-    const message = `transport.type "${type}" is unknown. Use one of ${known}, or registerTransport("${type}", factory) first.`;
+    const fix = suggest(type, [...Object.keys(builtIn), ...registered.keys()]);
+    const message = `transport.type "${type}" is unknown to registerTransport(); ${fix}`;
     throw new SyncLayerError('CONFIG_INVALID', message);
   }
   return factory(options as never);

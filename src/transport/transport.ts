@@ -41,6 +41,8 @@ export interface TransportCapabilities {
    * same edit (both counted 5 to 6) do conflict, and a resolver can sum them. Default false.
    */
   readonly idempotent?: boolean;
+  /** False: it can only be polled, e.g. for want of an address, and `connect` rejects with what to set. Default true. */
+  readonly live?: boolean;
 }
 
 /** A token, or how to get one. A function is asked at each connect, and again before a JWT's `exp`. */

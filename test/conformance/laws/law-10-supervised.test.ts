@@ -427,6 +427,19 @@ describe('law 10: polling', () => {
     expect(client.wire.subscriptions).toBe(0);
   });
 
+  test('without enableAutoSync an edit that waits for syncNow() is not "syncing"', async () => {
+    const client = await openLive({ config: { enableAutoSync: false } });
+    const phases = record(client.sync, 'statusChanged');
+    await client.todos.save({ n: 1 }, 'a');
+    await settle();
+    expect(client.sync.status).toEqual({ phase: 'live', pending: 1 });
+    expect(client.backend.rows('todos').size).toBe(0);
+    await client.sync.syncNow();
+    expect(client.sync.status).toEqual({ phase: 'live', pending: 0 });
+    expect(await rowsOf(client)).toEqual(backendRows(client));
+    expect(phases.map(({ event }) => event)[0]).toEqual({ phase: 'live', pending: 1 });
+  });
+
   test('without enableAutoSync nothing is polled or pushed by itself, until syncNow()', async () => {
     fakeTimers();
     const client = await open({ config: { enableRealtimeSync: false, enableAutoSync: false } });

@@ -66,6 +66,10 @@ bad.push(true, false, [], ['a'], ['a', ''], [1], {}, { a: 1 }, () => 1, new Date
 bad.push({ type: '' }, { type: 'x' }, { type: 'memory', name: 'x' }, { type: 'indexeddb', name: '' }, memoryStore());
 bad.push({ ...memoryStore(), type: 'memory' }, { a: { conflictStrategy: 'custom' } }, { a: { filter: { where: 1 } } });
 bad.push({ a: { filter: { fields: [1] } } }, { a: { filter: { limit: 0 } } }, { a: { shema: {} } }, { a: [] });
+bad.push(
+  { type: 'websocket', url: 'ws://y' },
+  { a: { conflictStrategy: 'serverWins', customConflictResolver: () => 1 } },
+);
 bad.push('custom', 'lastWriteWins', memoryTransport(), { a: { schema: {} } }, { a: { filter: { limit: 1 } } });
 const value = fc.constantFrom(...bad);
 
@@ -78,6 +82,7 @@ test('whatever it lets pass keeps every rule', () => {
   ].flatMap((line) => line.split(' '));
   // Every value for every key alone, then some together, over bases that need them or not.
   const bases: object[] = [{}, { collections: ['a'] }, { websocketUrl: 'ws://x', collections: ['a'] }];
+  bases.push({ conflictStrategy: 'serverWins', baseUrl: 'http://x', collections: ['a'] });
   bases.push({ transport: { type: 'x' }, collections: { a: {} } }, { baseUrl: 'http://x', collections: ['a'] });
   let passed = 0;
   const agree = (config: unknown): void => {

@@ -395,7 +395,7 @@ test('after close every write is refused, and what was read stays readable', asy
   await todos.save({ text: 'Milk' }, '1');
   await sync.close();
   const quiet = commits.length;
-  const closed = { code: 'CLOSED', message: '"todos" is closed; create a new SyncLayer to go on.' };
+  const closed = { code: 'CLOSED', message: 'This SyncLayer is closed; create a new one.' };
   for (const write of [
     todos.save({ text: 'a' }),
     todos.saveAll([{ text: 'a' }]),
@@ -414,7 +414,9 @@ test('an unknown collection names those that exist', async () => {
   const { sync } = await open(['todos', 'users']);
   const any = sync as unknown as SyncLayerInstance;
   expect(() => any.collection('todo')).toThrow(
-    'There is no collection "todo". Add it to "collections" in the configuration; known are todos, users.',
+    '"todo" is not in "collections" of the configuration; did you mean "todos"?',
   );
-  expect(() => any.collection('constructor')).toThrow('There is no collection "constructor"');
+  expect(() => any.collection('constructor')).toThrow(
+    '"constructor" is not in "collections" of the configuration; known are todos, users',
+  );
 });

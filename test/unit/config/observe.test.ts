@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createEmitter, type SyncEvents } from '../../../src/events.js';
+import { createEmitter, type EventName, type SyncEvents } from '../../../src/events.js';
 import { createLogger, type LogLevel } from '../../../src/logger.js';
 import { createMetrics } from '../../../src/metrics.js';
 
@@ -98,6 +99,35 @@ describe('events', () => {
     events.clear();
     events.emit('operationQueued', queued);
     expect(seen).toHaveLength(3);
+  });
+
+  test.each<[unknown, unknown, string]>([
+    ['syncComplete', () => undefined, '"syncComplete" is no event; did you mean "syncCompleted"?'],
+    ['realtimeconnected', () => undefined, '"realtimeconnected" is no event; did you mean "realtimeConnected"?'],
+    ['toString', () => undefined, '"toString" is no event; known are error, '],
+    [undefined, () => undefined, '"undefined" is no event; known are error, '],
+    ['error', undefined, '"error" needs a function to call'],
+    ['error', 'log', '"error" needs a function to call'],
+  ])('of %o cannot be given to %o', async (name, listener, message) => {
+    const events = createEmitter();
+    const problem = { code: 'CONFIG_INVALID', message: expect.stringContaining(message) };
+    expect(() => events.on(name as never, listener as never)).toThrow(expect.objectContaining(problem));
+    if (name !== 'error') await expect(events.once(name as never)).rejects.toMatchObject(problem);
+  });
+
+  test('are known by each of their names', () => {
+    const source = readFileSync('src/events.ts', 'utf8');
+    const [, body = ''] = /interface SyncEvents \{(.*?)\n\}/s.exec(source) ?? [];
+    const names = [...body.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name);
+    expect(names.length).toBeGreaterThan(15);
+    const events = createEmitter();
+    let known: string[] = [];
+    try {
+      events.on('?' as EventName, () => undefined);
+    } catch (error) {
+      known = (error as Error).message.replace(/^.* known are /, '').split(', ');
+    }
+    expect(known.sort()).toEqual(names.sort());
   });
 
   test('once gives the next that fits, and listens no longer', async () => {

@@ -78,6 +78,20 @@ describe('accepted', () => {
       'the general resolver for one',
       { customConflictResolver: () => null, collections: { todos: { conflictStrategy: 'custom' } } },
     ],
+    ['a resolver that implies its strategy', { customConflictResolver: () => null }],
+    [
+      'a general resolver that one collection takes',
+      {
+        conflictStrategy: 'serverWins',
+        customConflictResolver: () => null,
+        collections: { todos: { conflictStrategy: 'custom' }, notes: {} },
+      },
+    ],
+    [
+      'a transport that has the same address',
+      { websocketUrl: 'ws://127.0.0.1', transport: { type: 'websocket', url: 'ws://127.0.0.1' } },
+    ],
+    ['the address of a transport', { websocketUrl: 'ws://127.0.0.1', transport: { type: 'websocket' } }],
     [
       'settings that are undefined',
       { authToken: undefined, store: undefined, logger: undefined, syncFilters: undefined },
@@ -159,6 +173,38 @@ describe('values that do not fit', () => {
     [
       { conflictStrategy: 'lww' },
       'conflictStrategy must be one of "lastWriteWins", "serverWins", "clientWins", "custom" (got a string)',
+    ],
+    [
+      { conflictStrategy: 'serverWin' },
+      'conflictStrategy must be one of "lastWriteWins", "serverWins", "clientWins", "custom"; did you mean "serverWins"? (got a string)',
+    ],
+    [
+      { collections: { todos: { conflictStrategy: 'last-write-wins' } } },
+      'collections.todos.conflictStrategy must be one of "lastWriteWins", "serverWins", "clientWins", "custom"; did you mean "lastWriteWins"? (got a string)',
+    ],
+    [
+      { conflictStrategy: 'serverWins', customConflictResolver: () => null },
+      'customConflictResolver must be left out: it is called only if conflictStrategy is "custom", or left out too (got a function)',
+    ],
+    [
+      { collections: { todos: { conflictStrategy: 'clientWins', customConflictResolver: () => null } } },
+      'collections.todos.customConflictResolver must be left out: it is called only if conflictStrategy is "custom", or left out too (got a function)',
+    ],
+    [
+      { websocketUrl: 'ws://127.0.0.1/a', transport: { type: 'websocket', url: 'ws://127.0.0.1/b' } },
+      'websocketUrl must be left out, or the same as transport.url (got a string)',
+    ],
+    [
+      { transport: { type: 'websocket', url: 'ws://127.0.0.1', baseUrl: 'http://127.0.0.1:2' } },
+      'baseUrl must be left out, or the same as transport.baseUrl (got a string)',
+    ],
+    [
+      { websocketUrl: 'ws://127.0.0.1', transport: { type: 'supabase' } },
+      'websocketUrl must be left out: the transport is another one, and would not use it (got a string)',
+    ],
+    [
+      { websocketUrl: 'ws://127.0.0.1', transport: memoryTransport({ backend: memoryBackend() }) },
+      'websocketUrl must be left out: the transport is another one, and would not use it (got a string)',
     ],
     [{ customConflictResolver: 'merge' }, 'customConflictResolver must be a function (conflict) => row (got a string)'],
     [{ logger: true }, 'logger must be an object (got a boolean)'],

@@ -156,19 +156,29 @@ describe('a restart', () => {
 
 describe('starting', () => {
   test.each<[string, object, RegExp]>([
-    ['an unknown option', { prot: 80 }, /unknown option "prot": remove it; known are port, host/],
-    ['a misspelt option', { maxpayload: 1 }, /unknown option "maxpayload": write "maxPayload"/],
+    ['a misspelt option', { ports: 80 }, /^- ports is not an option; did you mean "port"\?$/m],
+    ['another case', { maxpayload: 1 }, /^- maxpayload is not an option; did you mean "maxPayload"\?$/m],
+    ['what is no option', { zzz: 1 }, /^- zzz is not an option; known are port, host, /m],
     [
       'an unknown part of an option',
       { rateLimit: { messages: 1, perMS: 1, perMs: 1 } },
-      /"rateLimit.perMS": write "perMs"/,
+      /^- rateLimit\.perMS is not an option; did you mean "perMs"\?$/m,
     ],
-    ['a wrong type', { port: '80' }, /port: /],
-    ['a wrong value', { idleTimeout: -1 }, /idleTimeout: /],
-    ['a path without a slash', { path: 'ws' }, /path: must begin with "\/"/],
-    ['no function', { authenticate: 'yes' }, /authenticate: must be a function/],
-    ['no store', { store: {} }, /store: must be a server store/],
-    ['no server', { server: {} }, /server: must be an http.Server/],
+    ['a missing part', { rateLimit: { messages: 1 } }, /^- rateLimit\.perMs must be a number .* \(it is missing\)$/m],
+    ['a wrong type', { port: '80' }, /^- port must be a whole number, 0 to 65535 \(got a string\)$/m],
+    [
+      'a wrong value',
+      { idleTimeout: -1 },
+      /^- idleTimeout must be .* milliseconds above 0 \(got a negative number\)$/m,
+    ],
+    ['a wait without end', { authTimeout: Number.POSITIVE_INFINITY }, /^- authTimeout must be /m],
+    ['no bytes', { maxPayload: 0 }, /^- maxPayload must be a whole number of bytes, 1 or more \(got a number\)$/m],
+    ['a path without a slash', { path: 'ws' }, /^- path must be a path that begins with "\/" \(got a string\)$/m],
+    ['no function', { authenticate: 'yes' }, /^- authenticate must be a function \(token, request\) => user /m],
+    ['no store', { store: {} }, /^- store must be memoryServerStore\(\), .* \(got an object\)$/m],
+    ['no server', { server: {} }, /^- server must be an http\.Server \(got an object\)$/m],
+    ['a number of origins', { cors: 1 }, /^- cors must be true, false or an array of origins \(got a number\)$/m],
+    ['no object', null as unknown as object, /^- the argument must be an object \(got null\)$/m],
   ])('with %s is refused', async (_name, options, message) => {
     const failure = await createSyncServer(options as SyncServerOptions).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) });

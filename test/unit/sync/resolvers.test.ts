@@ -174,3 +174,13 @@ test.each(
   expect(resolve(resolver, { n: 0 }, null, { n: 1 }, 'local')).toBeNull();
   expect(resolve(resolver, { n: 0 }, null, { n: 1 }, 'remote')).toEqual({ n: 1 });
 });
+
+test.each(['mergeArrays', 'sumNumbers', 'mergeFields', 'maxValue'] as const)(
+  '%s refuses a name that is not in an array',
+  (name) => {
+    const make = ConflictResolvers[name] as (fields: unknown) => unknown;
+    expect(() => make('tags')).toThrow("A resolver takes the fields as an array, such as ['tags'].");
+    expect(() => make(undefined)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+    expect(() => make(['tags'])).not.toThrow();
+  },
+);

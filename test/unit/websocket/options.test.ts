@@ -30,7 +30,7 @@ test.each<[unknown, string]>([
   [{ url: 'wss://x.example', requestTimeout: 2 ** 31 }, 'up to 2147483647'],
   [{ url: 'wss://x.example', authToken: 7 }, 'a string, or a function'],
   [{ url: 'wss://x.example', WebSocket: {} }, 'a WebSocket class'],
-  [{ url: 'wss://x.example', pinginterval: 5 }, 'pinginterval is not an option; known are url, baseUrl, '],
+  [{ url: 'wss://x.example', pinginterval: 5 }, 'pinginterval is not an option; did you mean "pingInterval"?'],
 ])('%j is refused with what to write instead', (options, words) => {
   const said = message(options);
   expect(said).toContain(words);
@@ -40,9 +40,16 @@ test.each<[unknown, string]>([
 test('its source is the address without its query; what it can do is a sequence until it knows better', () => {
   const transport = websocketTransport({ url: 'wss://x.example/ws?room=1' });
   expect(transport.source).toBe('x.example/ws');
-  expect(transport.capabilities).toMatchObject({ cursor: 'sequence', deletes: 'tombstones', idempotent: true });
+  expect(transport.capabilities).toMatchObject({
+    cursor: 'sequence',
+    deletes: 'tombstones',
+    idempotent: true,
+    live: true,
+  });
   expect(transport.keys).toBeUndefined();
-  expect(websocketTransport({ baseUrl: 'https://x.example/api/' }).source).toBe('x.example/api/');
+  const polling = websocketTransport({ baseUrl: 'https://x.example/api/' });
+  expect(polling.source).toBe('x.example/api/');
+  expect(polling.capabilities.live).toBe(false);
 });
 
 test('connect says what is missing, and that closed is closed', async () => {
@@ -50,7 +57,7 @@ test('connect says what is missing, and that closed is closed', async () => {
   const polling = websocketTransport({ baseUrl: 'https://x.example' });
   await expect(polling.connect({ signal })).rejects.toMatchObject({
     code: 'UNSUPPORTED',
-    message: expect.stringContaining('enableRealtimeSync: false'),
+    message: expect.stringContaining('Set websocketUrl (url)'),
   });
   const transport = websocketTransport({ url: 'ws://127.0.0.1:1/ws' });
   await transport.close();
