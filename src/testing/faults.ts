@@ -21,6 +21,8 @@ export interface Faults {
   after: (step: TransportStep, detail: StepDetail) => void | Promise<void>;
   /** Answers a push instead of the backend, which never sees the edit. Undefined: the backend answers. */
   decide: (change: OutgoingChange) => PushResult | undefined;
+  /** Tells every subscription that it is live, once more: as an SDK does that has reconnected by itself. */
+  live(): void;
   /** Tells every subscription that something may have been missed. */
   gap(reason?: string): void;
   /** Ends every subscription: as a lost connection does, if the error says CONNECTION_LOST. */
@@ -52,6 +54,9 @@ export function withFaults(transport: RealtimeTransport): { transport: RealtimeT
     before: () => undefined,
     after: () => undefined,
     decide: () => undefined,
+    live() {
+      for (const { sink } of [...sinks]) sink.live();
+    },
     gap(reason = 'told by the test') {
       for (const { sink } of [...sinks]) sink.gap(reason);
     },
@@ -80,6 +85,16 @@ export function withFaults(transport: RealtimeTransport): { transport: RealtimeT
     let next = 0;
     return decided.map((result) => result ?? (answers[next++] as PushResult));
   }
+
+  const keys: NonNullable<RealtimeTransport['keys']> = async function* (collection, options) {
+    calls.keys += 1;
+    await faults.before('keys', collection);
+    yield* transport.keys?.(collection, options) ?? [];
+    await faults.after('keys', collection);
+  };
+
+  const fetch: NonNullable<RealtimeTransport['fetch']> = (collection, ids, options) =>
+    step('fetch', ids, async () => (await transport.fetch?.(collection, ids, options)) ?? []);
 
   const faulty: RealtimeTransport = {
     name: transport.name,
@@ -114,18 +129,13 @@ export function withFaults(transport: RealtimeTransport): { transport: RealtimeT
     },
     pull: (request) => step('pull', request, () => transport.pull(request)),
     push: (changes, { signal }) => step('push', changes, () => push(changes, signal)),
-    fetch: transport.fetch
-      ? (collection, ids, options) =>
-          step('fetch', ids, async () => (await transport.fetch?.(collection, ids, options)) ?? [])
-      : undefined,
-    keys: transport.keys
-      ? async function* (collection, options) {
-          calls.keys += 1;
-          await faults.before('keys', collection);
-          yield* transport.keys?.(collection, options) ?? [];
-          await faults.after('keys', collection);
-        }
-      : undefined,
+    // Asked each time: a transport may learn from its backend that it has none.
+    get fetch() {
+      return transport.fetch && fetch;
+    },
+    get keys() {
+      return transport.keys && keys;
+    },
     disconnect: () => step('disconnect', undefined, async () => transport.disconnect?.()),
     close: () => step('close', undefined, () => transport.close()),
   };

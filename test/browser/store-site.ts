@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-/** Serves a page whose script is the bundle of `indexeddb-page.ts`, on 127.0.0.1: for a browser a secure context. */
-export async function storeSite() {
+/** Serves a page whose script is the bundle of this file, on 127.0.0.1: for a browser a secure context. */
+export async function storeSite(script = join(import.meta.dirname, 'indexeddb-page.ts')) {
   const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, 'indexeddb-page.ts')],
+    entryPoints: [script],
     bundle: true,
     write: false,
     format: 'iife',
@@ -15,11 +15,11 @@ export async function storeSite() {
     target: 'es2022',
     logLevel: 'error',
   });
-  const script = outputFiles[0]?.text ?? '';
+  const bundle = outputFiles[0]?.text ?? '';
   const server = createServer((request, response) => {
     const isScript = request.url === '/page.js';
     response.setHeader('content-type', `${isScript ? 'text/javascript' : 'text/html'}; charset=utf-8`);
-    response.end(isScript ? script : '<!doctype html><title>stores</title><script src="/page.js"></script>');
+    response.end(isScript ? bundle : '<!doctype html><title>stores</title><script src="/page.js"></script>');
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

@@ -1,0 +1,14 @@
+import type { TransportCapabilities } from '../../src/transport/transport.js';
+
+/** What our server can do. */
+export const serverCapabilities: TransportCapabilities = {
+  push: true,
+  deletes: 'tombstones',
+  cursor: 'sequence',
+  reconnect: 'core',
+  filters: true,
+  idempotent: true,
+};
+
+/** Times so short that a dead line is noticed within a plan, ms. */
+export const heartbeat = { pingInterval: 200, pongTimeout: 300, requestTimeout: 1000 } as const;
