@@ -69,7 +69,34 @@ test('the types resolve for import, for require and for bundlers', () => {
 test('what is meant to be published is in the package, and nothing else', () => {
   const paths = run('tar', ['-tzf', tarball]).trim().split('\n');
   const top = new Set(paths.map((path) => path.split('/')[1]));
-  expect([...top].sort()).toEqual([...manifest.files, 'package.json'].sort());
+  const meant = manifest.files.map((path: string) => path.split('/')[0]);
+  expect([...top].sort()).toEqual([...new Set([...meant, 'package.json'])].sort());
+});
+
+/** As GitHub makes the anchors of headings. */
+const anchorsOf = (page: string): string[] =>
+  [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+
+test('every link of the packed pages leads to something that is packed too', () => {
+  const root = join(scratch, 'node_modules/synclayer');
+  const pages = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.md'));
+  expect(pages.length).toBeGreaterThan(8);
+  const links = pages.flatMap((page) => {
+    const text = readFileSync(join(root, page), 'utf8');
+    return [...text.matchAll(/\]\((?!https?:)([^)\s#]*)(?:#([^)\s]*))?\)/g)].map(([, path = '', anchor]) => {
+      const target = path === '' ? join(root, page) : join(root, dirname(page), path);
+      const leads =
+        existsSync(target) && (anchor === undefined || anchorsOf(readFileSync(target, 'utf8')).includes(anchor));
+      return { page, path, anchor, leads };
+    });
+  });
+  expect(links.length).toBeGreaterThan(30);
+  expect(links.filter(({ leads }) => !leads)).toEqual([]);
 });
 
 const load =
