@@ -31,9 +31,13 @@ export function memoryStore(): LocalStore {
     name: 'memory',
     async open() {
       if (isOpen) {
-        throw new SyncLayerError('STORE_FAILED', 'This memory store is open already; create another one.', {
-          adapter: 'memory',
-        });
+        throw new SyncLayerError(
+          'STORE_FAILED',
+          'This memory store is open already; close it first, or create another one.',
+          {
+            adapter: 'memory',
+          },
+        );
       }
       isOpen = true;
     },

@@ -31,10 +31,10 @@ test.each<[unknown, string]>([
   [{ url, key, mode: 'live' }, '"postgres_changes" or "broadcast"'],
   [{ url, key, overlap: -1 }, 'a number above 0'],
   [{ url, key, collections: [] }, 'an object, by collection'],
-  [{ url, key, colections: {} }, 'colections is not an option; known are url, key,'],
+  [{ url, key, colections: {} }, 'colections is not an option; did you mean "collections"?'],
   [
     { url, key, collections: { todos: { primarykey: 'id' } } },
-    'primarykey is not an option; known are schema, table, primaryKey,',
+    'primarykey is not an option; did you mean "primaryKey"?',
   ],
   [{ url, key, collections: { todos: { table: '' } } }, 'collections.todos, cannot use its options'],
   [{ url, key, collections: { todos: { primaryKey: 'a"b' } } }, 'without "'],
