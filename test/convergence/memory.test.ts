@@ -31,6 +31,7 @@ const kinds = fc
 const fake: Surroundings = {
   pass: async (ms) => void (await vi.advanceTimersByTimeAsync(ms)),
   patience: 10_000,
+  farewell: 0,
   store: nodeStores(),
   handles: () => Array.from({ length: vi.getTimerCount() }, () => 'Timeout'),
 };

@@ -32,6 +32,7 @@ export function nodeStores(): Surroundings['store'] {
 export const realTime = (): Surroundings => ({
   pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   patience: 10_000,
+  farewell: 3000,
   store: nodeStores(),
   handles: openHandles,
 });

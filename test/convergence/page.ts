@@ -58,6 +58,7 @@ globalThis.runPlan = async (plan) => {
   const tally = await run(target, plan, {
     pass,
     patience: 10_000,
+    farewell: 3000,
     handles,
     store: () => {
       const name = `convergence-${databases++}`;

@@ -38,6 +38,8 @@ export interface Plan {
   readonly clients: number;
   readonly conflictStrategy: 'lastWriteWins' | 'serverWins' | 'clientWins';
   readonly bufferLimit: number;
+  /** What becomes of each client's live events at first. */
+  readonly delivery: readonly Delivery[];
   readonly pageSize: number;
   /** What decides in the run where a platform would throw dice: how long to wait before the next attempt. */
   readonly dice: number;
@@ -71,10 +73,10 @@ function step<D extends Step['do']>(
 }
 
 const edits = [
-  step(4, ['save'], { who, which, text, done: on }),
-  step(5, ['update'], { who, which, text }),
-  step(3, ['delete'], { who, which }),
-  step(1, ['write elsewhere'], { which, text }),
+  step(8, ['save'], { who, which, text, done: on }),
+  step(10, ['update'], { who, which, text }),
+  step(4, ['delete'], { who, which }),
+  step(3, ['write elsewhere'], { which, text }),
   step(1, ['delete elsewhere'], { which }),
   step(1, ['crash'], { who, ms: fc.constantFrom(0, 5, 50) }),
 ];
@@ -103,12 +105,13 @@ const trouble = [
 
 /** A random plan. Shrinking takes steps out of it. */
 export function plans({ minSteps = 10, maxSteps, pauses, counting }: PlanOptions): fc.Arbitrary<Plan> {
-  const time = step(6, ['time'], { ms: fc.constantFrom(...pauses) });
+  const time = step(8, ['time'], { ms: fc.constantFrom(...pauses) });
   const steps = counting ? [step(20, ['count'], { who }), time, ...trouble] : [...edits, time, ...trouble];
   return fc.record({
     clients: fc.constant(CLIENTS),
     conflictStrategy: fc.constantFrom('lastWriteWins', 'serverWins', 'clientWins'),
     bufferLimit: fc.constantFrom(10_000, 1, 3),
+    delivery: fc.array(fc.constantFrom(...delivery), { minLength: CLIENTS, maxLength: CLIENTS }),
     pageSize: fc.constantFrom(500, 1, 2),
     dice: fc.nat(),
     steps: fc.array(fc.oneof(...steps), { minLength: minSteps, maxLength: maxSteps, size: 'max' }),

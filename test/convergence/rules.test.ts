@@ -105,11 +105,20 @@ describe('a whole run', () => {
     { do: 'write elsewhere', which: 'c', text: 'y' },
     { do: 'time', ms: 30 },
   ];
-  const plan: Plan = { clients: 2, conflictStrategy: 'lastWriteWins', bufferLimit: 100, pageSize: 100, dice: 1, steps };
+  const plan: Plan = {
+    clients: 2,
+    conflictStrategy: 'lastWriteWins',
+    bufferLimit: 100,
+    delivery: [],
+    pageSize: 100,
+    dice: 1,
+    steps,
+  };
   let timers = 0;
   const surroundings: Surroundings = {
     pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     patience: 400,
+    farewell: 0,
     store: () => {
       const store = memoryStore();
       return () => store;

@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly patience: number;
   /** Where a client keeps its data: called at each start of it, and gives the same data again. */
   store(client: number): () => LocalStore;
+  /** How long sockets take to be gone after a close, ms. Timers are gone at once, which only fake time can show. */
+  readonly farewell: number;
   /** The timers and sockets that are open. */
   handles(): readonly string[];
 }
@@ -61,7 +63,7 @@ const withoutId = ({ id: _, ...fields }: Row): Row => fields;
 export async function run<B extends Backend>(
   target: Target<B>,
   plan: Plan,
-  { pass, patience, store, handles }: Surroundings,
+  { pass, patience, farewell, store, handles }: Surroundings,
 ): Promise<Tally> {
   const broken = new Set<string>();
   const complain = (what: string): void => void broken.add(what);
@@ -112,7 +114,11 @@ export async function run<B extends Backend>(
   async function open(index: number): Promise<Client> {
     const complainOf = (what: string): void => complain(`client ${index}: ${what}`);
     const disk = createDisk(store(index), complainOf);
-    return start({ index, disk, trouble: { delivery: 'whole', loseAnswers: false, broken: new Map() } });
+    return start({
+      index,
+      disk,
+      trouble: { delivery: plan.delivery[index] ?? 'whole', loseAnswers: false, broken: new Map() },
+    });
   }
 
   const idOf = (which: Which, who: number): string => (which === 'own' ? `own-${who}` : which);
@@ -319,6 +325,8 @@ export async function run<B extends Backend>(
     }
   } finally {
     for (const { app, story } of clients) {
+      // So that each is closed in the middle of something.
+      app.faults.end(lost('The line'));
       await app.sync.close();
       story.end();
     }
@@ -327,7 +335,7 @@ export async function run<B extends Backend>(
     await backend.close();
   }
   const left = (): string[] => moreThan(handles(), before);
-  for (const end = Date.now() + 3000; left().length > 0 && Date.now() < end; ) await pass(LOOK);
+  for (const end = Date.now() + farewell; left().length > 0 && Date.now() < end; ) await pass(LOOK);
   for (const kind of left()) complain(`a ${kind} is left`);
   if (broken.size > 0) throw new Error([...broken].join('\n'));
   return tally;
