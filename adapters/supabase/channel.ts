@@ -30,11 +30,12 @@ export function openChannel(
   let over = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  async function end(): Promise<void> {
+  let left: Promise<void> | undefined;
+  function end(): Promise<void> {
     over = true;
     clearTimeout(timer);
-    await channel.unsubscribe(LEAVE_TIMEOUT);
-    channel.teardown();
+    left ??= channel.unsubscribe(LEAVE_TIMEOUT).then(() => channel.teardown());
+    return left;
   }
 
   function fail(error: SyncLayerError): void {

@@ -39,17 +39,9 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
   const link = given ? appLink(given) : ownLink(options, host);
   const rest = createRest(link, options, host);
   /** What ends each subscription. */
-  const ends = new Map<string, () => Promise<void>>();
+  const stops = new Set<Unsubscribe>();
   /** Channels that are being left: a broadcast topic is free only afterwards. */
   const leaving = new Set<Promise<void>>();
-
-  function leave(collection: string): void {
-    const left = ends.get(collection)?.();
-    ends.delete(collection);
-    if (!left) return;
-    leaving.add(left);
-    void left.finally(() => leaving.delete(left));
-  }
 
   /** The topic is the trigger's, so it may be the app's as well: then supabase-js would give us the app's own channel. */
   const isTaken = (client: SupabaseClient, topic: string): boolean =>
@@ -58,10 +50,20 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
   function subscribe({ collection }: SubscribeRequest, sink: ChangeSink): Unsubscribe {
     const table = tables.get(collection);
     let over = false;
+    let end: (() => Promise<void>) | undefined;
+    const stop = (): void => {
+      over = true;
+      stops.delete(stop);
+      const left = end?.();
+      if (!left) return;
+      leaving.add(left);
+      void left.then(() => leaving.delete(left));
+    };
     const fail = (error: SyncLayerError): void => {
       if (!over) sink.error(error);
     };
-    void Promise.all(leaving).then(() => {
+    const open = async (): Promise<void> => {
+      await Promise.all(leaving);
       if (over) return;
       const client = link.current;
       if (!client?.realtime.isConnected()) return fail(problem('CONNECTION_LOST', 'Realtime is not connected.'));
@@ -69,19 +71,17 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
         const what = `The app has a channel for the topic "${table.topic}" already`;
         return fail(problem('SUBSCRIBE_REJECTED', `${what}; give supabaseTransport a client of its own.`));
       }
-      ends.set(
-        collection,
-        openChannel(client, schemaOf(client, table), table, options, sink, (error) => host().report(error)),
-      );
-    });
-    return () => {
-      over = true;
-      leave(collection);
+      end = openChannel(client, schemaOf(client, table), table, options, sink, (error) => host().report(error));
     };
+    stops.add(stop);
+    void open().catch((error: unknown) =>
+      fail(toSyncLayerError(error, 'CONNECT_FAILED', `Subscribing to "${collection}" failed; it is tried again.`)),
+    );
+    return stop;
   }
 
   async function leaveAll(): Promise<void> {
-    for (const collection of [...ends.keys()]) leave(collection);
+    for (const stop of [...stops]) stop();
     await Promise.all(leaving);
     await link.disconnect();
   }

@@ -1,11 +1,4 @@
-import {
-  type Change,
-  isSyncLayerError,
-  type OutgoingChange,
-  type PushResult,
-  type Row,
-  type SyncLayerError,
-} from '../../src/kit.js';
+import { type Change, isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
 import { fromRow, holds } from './normalize.js';
 import { problem } from './problem.js';
 import { inUrls, isSendable, unchanged } from './query.js';
@@ -19,12 +12,14 @@ const CONCURRENT = 6;
 type Settle = (change: OutgoingChange, result: PushResult) => void;
 type Current = Change | undefined;
 
-/** A row that was read, as an answer to a push; a deleted one has no data. */
-const applied = (row: Change): PushResult => ({
+const timeOf = ({ timestamp }: Change) => timestamp !== undefined && { timestamp };
+
+/** A change that is done, and the row that came of it; PostgREST answers a delete with the row as it was. */
+const applied = ({ type }: OutgoingChange, row: Change): PushResult => ({
   type: 'applied',
   version: row.version,
-  ...(row.type !== 'delete' && { data: row.data }),
-  ...(row.timestamp !== undefined && { timestamp: row.timestamp }),
+  ...(type !== 'delete' && row.type !== 'delete' && { data: row.data }),
+  ...timeOf(row),
 });
 
 const conflict = (row: Change): PushResult => ({
@@ -32,7 +27,7 @@ const conflict = (row: Change): PushResult => ({
   current: {
     data: row.type === 'delete' ? null : row.data,
     version: row.version,
-    ...(row.timestamp !== undefined && { timestamp: row.timestamp }),
+    ...timeOf(row),
   },
 });
 
@@ -68,8 +63,8 @@ function outcome(change: OutgoingChange, row: Current): PushResult | undefined {
   } else if (!row) {
     if (type === 'delete') return { type: 'applied', version: baseVersion ?? '' };
     return { type: 'conflict', current: { data: null, version: baseVersion ?? '' } };
-  } else if (type === 'delete' && gone) return applied(row);
-  if (row.type !== 'delete' && type !== 'delete' && holds(row.data, fieldsOf(change))) return applied(row);
+  } else if (type === 'delete' && gone) return applied(change, row);
+  if (row.type !== 'delete' && type !== 'delete' && holds(row.data, fieldsOf(change))) return applied(change, row);
   // As it was, and still not written: no policy lets this user do it. As a conflict it would come again for ever.
   const at = updatedAtOf(baseVersion);
   if (at !== undefined && at === updatedAtOf(row.version))
@@ -103,12 +98,8 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
       const changed = new Map(rows.flatMap((row) => fromRow(table, row) ?? []).map((row) => [row.recordId, row]));
       for (const change of part) {
         const row = changed.get(change.recordId);
-        if (!row) missed.push(change);
-        else
-          settle(
-            change,
-            change.type === 'delete' ? { ...applied(row), type: 'applied', version: row.version } : applied(row),
-          );
+        if (row) settle(change, applied(change, row));
+        else missed.push(change);
       }
     } catch (error) {
       const result = refusal(error);
@@ -220,7 +211,7 @@ export async function pushChanges(
   changes: readonly OutgoingChange[],
   signal: AbortSignal,
 ): Promise<PushResult[]> {
-  const results = new Map<OutgoingChange | string, PushResult>();
+  const results = new Map<string, PushResult>();
   const settle: Settle = ({ opId }, result) => void results.set(opId, result);
   // A table after another, in the order of their first edits: parents are made before their children.
   for (const collection of new Set(changes.map((change) => change.collection))) {
@@ -231,10 +222,7 @@ export async function pushChanges(
     ({ opId, collection, recordId }): PushResult =>
       results.get(opId) ?? {
         type: 'retry',
-        error: problem(
-          'PROTOCOL_VIOLATION',
-          `Nothing is known of the push of ${collection}/${recordId}.`,
-        ) as SyncLayerError,
+        error: problem('PROTOCOL_VIOLATION', `Nothing is known of the push of ${collection}/${recordId}.`),
       },
   );
 }

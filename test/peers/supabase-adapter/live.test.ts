@@ -347,6 +347,23 @@ describe("a client of the app's own", () => {
     expect(app.getChannels().map(({ topic }) => topic)).toEqual(['realtime:of the app']);
   });
 
+  test('a broadcast topic that the app has joined itself is left alone, and that is said', async () => {
+    const app = createClient(project.url, project.anonKey, {
+      auth: { persistSession: false, autoRefreshToken: false },
+    });
+    onTestFinished(async () => {
+      await app.removeAllChannels();
+    });
+    const statuses: string[] = [];
+    const mine = app.channel('todos').subscribe((status) => statuses.push(status));
+    await until('the join', () => statuses.length > 0);
+    const client = await openClient(project, ['todos'], { client: app, mode: 'broadcast' });
+    await until('the refusal', () => client.errors.some(({ code }) => code === 'SUBSCRIBE_REJECTED'));
+    await client.sync.close();
+    expect(app.getChannels()).toEqual([mine]);
+    expect(statuses).toEqual(['SUBSCRIBED']);
+  });
+
   test('a channel that the app closed by mistake comes back', async () => {
     const app = createClient(project.url, project.anonKey, {
       auth: { persistSession: false, autoRefreshToken: false },
