@@ -24,7 +24,7 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/supabase': '{ supabaseTransport }' },
     beyond: { synclayer: '{ createSyncLayer }' },
-    limit: 8000,
+    limit: 8250,
   },
 ];
 

@@ -5,8 +5,8 @@ import { problem } from './problem.js';
 
 /** The client, and its socket. */
 export interface Link {
-  /** For a request: with a token that was just asked for. */
-  client(): Promise<SupabaseClient>;
+  /** For a request; with a token that was just asked for, where the client does not see to that itself. */
+  request(): Promise<{ readonly client: SupabaseClient; readonly token?: string | undefined }>;
   /** Once it was connected. */
   readonly current: SupabaseClient | undefined;
   connect(signal: AbortSignal): Promise<void>;
@@ -19,6 +19,7 @@ interface PhoenixSocket {
   onError(callback: () => void): string;
   onClose(callback: () => void): string;
   off(refs: readonly string[]): void;
+  makeRef(): string;
   disconnect(callback: () => void): void;
   clearHeartbeats(): void;
   readonly reconnectTimer: { reset(): void };
@@ -55,7 +56,7 @@ function opened(client: SupabaseClient, signal: AbortSignal): Promise<void> {
 /** A client of the app's: its session and its socket are its own business. */
 export function appLink(client: SupabaseClient): Link {
   return {
-    client: async () => client,
+    request: async () => ({ client }),
     current: client,
     async connect(signal) {
       // Without this the first join goes out before the session is there, as anon.
@@ -70,6 +71,7 @@ export function appLink(client: SupabaseClient): Link {
 export function ownLink(options: ParsedOptions, host: () => TransportHost): Link {
   const { url = '', key = '', fetch, WebSocket, heartbeatInterval } = options;
   let current: SupabaseClient | undefined;
+  /** The socket's. Requests ask for their own: told of each new one, Realtime would subscribe anew each time. */
   let token: string | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -95,15 +97,27 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
     return client;
   }
 
-  async function client(): Promise<SupabaseClient> {
-    const next = await host().authToken(options.authToken);
-    const ready = current ?? (await make());
-    if (next !== token) {
-      token = next;
-      // Tells the channels, too. The callback above is what it asks.
-      await ready.realtime.setAuth();
+  async function request(): Promise<{ client: SupabaseClient; token: string | undefined }> {
+    const fresh = await host().authToken(options.authToken);
+    // The platform's own error for such a header quotes it.
+    if (fresh !== undefined && !/^[\x21-\x7e]+$/.test(fresh))
+      throw problem('AUTH_REQUIRED', 'The token has characters that a header cannot carry. Is it the right string?');
+    return { client: current ?? (await make()), token: fresh };
+  }
+
+  /** Tells the channels. supabase-js' own setAuth would leave a timer for each, since nobody answers. */
+  async function renew(): Promise<void> {
+    const { client, token: fresh } = await request();
+    if (fresh === token) return;
+    token = fresh;
+    const { realtime } = client;
+    realtime.accessTokenValue = fresh ?? key;
+    for (const { topic, state, joinPush } of realtime.getChannels()) {
+      if (state !== 'joined') continue;
+      const join_ref = (joinPush as unknown as { ref: string }).ref;
+      const payload = { access_token: realtime.accessTokenValue };
+      realtime.push({ topic, event: 'access_token', payload, ref: socketOf(client).makeRef(), join_ref });
     }
-    return ready;
   }
 
   /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
@@ -111,8 +125,8 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
     clearTimeout(timer);
     const left = ((token && tokenExpiry(token)) || 0) - Date.now();
     if (left <= 0) return;
-    const renew = (): void => void client().catch(host().report).then(renewInTime);
-    timer = setTimeout(renew, Math.min(MAX_TIMER, Math.max(1000, left - Math.min(60_000, left / 5))));
+    const again = (): void => void renew().catch(host().report).then(renewInTime);
+    timer = setTimeout(again, Math.min(MAX_TIMER, Math.max(1000, left - Math.min(60_000, left / 5))));
   }
 
   /** supabase-js' own disconnect leaves a timer of 10 s behind, and a heartbeat under way would connect again. */
@@ -128,12 +142,13 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
   }
 
   return {
-    client,
+    request,
     get current() {
       return current;
     },
     async connect(signal) {
-      const ready = await client();
+      const { client: ready, token: fresh } = await request();
+      token = fresh;
       // With the token already there when the first channel joins: supabase-js would join as anon, without a word.
       await ready.realtime.setAuth();
       if (!ready.realtime.isConnected()) await hangUp(ready);

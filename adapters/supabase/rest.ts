@@ -20,6 +20,7 @@ interface Query extends PromiseLike<{ data: unknown; error: Omit<RestFailure, 's
   limit(rows: number): Query;
   abortSignal(signal: AbortSignal): Query;
   retry(yes: boolean): Query;
+  setHeader(name: string, value: string): Query;
 }
 interface From {
   select(columns: string): Query;
@@ -56,7 +57,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
     build: (from: From) => Query,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const client = await link.client();
+    const { client, token } = await link.request();
     const rest = client.schema(schemaOf(client, table));
     let serverTime: number | undefined;
     const counted: typeof fetch = async (input, init) => {
@@ -72,7 +73,8 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
     const query = build(rest.from(table.table, { fetch: counted }) as unknown as From).abortSignal(
       AbortSignal.any([signal, late]),
     );
-    const { data, error, status } = await query.retry(false);
+    const signed = token === undefined ? query : query.setHeader('Authorization', `Bearer ${token}`);
+    const { data, error, status } = await signed.retry(false);
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
     if (error) throw restError(what, kind, { ...error, status });
     if (!Array.isArray(data)) throw problem('PROTOCOL_VIOLATION', `${what} was answered without rows (${status}).`);
