@@ -161,9 +161,13 @@ export function createLedger(complain: Complain) {
     contested(by: number, id: string): void {
       for (const edit of of(id)) if (edit.by === by && edit.acknowledged >= now) edit.contested = true;
     },
-    crashed(by: number): void {
-      for (const edits of records.values())
-        for (const edit of edits) if (edit.by === by && !edit.promised) edit.forgotten = true;
+    /** `again`: what was acknowledged may be pushed again, to a backend that cannot tell. */
+    crashed(by: number, again: boolean): void {
+      for (const edit of [...records.values()].flat()) {
+        if (edit.by !== by) continue;
+        if (!edit.promised) edit.forgotten = true;
+        if (again) edit.acknowledged = Number.POSITIVE_INFINITY;
+      }
     },
     check(rows: ReadonlyMap<string, Row>, isOwn: (id: string) => boolean): void {
       for (const [id, edits] of records) (isOwn(id) ? checkOwn : checkShared)(id, edits, rows.get(id));

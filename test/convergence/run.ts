@@ -226,7 +226,7 @@ export async function run<B extends Backend>(
           if (!(error instanceof SyncLayerError && error.code === 'STORE_FAILED')) throw error;
         });
         story.end();
-        ledger.crashed(client.index);
+        ledger.crashed(client.index, !target.capabilities.idempotent);
         disk.fails = false;
         await start(client);
         break;
