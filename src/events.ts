@@ -88,7 +88,7 @@ export function createEmitter(): Emitter {
   const listeners = new Map<EventName, Set<(event: never) => void>>();
   const on: EventSource['on'] = (name, listener) => {
     if (!names.includes(name) || typeof listener !== 'function') {
-      const fix = names.includes(name) ? 'needs a function to call' : `is no event; ${suggest(String(name), names)}`;
+      const fix = names.includes(name) ? 'needs a function' : `is no event; ${suggest(String(name), names)}`;
       throw new SyncLayerError('CONFIG_INVALID', `"${name}" ${fix}`);
     }
     const set = listeners.get(name) ?? new Set();

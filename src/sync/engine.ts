@@ -197,7 +197,7 @@ export async function createEngine(options: EngineOptions) {
       const wanted = await answer;
       if (wanted !== realtime && !closed) await setRealtime(wanted);
     } catch (thrown) {
-      const message = 'enableRealtimeSync failed to answer. The last answer stays, and the next poll asks again.';
+      const message = 'enableRealtimeSync failed to answer; the next poll asks again.';
       onFailure(toSyncLayerError(thrown, 'CONFIG_INVALID', message));
     }
   }

@@ -22,7 +22,7 @@ export const fenced =
       }
       return parse(cloneJson({ ...row, id: recordId }, `${collection}/${recordId}`));
     } catch (error) {
-      const message = `The conflict resolver of "${collection}" failed; the later write won. Its own error is the cause.`;
+      const message = `The conflict resolver of "${collection}" failed; the later write won.`;
       report(toSyncLayerError(error, 'VALIDATION_FAILED', message, { details: { collection, recordId } }));
       return strategies.lastWriteWins(conflict);
     }

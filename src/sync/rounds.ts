@@ -103,7 +103,7 @@ export function createRounds(options: RoundsOptions) {
       metrics.synced(true, Date.now() - startedAt);
       events.emit('syncCompleted', { collections: names(), duration: Date.now() - startedAt });
     } catch (thrown) {
-      const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Synchronising failed; it is tried again.');
+      const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Syncing failed; it is tried again.');
       pullFailures += 1;
       metrics.synced(false, Date.now() - startedAt);
       if (!closed) events.emit('syncFailed', { collections: names(), error });

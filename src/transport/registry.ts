@@ -48,7 +48,7 @@ async function load(type: string): Promise<TransportFactory | undefined> {
   try {
     return await builtIn[type]?.();
   } catch (error) {
-    const message = `The ${type} transport could not be loaded. Is its SDK installed? See adapters/${type}/README.md.`;
+    const message = `The ${type} transport could not be loaded. Is its SDK installed?`;
     throw toSyncLayerError(error, 'PEER_MISSING', message, { adapter: type });
   }
 }

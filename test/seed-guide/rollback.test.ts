@@ -133,7 +133,7 @@ describe('feature flag', () => {
     const { error } = await sync.events.once('error');
     expect(error).toMatchObject({
       code: 'CONFIG_INVALID',
-      message: 'enableRealtimeSync failed to answer. The last answer stays, and the next poll asks again.',
+      message: 'enableRealtimeSync failed to answer; the next poll asks again.',
       cause: new Error('remote config is down'),
     });
     await shows(sync.collection<Todo>('todos'), hasText('Milk'));

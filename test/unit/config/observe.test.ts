@@ -106,8 +106,8 @@ describe('events', () => {
     ['realtimeconnected', () => undefined, '"realtimeconnected" is no event; did you mean "realtimeConnected"?'],
     ['toString', () => undefined, '"toString" is no event; known are error, '],
     [undefined, () => undefined, '"undefined" is no event; known are error, '],
-    ['error', undefined, '"error" needs a function to call'],
-    ['error', 'log', '"error" needs a function to call'],
+    ['error', undefined, '"error" needs a function'],
+    ['error', 'log', '"error" needs a function'],
   ])('of %o cannot be given to %o', async (name, listener, message) => {
     const events = createEmitter();
     const problem = { code: 'CONFIG_INVALID', message: expect.stringContaining(message) };
