@@ -22,7 +22,7 @@ interface PhoenixSocket {
   makeRef(): string;
   disconnect(callback: () => void): void;
   clearHeartbeats(): void;
-  readonly reconnectTimer: { reset(): void };
+  readonly reconnectTimer: { scheduleTimeout: () => void };
 }
 
 const socketOf = ({ realtime }: SupabaseClient): PhoenixSocket =>
@@ -84,13 +84,10 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
     const client = createClient(url, key, {
       accessToken: async () => token ?? null,
       ...(fetch && { global: { fetch } }),
-      realtime: {
-        heartbeatIntervalMs: heartbeatInterval,
-        // Core connects again. supabase-js' own attempt, once begun, would outlive a close.
-        reconnectAfterMs: () => MAX_TIMER,
-        ...(WebSocket && { transport: WebSocket }),
-      },
+      realtime: { heartbeatIntervalMs: heartbeatInterval, ...(WebSocket && { transport: WebSocket }) },
     });
+    // Core connects again. An attempt of supabase-js' own, once on its way, would outlive a close.
+    socketOf(client).reconnectTimer.scheduleTimeout = () => undefined;
     // Never joined. Without any channel supabase-js would drop the socket, after a timer that outlives it.
     client.channel('synclayer');
     current = client;
@@ -135,7 +132,6 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
     return new Promise((resolve) => {
       socket.disconnect(() => {
         socket.clearHeartbeats();
-        socket.reconnectTimer.reset();
         resolve();
       });
     });

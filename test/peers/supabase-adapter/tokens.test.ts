@@ -74,8 +74,13 @@ test('a token that expires and is not renewed ends in needs-auth; edits wait for
 test('the first join carries the token: no row of the user is missed by joining as anon', async () => {
   const client = await openClient(project, ['todos'], { authToken: () => project.token({ sub: BOB }) });
   await client.live();
+  let pulls = 0;
+  client.sync.events.on('realtimeSync', () => void pulls++);
   await insert('for bob', BOB);
   await until('the row', async () => (await ids(client)).includes('for bob'));
+  await client.live();
+  // As an event, not by a read that makes up for a subscription without rights.
+  expect(pulls).toBe(0);
   expect(client.errors).toEqual([]);
 });
 
