@@ -174,15 +174,17 @@ describe('law 10: what was lost comes back by itself', () => {
     expect(await rowsOf(client)).toEqual(backendRows(client));
   });
 
-  test('a subscription that is refused for good says so; the others live, and polling reads it all the same', async () => {
-    fakeTimers();
+  /** A client of two collections, whose backend refuses to have one of them subscribed to, until it is `allowed`. */
+  async function openRefused() {
+    let refused = true;
     const client = await open({
       backend: backendWith({ a: { n: 1 } }),
       config: { collections: ['todos', 'notes'], syncInterval: 60_000 },
       wrap: (transport) => ({
         ...transport,
         subscribe: (request, sink) => {
-          if (request.collection === 'todos') queueMicrotask(() => sink.error(problem('SUBSCRIBE_REJECTED')));
+          if (refused && request.collection === 'todos')
+            queueMicrotask(() => sink.error(problem('SUBSCRIBE_REJECTED')));
           return transport.subscribe(request, sink);
         },
       }),
@@ -190,7 +192,17 @@ describe('law 10: what was lost comes back by itself', () => {
     const errors = record(client.sync, 'error');
     await settle();
     const phases = () => Object.values(client.sync.inspect().collections).map(({ phase }) => phase);
+    const allow = () => {
+      refused = false;
+    };
+    return { client, errors, phases, allow };
+  }
+
+  test('a subscription that is refused for good says so; the others live, and polling reads it all the same', async () => {
+    fakeTimers();
+    const { client, errors, phases } = await openRefused();
     expect(phases()).toEqual(['failed', 'live']);
+    expect(client.sync.status.phase).toBe('failed');
     expect(errors).toMatchObject([{ event: { collection: 'todos', error: { code: 'SUBSCRIBE_REJECTED' } } }]);
     await pass(60_000);
     expect(await rowsOf(client)).toEqual(backendRows(client));
@@ -199,6 +211,38 @@ describe('law 10: what was lost comes back by itself', () => {
     await pass(60_000);
     expect(await rowsOf(client)).toEqual(backendRows(client));
     expect(client.wire.calls.subscribe).toBe(2);
+    await client.todos.save({ n: 2 }, 'mine');
+    await settle();
+    expect(client.sync.status).toEqual({ phase: 'failed', pending: 0 });
+    expect(backendRows(client).mine).toMatchObject({ n: 2 });
+  });
+
+  test('edits of a refused collection are sent, though it was never read', async () => {
+    fakeTimers();
+    const { client } = await openRefused();
+    const loading: boolean[] = [];
+    client.todos.watch((_, info) => loading.push(info.loading));
+    await client.todos.save({ n: 2 }, 'mine');
+    await settle();
+    expect(client.sync.status).toEqual({ phase: 'failed', pending: 0 });
+    expect(backendRows(client).mine).toMatchObject({ n: 2 });
+    expect(loading.at(-1)).toBe(true);
+    await pass(60_000);
+    expect(loading.at(-1)).toBe(false);
+  });
+
+  test.each<[string, boolean, (sync: Client['sync']) => unknown]>([
+    ['a new token', true, (sync) => sync.setAuthToken('another')],
+    ['a pause', true, (sync) => sync.pause().then(sync.resume)],
+    ['realtime.enable() with the link up', false, (sync) => sync.realtime.enable()],
+  ])('%s has a refused collection subscribed again: %s', async (_, again, act) => {
+    fakeTimers();
+    const { client, phases, allow } = await openRefused();
+    allow();
+    await act(client.sync);
+    await settle();
+    expect(phases()).toEqual([again ? 'live' : 'failed', 'live']);
+    expect(client.sync.status.phase).toBe(again ? 'live' : 'failed');
   });
 
   test.each([
