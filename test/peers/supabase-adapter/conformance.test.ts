@@ -45,7 +45,20 @@ async function emptied(marks: boolean): Promise<ConformanceBackend> {
     },
     async delete(collection, id) {
       if (marks) await sql(`update ${collection} set deleted_at = now() where id = $1`, [id]);
-      else await sql(`delete from ${collection} where id = $1`, [id]);
+      else {
+        const [at] = await sql(
+          `with gone as (delete from ${collection} where id = $1) select pg_current_wal_lsn()::text as lsn`,
+          [id],
+        );
+        // Realtime sends an event some time after the commit, to whoever listens by then: it is over when it has read on.
+        for (let look = 0; look < 20; look++) {
+          const [slots] = await sql(
+            'select bool_and(confirmed_flush_lsn > $1::pg_lsn) as passed from pg_replication_slots',
+            [at?.lsn],
+          );
+          if (slots?.passed !== false) break;
+        }
+      }
     },
     async read(collection) {
       const rows = await sql(
