@@ -45,7 +45,7 @@ function withoutPostgres(name: string): string[] {
   if (noPostgres === undefined) return [];
   const starts = (file: string): boolean =>
     /\/peers\/(postgres|supabase|supabase-adapter|hasura)\//.test(file) ||
-    /from '.*\/peers\/(postgres|supabase|hasura)\//.test(readFileSync(file, 'utf8'));
+    /from '.*\/peers\/(postgres|supabase|supabase-adapter|hasura)\//.test(readFileSync(file, 'utf8'));
   return globSync(`test/${name}/**/*.test.ts`).filter((file) => starts(file.replaceAll('\\', '/')));
 }
 
