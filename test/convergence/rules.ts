@@ -96,8 +96,12 @@ interface Edit {
 /** Somebody who is no client, and whose writes are done at once. */
 export const ELSEWHERE = -1;
 
-/** Who edited what, and what therefore must be in the backend in the end. */
-export function createLedger(complain: Complain) {
+/**
+ * Who edited what, and what therefore must be in the backend in the end. `revives`: the backend knows neither a repeated
+ * push nor a row that was deleted, so a copy of an insert that is late (its sender is gone, or has sent it again) makes
+ * the row anew. Of deletes nothing can be proved there.
+ */
+export function createLedger(complain: Complain, revives = false) {
   const records = new Map<string, Edit[]>();
   let now = 0;
   let proved = 0;
@@ -114,6 +118,7 @@ export function createLedger(complain: Complain) {
   function checkShared(id: string, edits: readonly Edit[], row: Row | undefined): void {
     const last = edits.at(-1);
     if (!last || last.contested || last.forgotten || last.acknowledged === Number.POSITIVE_INFINITY) return;
+    if (revives && last.count === null) return;
     if (edits.some((edit) => edit !== last && edit.by !== last.by && edit.acknowledged > last.made)) return;
     proved += 1;
     if (!inBackend(last, row))
@@ -125,7 +130,7 @@ export function createLedger(complain: Complain) {
     // After a crash it may have met an edit of its own that it had forgotten.
     if (edits.some(({ contested }) => contested)) return;
     const from = edits.findLastIndex(({ promised }) => promised);
-    if (from < 0) return;
+    if (from < 0 || (revives && edits[from]?.count === null)) return;
     proved += 1;
     if (!edits.slice(from).some((edit) => inBackend(edit, row)))
       complain(`${id}: save() of count ${edits[from]?.count} resolved, and it holds ${JSON.stringify(row)}`);

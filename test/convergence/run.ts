@@ -71,7 +71,8 @@ export async function run<B extends Backend>(
   const before = handles();
   const backend = await target.backend();
   const [collection] = target.collections ?? ['todos'];
-  const ledger = createLedger(complain);
+  const { deletes, idempotent } = target.capabilities;
+  const ledger = createLedger(complain, deletes !== 'tombstones' && !idempotent);
   let number = 0;
   let increments = 0;
   let hanging = false;
