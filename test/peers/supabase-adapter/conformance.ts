@@ -101,6 +101,7 @@ export const supabaseConformance: readonly ConformanceOptions[] = variants.map((
       fetch: briefFetch,
       heartbeatInterval: 300,
       requestTimeout: 1500,
+      subscribeTimeout: 3000,
       collections,
       ...options,
     });
