@@ -8,6 +8,8 @@ interface Waiting<Answer> {
   readonly since: number;
 }
 
+const givenUp = (): SyncLayerError => problem('CLOSED', 'The request was given up.');
+
 /**
  * Answers that are awaited, each by the id that it will name. One is given up when it has not come for `timeout` ms and
  * no other has come meanwhile: a busy server answers a long queue one by one, and is not silent.
@@ -37,13 +39,19 @@ export function createRequests<Answer>(what: string, timeout: number) {
     /** The answer to the frame of `size` bytes that is about to be sent. */
     expect(id: string, signal: AbortSignal, size = 0): Promise<Answer> {
       return new Promise((resolve, reject) => {
+        // Before it takes the place of another: a push that was given up may be sent again under the same id by now.
+        if (signal.aborted) {
+          reject(givenUp());
+          return;
+        }
+        waiting.get(id)?.reject(givenUp());
         const settle = (action: () => void): void => {
           signal.removeEventListener('abort', onAbort);
           waiting.delete(id);
           watch();
           action();
         };
-        const onAbort = (): void => settle(() => reject(problem('CLOSED', 'The request was given up.')));
+        const onAbort = (): void => settle(() => reject(givenUp()));
         waiting.set(id, {
           resolve: (answer) => settle(() => resolve(answer)),
           reject: (error) => settle(() => reject(error)),
@@ -51,8 +59,7 @@ export function createRequests<Answer>(what: string, timeout: number) {
           since: performance.now(),
         });
         signal.addEventListener('abort', onAbort);
-        if (signal.aborted) onAbort();
-        else if (waiting.size === 1) watch();
+        if (waiting.size === 1) watch();
       });
     },
     /** False if nobody waits for it. */
