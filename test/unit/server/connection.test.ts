@@ -276,7 +276,7 @@ describe('limits', () => {
 
 describe('silent clients', () => {
   test('are dropped, those that ping are not', async () => {
-    const { client, server } = await start({ idleTimeout: 60 });
+    const { client, server } = await start({ idleTimeout: 500 });
     const silent = await client();
     const talking = await client();
     let over = false;
