@@ -25,8 +25,11 @@ export const versionOf = (stamp: string, repeat = 0): string =>
 /** The version of a row that was read to complete an event: newer than any event of that stamp, whichever that was. */
 export const completeVersion = (stamp: string): string => `${stamp}Z~`;
 
-/** What a delete cannot be older than: `commit_timestamp` has milliseconds only, so the rest of that one counts too. */
-export const commitBound = (stamp: string): string => `${stamp.slice(0, 23)}999Z`;
+/**
+ * Newer than any version of the row that a delete ends: `commit_timestamp` has milliseconds only, so the rest of that one
+ * counts too, and a version of its last microsecond must not be its equal.
+ */
+export const commitBound = (stamp: string): string => `${stamp.slice(0, 23)}999Z~~`;
 
 /** The value of `updated_at` that a version stands for; undefined: another backend made it. */
 export const updatedAtOf = (version: Version | null): string | undefined => {

@@ -436,16 +436,7 @@ describe('many', { timeout: 300_000 }, () => {
     expect(revisions.filter((revision) => revision === 3)).toHaveLength(500);
     expect(revisions.filter((revision) => revision === 0)).toHaveLength(9_500);
     expect(rows).toBe(10_000);
-
-    // Measured again, and said so, where it was long: a task that the page makes long is long each time, one that a busy
-    // machine made long is not.
-    const measured = [busiest];
-    while (Math.min(...measured) >= LONG_TASK && measured.length < 3) {
-      await a.setWire(false);
-      measured.push((await busiestTask(page, () => saveOfflineAndSend(page))).busiest);
-      console.log(`Busiest task by measurement: ${measured.map(ms).join(', ')} of CPU`);
-    }
-    expect(Math.min(...measured)).toBeLessThan(LONG_TASK);
+    expect(busiest).toBeLessThan(LONG_TASK);
   });
 });
 

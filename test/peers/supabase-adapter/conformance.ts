@@ -122,8 +122,6 @@ export const supabaseConformance: readonly ConformanceOptions[] = variants.map((
       auth: { valid: () => project.token({ sub: crypto.randomUUID() }), invalid: 'eyJhbGciOiJIUzI1NiJ9.e30.hush' },
     }),
     refused: { text: 'refused', done: false, count: 0 },
-    // A broadcast delete has no version: beside a late event of the same row it can be undone until the audit.
-    ...(options.mode === 'broadcast' && { config: { auditInterval: 3000 } }),
     // A broadcast asks its policy at the join only.
     ...(options.mode !== 'broadcast' && {
       permissions: {

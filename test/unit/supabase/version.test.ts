@@ -55,6 +55,12 @@ test('a delete committed in the millisecond of the last write is not older than 
   expect(commitBound(stampOf('2026-01-02T03:04:05.122Z') ?? '') < written).toBe(true);
 });
 
+test('a delete is newer than any version of its millisecond, in its last microsecond too', () => {
+  const stamp = '2026-01-02T03:04:05.123999';
+  for (const version of [versionOf(stamp), versionOf(stamp, 999_999), completeVersion(stamp)])
+    expect(commitBound(stamp) > version, version).toBe(true);
+});
+
 test.each([null, 7, '', 'unknown', '0000000012'])('%j is a version of another backend', (version) => {
   expect(updatedAtOf(version)).toBeUndefined();
 });
