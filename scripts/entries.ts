@@ -11,4 +11,5 @@ export const entries: Readonly<Record<string, string>> = {
   testing: 'src/testing/index.ts',
   websocket: 'adapters/websocket/index.ts',
   supabase: 'adapters/supabase/index.ts',
+  firestore: 'adapters/firestore/index.ts',
 };

@@ -26,10 +26,15 @@ const measures: readonly Measure[] = [
     beyond: { synclayer: '{ createSyncLayer }' },
     limit: 8250,
   },
+  {
+    imports: { synclayer: '{ createSyncLayer }', 'synclayer/firestore': '{ firestoreTransport }' },
+    beyond: { synclayer: '{ createSyncLayer }' },
+    limit: 7600,
+  },
 ];
 
 /** What an app has chosen with its backend. */
-const sdks = ['@supabase/supabase-js'];
+const sdks = ['@supabase/supabase-js', 'firebase'];
 
 type Outputs = Metafile['outputs'];
 

@@ -4,6 +4,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findChromium } from '../test/browser/chromium.js';
+import { whyNoEmulator } from '../test/peers/firestore/find-emulator.js';
 import { whyNoPostgres } from '../test/peers/postgres/why-no-postgres.js';
 
 interface Outcome {
@@ -38,15 +39,22 @@ const one = (kind: keyof Outcome): Outcome => ({ passed: 0, failed: 0, skipped: 
 
 const inCI = process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false';
 
-const noPostgres = await whyNoPostgres();
+/** What some tests start, and why it does not run here. */
+const backends = [
+  { why: await whyNoPostgres(), fix: 'Run npm ci.', peers: 'postgres|supabase|supabase-adapter|hasura' },
+  { why: whyNoEmulator(), fix: '', peers: 'firestore|firestore-adapter' },
+];
 
-/** The files of a suite that are left out since they start Postgres and none runs here. */
-function withoutPostgres(name: string): string[] {
-  if (noPostgres === undefined) return [];
-  const starts = (file: string): boolean =>
-    /\/peers\/(postgres|supabase|supabase-adapter|hasura)\//.test(file) ||
-    /from '.*\/peers\/(postgres|supabase|supabase-adapter|hasura)\//.test(readFileSync(file, 'utf8'));
-  return globSync(`test/${name}/**/*.test.ts`).filter((file) => starts(file.replaceAll('\\', '/')));
+/** The files of a suite that are left out since they start something that does not run here, and why. */
+function leftOut(name: string): { readonly file: string; readonly why: string }[] {
+  return backends.flatMap(({ why, fix, peers }) => {
+    if (why === undefined) return [];
+    const [own, used] = [`/peers/(${peers})/`, `from '.*/peers/(${peers})/`].map((text) => new RegExp(text));
+    const starts = (file: string): boolean => own?.test(file) || used?.test(readFileSync(file, 'utf8')) || false;
+    return globSync(`test/${name}/**/*.test.ts`)
+      .filter((file) => starts(file.replaceAll('\\', '/')))
+      .map((file) => ({ file, why: `${why}. ${fix}` }));
+  });
 }
 
 const suite = (name: string): Stage => ({
@@ -54,10 +62,9 @@ const suite = (name: string): Stage => ({
   run: () => {
     const report = join(reports, `${name}.json`);
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-    const left = withoutPostgres(name);
-    if (left.length > 0)
-      console.error(`${inCI ? 'FAILED' : 'SKIPPED'} ${left.join(', ')}: no Postgres here: ${noPostgres}. Run npm ci.`);
-    const excluded = left.flatMap((file) => ['--exclude', file]);
+    const left = leftOut(name);
+    for (const { file, why } of left) console.error(`${inCI ? 'FAILED' : 'SKIPPED'} ${file}: ${why}`);
+    const excluded = left.flatMap(({ file }) => ['--exclude', file]);
     const ok = succeeds('vitest', 'run', '--project', name, ...reporters, ...excluded);
     let passed = 0;
     let failed = 0;

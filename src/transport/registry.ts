@@ -9,6 +9,7 @@ export type TransportFactory<Options = never> = (options: Options) => RealtimeTr
 const builtIn: Record<string, () => Promise<TransportFactory>> = {
   websocket: async () => (await import('../../adapters/websocket/index.js')).websocketTransport,
   supabase: async () => (await import('../../adapters/supabase/index.js')).supabaseTransport,
+  firestore: async () => (await import('../../adapters/firestore/index.js')).firestoreTransport,
 };
 
 const registered = new Map<string, TransportFactory>();

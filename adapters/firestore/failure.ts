@@ -1,0 +1,54 @@
+import type { SyncLayerError } from '../../src/kit.js';
+import { problem } from './problem.js';
+
+/** How Firestore says no, `permission-denied`; undefined: it was something else that failed. */
+export function codeOf(error: unknown): string | undefined {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The answer is about what was asked, and will be the same again. */
+const FINAL = [
+  'permission-denied',
+  'invalid-argument',
+  'not-found',
+  'out-of-range',
+  'failed-precondition',
+  'unimplemented',
+];
+
+/** A read, a listener or a heartbeat that failed. */
+export function readError(what: string, cause: unknown): SyncLayerError {
+  const code = codeOf(cause);
+  const details = code === undefined ? {} : { code };
+  const said = `${what} failed${code ? ` (${code})` : ''}: ${wordsOf(cause)}`;
+  if (code === 'unauthenticated')
+    return problem('AUTH_REQUIRED', `${said} Sign in again with Firebase Auth.`, { cause, details });
+  if (code === 'permission-denied')
+    return problem('SUBSCRIBE_REJECTED', `${said} Do the security rules let this user list it?`, { cause, details });
+  // The client was terminated, by us or by the app.
+  if (code === 'failed-precondition' && /terminated/.test(said))
+    return problem('CONNECTION_LOST', said, { cause, details });
+  if (code !== undefined && FINAL.includes(code)) return problem('SUBSCRIBE_REJECTED', said, { cause, details });
+  return problem('CONNECTION_LOST', `${said} Is the server reachable?`, { cause, details });
+}
+
+/** Somebody else wrote the same documents meanwhile. */
+export const isContention = (error: unknown): boolean =>
+  ['aborted', 'already-exists'].includes(codeOf(error) ?? '') ||
+  (codeOf(error) === 'failed-precondition' && !/terminated/.test(wordsOf(error)));
+
+/** Refused for good: by the rules, by a limit, or since it is nothing that Firestore stores. */
+export function writeRefusal(what: string, cause: unknown): SyncLayerError | undefined {
+  const code = codeOf(cause);
+  const final = ['permission-denied', 'invalid-argument', 'not-found', 'out-of-range'];
+  // The SDK's own checks throw `invalid-argument`, or no FirebaseError at all.
+  if (code !== undefined && !final.includes(code)) return undefined;
+  if (code === undefined && !(cause instanceof Error)) return undefined;
+  return problem('PUSH_REJECTED', `${what} was refused${code ? ` (${code})` : ''}: ${wordsOf(cause)}`, {
+    cause,
+    details: code === undefined ? {} : { code },
+  });
+}

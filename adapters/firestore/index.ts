@@ -1,0 +1,161 @@
+import type { Firestore } from 'firebase/firestore';
+import {
+  type ChangeSink,
+  isSyncLayerError,
+  type RealtimeTransport,
+  type SubscribeRequest,
+  type SyncLayerError,
+  type TransportHost,
+  toSyncLayerError,
+  type Unsubscribe,
+} from '../../src/kit.js';
+import { appLink, ownLink, probe } from './link.js';
+import { listen } from './listener.js';
+import { type FirestoreTransportOptions, readOptions } from './options.js';
+import { problem } from './problem.js';
+import { createPulse } from './pulse.js';
+import { createReads } from './reads.js';
+import { createTables } from './table.js';
+import { FIRST } from './version.js';
+
+export type {
+  FirebaseAppLike,
+  FirestoreCollection,
+  FirestoreCondition,
+  FirestoreLike,
+  FirestoreTransportOptions,
+} from './options.js';
+export type { FieldType } from './values.js';
+
+const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
+
+/**
+ * Cloud Firestore, through the `firebase` SDK: live changes by `onSnapshot`, reads in the order of a server timestamp, writes by
+ * transactions. Every writer must set that timestamp, `updatedAt`, to `serverTimestamp()`; the adapter's README has the rules.
+ *
+ * @throws SyncLayerError CONFIG_INVALID.
+ * @example
+ * const app = initializeApp(config); // with Firebase Auth, if the rules want a user
+ * const transport = firestoreTransport({ app, collections: { todos: { deletedAt: 'deletedAt' } } });
+ * const sync = await createSyncLayer({ transport, collections: ['todos'] });
+ */
+export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTransport {
+  const options = readOptions(input);
+  const tables = createTables(options);
+  const lifetime = new AbortController();
+  let attached = unattached;
+  const given = options.firestore as Firestore | undefined;
+  const link = given ? appLink(given) : ownLink(options);
+  const reads = createReads(link, options, () => attached);
+  const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
+  /** Ends each subscription, with an error or without a word. */
+  const subscriptions = new Set<(error?: SyncLayerError) => void>();
+
+  /** Before the client is dropped: else each of its listeners would fail by itself. */
+  function endAll(error?: SyncLayerError): void {
+    pulse.stop();
+    for (const end of [...subscriptions]) end(error);
+  }
+
+  const pulse = createPulse(
+    options.heartbeatInterval,
+    async () => {
+      if (link.current) await probe(link.current, options.heartbeatInterval, lifetime.signal);
+    },
+    (error) => {
+      const silent = isSyncLayerError(error) && error.code === 'CONNECTION_LOST';
+      const message = `Firestore did not answer a heartbeat within ${options.heartbeatInterval} ms; a new link is made.`;
+      endAll(
+        silent
+          ? problem('HEARTBEAT_TIMEOUT', message, { cause: error })
+          : toSyncLayerError(error, 'CONNECTION_LOST', message, { adapter: 'firestore' }),
+      );
+    },
+  );
+
+  function subscribe({ collection }: SubscribeRequest, sink: ChangeSink): Unsubscribe {
+    const table = tables.get(collection);
+    const over = new AbortController();
+    let stop = (): void => undefined;
+    function end(error?: SyncLayerError): void {
+      if (over.signal.aborted) return;
+      over.abort();
+      subscriptions.delete(end);
+      stop();
+      if (error) sink.error(error);
+    }
+    subscriptions.add(end);
+    async function open(): Promise<void> {
+      const session = link.current;
+      if (!session) throw problem('CONNECTION_LOST', 'Firestore is not connected.');
+      // Where deletes leave their mark, the rest of the collection need not be read again for each listener.
+      const from = table.deletedAt === undefined ? FIRST : await reads.newest(table, during(over.signal));
+      if (over.signal.aborted) return;
+      stop = listen(session, table, from, sink, { heard: pulse.heard, doubt: pulse.doubt, failed: end });
+    }
+    // Not before the caller has what it needs to end it.
+    void Promise.resolve()
+      .then(open)
+      .catch((error: unknown) =>
+        end(toSyncLayerError(error, 'CONNECTION_LOST', `"${collection}" could not be listened to.`)),
+      );
+    return () => end();
+  }
+
+  async function disconnect(): Promise<void> {
+    endAll();
+    await link.drop();
+  }
+
+  return {
+    name: 'firestore',
+    source: sourceOf(options),
+    get capabilities() {
+      return {
+        push: true,
+        deletes: tables.allSoft() ? 'tombstones' : 'none',
+        cursor: 'timestamp',
+        reconnect: 'core',
+        filters: false,
+      } as const;
+    },
+    attach(to) {
+      attached = to;
+    },
+
+    async connect({ signal }) {
+      if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
+      if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
+      endAll(problem('CONNECTION_LOST', 'A new link to Firestore is being made.'));
+      const session = await link.renew();
+      await probe(session, options.requestTimeout, during(signal));
+      pulse.start();
+    },
+    subscribe,
+
+    pull: (request) => reads.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
+    async push(changes, { signal }) {
+      // In a chunk of its own: an app reads first.
+      const { pushChanges } = await import('./push.js').catch((error: unknown) => {
+        throw toSyncLayerError(error, 'CONNECTION_LOST', 'The pushing part of the transport could not be loaded.');
+      });
+      return pushChanges({ link, options, tables, reads }, changes, during(signal));
+    },
+    fetch: (collection, ids, { signal }) => reads.byIds(tables.get(collection), ids, during(signal)),
+    keys: (collection, { signal }) => reads.keys(tables.get(collection), during(signal)),
+
+    disconnect,
+    async close() {
+      lifetime.abort();
+      endAll();
+      await link.close();
+    },
+  };
+}
+
+/** The project, and the emulator where it is one: its versions are not Google's. */
+function sourceOf({ config, app, firestore, emulator }: FirestoreTransportOptions): string {
+  const known = config ?? app?.options ?? (firestore?.app as { readonly options?: object } | undefined)?.options;
+  const { projectId } = Object(known) as { readonly projectId?: unknown };
+  return `${String(projectId)}${emulator === undefined ? '' : `@${emulator}`}`;
+}

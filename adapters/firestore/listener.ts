@@ -1,0 +1,62 @@
+import type { ChangeSink, SyncLayerError } from '../../src/kit.js';
+import { readError } from './failure.js';
+import type { Session } from './link.js';
+import { fromDocument, gone } from './normalize.js';
+import { collectionOf, conditionsOf, since } from './reads.js';
+import type { Table } from './table.js';
+import type { Time } from './version.js';
+
+/** What a listener tells beside changes. */
+export interface ListenerEvents {
+  /** The server spoke. */
+  heard(): void;
+  /** The SDK itself thinks that the link is gone. */
+  doubt(): void;
+  failed(error: SyncLayerError): void;
+}
+
+/**
+ * Listens to a collection: to all of it where documents are deleted for good, since only a document that it holds is heard to
+ * go; else only to what is newer than `from`. Returns how to stop, which is at once.
+ */
+export function listen(
+  session: Session,
+  table: Table,
+  from: Time,
+  sink: ChangeSink,
+  events: ListenerEvents,
+): () => void {
+  const { sdk } = session;
+  const query = sdk.query(collectionOf(session, table), ...conditionsOf(session, table), since(session, table, from));
+  let live = false;
+  // Without metadata there is neither a sign of the link nor of an own write's acknowledgement.
+  const options = { includeMetadataChanges: true } as const;
+  return sdk.onSnapshot(
+    query,
+    options,
+    (snapshot) => {
+      if (!live) {
+        if (snapshot.metadata.fromCache) return;
+        live = true;
+        events.heard();
+        // What this first one holds, the pull that follows reads.
+        sink.live();
+        return;
+      }
+      if (snapshot.metadata.fromCache) events.doubt();
+      else events.heard();
+      for (const { type, doc } of snapshot.docChanges(options)) {
+        // A write of the app's own that the server has not taken yet.
+        if (doc.metadata.hasPendingWrites) continue;
+        if (type === 'removed') sink.change(gone(table, doc.id));
+        else {
+          const change = fromDocument(table, doc);
+          if (change) sink.change(change);
+          else sink.gap(`a document of "${table.collection}" without a timestamp`);
+        }
+      }
+    },
+    // The SDK never revives it.
+    (error) => events.failed(readError(`The listener to "${table.collection}"`, error)),
+  );
+}

@@ -1,0 +1,76 @@
+import { type Change, type Cursor, deepEqual, type Row } from '../../src/kit.js';
+import { recordIdOf } from './ids.js';
+import type { Table } from './table.js';
+import { fieldToJson } from './values.js';
+import { DELETED, msOf, stampOf, type Time, timeOf } from './version.js';
+
+/** A document as the SDK gives it. */
+export interface Found {
+  readonly id: string;
+  data(): Readonly<Record<string, unknown>>;
+}
+
+const isTime = (value: unknown): value is Time =>
+  typeof value === 'object' && value !== null && 'seconds' in value && 'nanoseconds' in value && 'toMillis' in value;
+
+/** A document as a change; undefined if its `updatedAt` is no timestamp. */
+export function fromDocument(table: Table, found: Found): Exclude<Change, { type: 'insert' }> | undefined {
+  const { collection, updatedAt, deletedAt, typeOf } = table;
+  const fields = found.data();
+  const at = fields[updatedAt];
+  if (!isTime(at)) return undefined;
+  const recordId = recordIdOf(found.id);
+  const base = { collection, recordId, version: stampOf(at), timestamp: msOf(at) };
+  if (deletedAt !== undefined && (fields[deletedAt] ?? null) !== null) return { type: 'delete', ...base };
+  const entries = Object.entries(fields)
+    .filter(([field]) => field !== updatedAt && field !== deletedAt)
+    .map(([field, value]): [string, unknown] => [field, fieldToJson(value, typeOf(field))]);
+  // Firestore does not tell insert from update; core does, by what it has.
+  return { type: 'update', ...base, data: { ...Object.fromEntries(entries), id: recordId } };
+}
+
+/** A document that is gone, or that left the collection's conditions. */
+export const gone = (table: Table, id: string): Change => ({
+  type: 'delete',
+  collection: table.collection,
+  recordId: recordIdOf(id),
+  version: DELETED,
+  inferred: true,
+});
+
+/** Where a catch-up stands: behind the document (`at`, `id`). */
+export interface TimeCursor {
+  readonly at: string;
+  readonly id: string;
+  /** The newest stamp so far: the next catch-up steps back from it, wherever this one was interrupted. */
+  readonly max: string;
+}
+
+/** Undefined: from the beginning. */
+export function cursorOf(cursor: Cursor | null): TimeCursor | undefined {
+  const { at, id, max } = Object(cursor) as Partial<Record<keyof TimeCursor, unknown>>;
+  const valid = typeof at === 'string' && timeOf(at) && typeof id === 'string' && typeof max === 'string';
+  return valid ? { at, id, max } : undefined;
+}
+
+const later = (a: string, b: string): string => (a > b ? a : b);
+
+/** The cursor behind a page. A document from the future must not hide those of the present. */
+export function cursorAfter(
+  table: Table,
+  page: readonly Found[],
+  from: TimeCursor | undefined,
+  now: number,
+): TimeCursor | undefined {
+  const last = page.at(-1);
+  if (!last) return from;
+  const stamps = page.map((found) => stampOf(found.data()[table.updatedAt] as Time));
+  const present = stampOf({ seconds: Math.floor(now / 1000), nanoseconds: 0 });
+  const max = stamps.filter((stamp) => stamp <= present).reduce(later, from?.max ?? '');
+  return { at: stamps.at(-1) ?? '', id: last.id, max };
+}
+
+/** Whether a row has all that we sent: then the push came through and its answer was lost, or somebody else wrote the same. */
+export const holds = (data: Row, sent: Row, unset: readonly string[]): boolean =>
+  Object.entries(sent).every(([field, value]) => deepEqual(value, data[field])) &&
+  unset.every((field) => !Object.hasOwn(data, field));

@@ -1,0 +1,192 @@
+import type { Transaction } from 'firebase/firestore';
+import { type Change, isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
+import { isContention, readError, writeRefusal } from './failure.js';
+import { documentId } from './ids.js';
+import { type Link, type Session, within } from './link.js';
+import { fromDocument, holds } from './normalize.js';
+import type { ParsedOptions } from './options.js';
+import { problem } from './problem.js';
+import type { Reads } from './reads.js';
+import type { Table, Tables } from './table.js';
+import { fieldFromJson } from './values.js';
+import { timeOf } from './version.js';
+
+/** Documents in one transaction. The server takes 500 writes, but each is read first and after. */
+const MOST = 100;
+/** How often a transaction is tried that others got in the way of. */
+const TRIES = 5;
+
+type Current = Exclude<Change, { type: 'insert' }>;
+
+const applied = (row: Current): PushResult => ({
+  type: 'applied',
+  version: row.version,
+  ...(row.type !== 'delete' && { data: row.data }),
+  ...(row.timestamp !== undefined && { timestamp: row.timestamp }),
+});
+
+const conflict = (row: Current): PushResult => ({
+  type: 'conflict',
+  current: {
+    data: row.type === 'delete' ? null : row.data,
+    version: row.version,
+    ...(row.timestamp !== undefined && { timestamp: row.timestamp }),
+  },
+});
+
+const sentBy = ({ type, data, patch }: OutgoingChange): Row => ((type === 'update' && patch) || data) ?? {};
+
+/** What becomes of a change whose document is `row`; undefined: it is as the edit saw it, and can be written. */
+function outcome(change: OutgoingChange, row: Current | undefined): PushResult | undefined {
+  const { type, baseVersion, unset = [] } = change;
+  const there = row !== undefined && row.type !== 'delete';
+  if (type === 'insert' && !there) return undefined;
+  if (!row) {
+    const version = baseVersion ?? '';
+    return type === 'delete' ? { type: 'applied', version } : { type: 'conflict', current: { data: null, version } };
+  }
+  if (type === 'delete' && !there) return applied(row);
+  // `timeOf`: another backend's version says nothing here.
+  if (type !== 'insert' && there && row.version === baseVersion && timeOf(baseVersion)) return undefined;
+  // It came through and its answer was lost.
+  if (there && type !== 'delete' && holds(row.data, sentBy(change), unset)) return applied(row);
+  return conflict(row);
+}
+
+/** What a push works with. */
+interface Means {
+  readonly link: Link;
+  readonly options: ParsedOptions;
+  readonly tables: Tables;
+  readonly reads: Reads;
+}
+
+function createSender({ link, options, tables, reads }: Means, signal: AbortSignal) {
+  /** Throws what the SDK's classes throw for a value that Firestore cannot store. */
+  function write(session: Session, transaction: Transaction, table: Table, change: OutgoingChange): void {
+    const { sdk, db, make } = session;
+    const { updatedAt, deletedAt, typeOf } = table;
+    const ref = sdk.doc(sdk.collection(db, table.path), documentId(change.recordId));
+    if (change.type === 'delete' && deletedAt === undefined) {
+      transaction.delete(ref);
+      return;
+    }
+    const stamp: [string, unknown] = [updatedAt, sdk.serverTimestamp()];
+    if (change.type === 'delete' && deletedAt !== undefined) {
+      const marks = [stamp, [deletedAt, sdk.serverTimestamp()] as const];
+      transaction.set(ref, Object.fromEntries(marks), {
+        mergeFields: marks.map(([field]) => new sdk.FieldPath(field)),
+      });
+      return;
+    }
+    const own = ['id', updatedAt, deletedAt];
+    const fields = Object.entries(sentBy(change))
+      .filter(([field]) => !own.includes(field))
+      .map(([field, value]): [string, unknown] => [field, fieldFromJson(value, typeOf(field), make)]);
+    if (change.type === 'insert') {
+      // Over a document that is only marked as deleted, too.
+      transaction.set(ref, Object.fromEntries([...fields, stamp]));
+      return;
+    }
+    const removed = (change.unset ?? []).map((field): [string, unknown] => [field, sdk.deleteField()]);
+    const all = [...fields, ...removed, stamp];
+    // Whole fields: a plain merge would keep keys that are gone from a map.
+    transaction.set(ref, Object.fromEntries(all), { mergeFields: all.map(([field]) => new sdk.FieldPath(field)) });
+  }
+
+  /** One transaction. Gives the answers that are known, and none for what was written. */
+  function attempt(session: Session, changes: readonly OutgoingChange[]): Promise<Map<string, PushResult>> {
+    const { sdk, db } = session;
+    const run = async (transaction: Transaction): Promise<Map<string, PushResult>> => {
+      const known = new Map<string, PushResult>();
+      const snapshots = await Promise.all(
+        changes.map(({ collection, recordId }) =>
+          transaction.get(sdk.doc(sdk.collection(db, tables.get(collection).path), documentId(recordId))),
+        ),
+      );
+      for (const [index, change] of changes.entries()) {
+        const table = tables.get(change.collection);
+        const snapshot = snapshots[index];
+        const row = snapshot?.exists() ? fromDocument(table, snapshot) : undefined;
+        if (snapshot?.exists() && !row) {
+          const what = `${change.collection}/${change.recordId} has no timestamp in ${table.updatedAt}.`;
+          const error = problem('PUSH_REJECTED', `${what} Set it once, then the edit can be sent again.`);
+          known.set(change.opId, { type: 'rejected', error });
+          continue;
+        }
+        const result = outcome(change, row);
+        if (result) known.set(change.opId, result);
+        else write(session, transaction, table, change);
+      }
+      return known;
+    };
+    // Its own retries wait a second each, and would not tell us.
+    return sdk.runTransaction(db, run, { maxAttempts: 1 });
+  }
+
+  /** The versions that the server gave; the transaction's answer does not tell them. */
+  async function stamps(changes: readonly OutgoingChange[]): Promise<Map<string, PushResult>> {
+    const results = new Map<string, PushResult>();
+    for (const collection of new Set(changes.map((change) => change.collection))) {
+      const mine = changes.filter((change) => change.collection === collection);
+      const left = mine.filter(({ type }) => type !== 'delete' || tables.get(collection).deletedAt !== undefined);
+      const ids = left.map(({ recordId }) => recordId);
+      const read = await reads.byIds(tables.get(collection), ids, signal, true);
+      const rows = new Map(read.map((row) => [row.recordId, row as Current]));
+      for (const { opId, recordId, baseVersion } of mine) {
+        const row = rows.get(recordId);
+        // Deleted, by us or by somebody a moment later.
+        results.set(opId, row ? applied(row) : { type: 'applied', version: baseVersion ?? '' });
+      }
+    }
+    return results;
+  }
+
+  async function send(changes: readonly OutgoingChange[]): Promise<Map<string, PushResult>> {
+    const [only] = changes;
+    if (!only) return new Map();
+    const what =
+      changes.length === 1 ? `Writing ${only.collection}/${only.recordId}` : `Writing ${changes.length} documents`;
+    const failWith = (result: PushResult): Map<string, PushResult> =>
+      new Map(changes.map(({ opId }) => [opId, result]));
+    for (let tries = 1; ; tries += 1) {
+      const session = await link.session();
+      try {
+        const known = await within(attempt(session, changes), what, options.requestTimeout, signal);
+        const written = changes.filter(({ opId }) => !known.has(opId));
+        return new Map([...known, ...(await stamps(written))]);
+      } catch (error) {
+        if (isSyncLayerError(error)) throw error;
+        if (isContention(error)) {
+          if (tries < TRIES) continue;
+          return failWith({ type: 'retry', error: problem('CONFLICT', `${what} met other writers ${TRIES} times.`) });
+        }
+        const refused = writeRefusal(what, error);
+        if (!refused) throw readError(what, error);
+        if (changes.length === 1) return failWith({ type: 'rejected', error: refused });
+        // One bad change spoils its whole transaction.
+        const half = Math.ceil(changes.length / 2);
+        const first = await send(changes.slice(0, half));
+        return new Map([...first, ...(await send(changes.slice(half)))]);
+      }
+    }
+  }
+
+  return send;
+}
+
+/** Compare-and-set of many changes, in transactions: a batch is read, compared and committed as one. */
+export async function pushChanges(
+  means: Means,
+  changes: readonly OutgoingChange[],
+  signal: AbortSignal,
+): Promise<PushResult[]> {
+  const send = createSender(means, signal);
+  const results = new Map<string, PushResult>();
+  for (let from = 0; from < changes.length; from += MOST)
+    for (const [opId, result] of await send(changes.slice(from, from + MOST))) results.set(opId, result);
+  return changes.map(({ opId, collection, recordId }): PushResult => {
+    const unknown = `Nothing is known of the push of ${collection}/${recordId}.`;
+    return results.get(opId) ?? { type: 'retry', error: problem('PROTOCOL_VIOLATION', unknown) };
+  });
+}

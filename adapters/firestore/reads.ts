@@ -1,0 +1,161 @@
+import type { CollectionReference, Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
+import {
+  type Change,
+  type Cursor,
+  isSyncLayerError,
+  type PullPage,
+  type PullRequest,
+  type RecordKey,
+  type TransportHost,
+} from '../../src/kit.js';
+import { readError } from './failure.js';
+import { documentId } from './ids.js';
+import { type Link, type Session, within } from './link.js';
+import { cursorAfter, cursorOf, fromDocument, type TimeCursor } from './normalize.js';
+import type { ParsedOptions } from './options.js';
+import { problem } from './problem.js';
+import type { Table } from './table.js';
+import { fromJson } from './values.js';
+import { earlier, FIRST, type Time, timeOf } from './version.js';
+
+/** Ids in one query: more are refused. */
+const IDS = 30;
+/** Keys per page. The SDK cannot read ids without their documents. */
+const KEYS = 1000;
+
+export const collectionOf = ({ sdk, db }: Session, table: Table): CollectionReference => sdk.collection(db, table.path);
+
+/** The collection's own conditions. */
+export const conditionsOf = ({ sdk, make }: Session, { where }: Table): QueryConstraint[] =>
+  where.map(([field, operator, value]) => sdk.where(field, operator, fromJson(value, make)));
+
+/** Only documents with a timestamp: without this one condition, those with a number would come first. */
+export const since = ({ sdk, make }: Session, { updatedAt }: Table, time: Time): QueryConstraint =>
+  sdk.where(new sdk.FieldPath(updatedAt), '>=', make.timestamp(time.seconds, time.nanoseconds));
+
+/** All that is read. */
+export function createReads(link: Link, options: ParsedOptions, host: () => TransportHost) {
+  async function get(
+    what: string,
+    build: (session: Session) => Query,
+    signal: AbortSignal,
+  ): Promise<readonly QueryDocumentSnapshot[]> {
+    const session = await link.session();
+    try {
+      const { docs } = await within(
+        session.sdk.getDocsFromServer(build(session)),
+        what,
+        options.requestTimeout,
+        signal,
+      );
+      return docs;
+    } catch (error) {
+      throw isSyncLayerError(error) ? error : readError(what, error);
+    }
+  }
+
+  function toChange(table: Table, found: QueryDocumentSnapshot): Change[] {
+    const change = fromDocument(table, found);
+    if (change) return [change];
+    const what = `A document of "${table.collection}" has no timestamp in ${table.updatedAt}; it was skipped.`;
+    host().report(problem('PROTOCOL_VIOLATION', `${what} Every writer must set it to serverTimestamp().`));
+    return [];
+  }
+
+  /** Behind the last document, or at the start of a catch-up back in time for what was committed late. */
+  function beginning(session: Session, table: Table, from: TimeCursor | undefined, start: boolean): QueryConstraint[] {
+    const { sdk, make } = session;
+    const at = timeOf(from?.at ?? null);
+    if (from && at && !start)
+      return [since(session, table, at), sdk.startAfter(make.timestamp(at.seconds, at.nanoseconds), from.id)];
+    const max = timeOf(from?.max ?? null);
+    return [since(session, table, max ? earlier(max, options.overlap) : FIRST)];
+  }
+
+  const ordered = (
+    session: Session,
+    table: Table,
+    from: TimeCursor | undefined,
+    start: boolean,
+    most: number,
+  ): Query => {
+    const { sdk } = session;
+    const [condition, ...after] = beginning(session, table, from, start);
+    return sdk.query(
+      collectionOf(session, table),
+      ...conditionsOf(session, table),
+      ...(condition ? [condition] : []),
+      sdk.orderBy(new sdk.FieldPath(table.updatedAt)),
+      sdk.orderBy(sdk.documentId()),
+      ...after,
+      sdk.limit(most),
+    );
+  };
+
+  return {
+    async pull(table: Table, { cursor, start, limit, signal }: Omit<PullRequest, 'collection'>): Promise<PullPage> {
+      const from = cursorOf(cursor);
+      const what = `Reading "${table.collection}"`;
+      const docs = await get(what, (session) => ordered(session, table, from, start, limit), signal);
+      const next = cursorAfter(table, docs, from, Date.now());
+      // Every document of the query has a timestamp, so an empty page is the end.
+      return { changes: docs.flatMap((found) => toChange(table, found)), cursor: (next ?? null) as Cursor };
+    },
+
+    /** The documents of these ids as they are now, those marked as deleted too; `all`: also outside the conditions. */
+    async byIds(table: Table, ids: readonly string[], signal: AbortSignal, all = false): Promise<Change[]> {
+      const parts: string[][] = [];
+      for (let from = 0; from < ids.length; from += IDS) parts.push(ids.slice(from, from + IDS).map(documentId));
+      const read = (part: readonly string[]): Promise<readonly QueryDocumentSnapshot[]> =>
+        get(
+          `Reading documents of "${table.collection}"`,
+          (session) => {
+            const conditions = all ? [] : conditionsOf(session, table);
+            const { sdk } = session;
+            return sdk.query(collectionOf(session, table), ...conditions, sdk.where(sdk.documentId(), 'in', part));
+          },
+          signal,
+        );
+      return (await Promise.all(parts.map(read))).flat().flatMap((found) => toChange(table, found));
+    },
+
+    async *keys(table: Table, signal: AbortSignal): AsyncGenerator<RecordKey[]> {
+      for (let from: TimeCursor | undefined, start = true; ; start = false) {
+        const what = `Reading the keys of "${table.collection}"`;
+        const at = from;
+        const docs = await get(what, (session) => ordered(session, table, at, start, KEYS), signal);
+        if (docs.length === 0) return;
+        from = cursorAfter(table, docs, from, Date.now());
+        yield docs
+          .flatMap((found) => toChange(table, found))
+          .filter(({ type }) => type !== 'delete')
+          .map(({ recordId, version }) => ({ recordId, version }));
+      }
+    },
+
+    /** The time from which on a listener hears all that is new, for the price of one document. */
+    async newest(table: Table, signal: AbortSignal): Promise<Time> {
+      const [found] = await get(
+        `Reading the newest document of "${table.collection}"`,
+        (session) => {
+          const { sdk } = session;
+          return sdk.query(
+            collectionOf(session, table),
+            ...conditionsOf(session, table),
+            since(session, table, FIRST),
+            sdk.orderBy(new sdk.FieldPath(table.updatedAt), 'desc'),
+            sdk.limit(1),
+          );
+        },
+        signal,
+      );
+      if (!found) return FIRST;
+      const { seconds, nanoseconds } = found.data()[table.updatedAt] as Time;
+      // One from the future must not hide those of the present.
+      const time = { seconds: Math.min(seconds, Math.floor(Date.now() / 1000)), nanoseconds };
+      return earlier(time, options.overlap);
+    },
+  };
+}
+
+export type Reads = ReturnType<typeof createReads>;

@@ -1,0 +1,45 @@
+import type { FirestoreCollection, FirestoreCondition, ParsedOptions } from './options.js';
+import type { FieldType } from './values.js';
+
+/** One collection, and how its documents lie in Firestore. */
+export interface Table {
+  readonly collection: string;
+  readonly path: string;
+  readonly updatedAt: string;
+  readonly deletedAt: string | undefined;
+  readonly where: readonly FirestoreCondition[];
+  typeOf(field: string): FieldType | undefined;
+}
+
+function makeTable(collection: string, options: FirestoreCollection): Table {
+  const types = new Map(Object.entries(options.types ?? {}));
+  return {
+    collection,
+    path: options.path ?? collection,
+    updatedAt: options.updatedAt ?? 'updatedAt',
+    deletedAt: options.deletedAt,
+    where: options.where ?? [],
+    typeOf: (field) => types.get(field),
+  };
+}
+
+/** The collections of this transport, by name. */
+export function createTables(options: ParsedOptions) {
+  const tables = new Map(
+    Object.entries(options.collections).map(([name, collection]) => [name, makeTable(name, collection)]),
+  );
+  return {
+    get(collection: string): Table {
+      let table = tables.get(collection);
+      if (!table) {
+        table = makeTable(collection, {});
+        tables.set(collection, table);
+      }
+      return table;
+    },
+    /** Every delete leaves a document that tells of it. */
+    allSoft: (): boolean => tables.size > 0 && [...tables.values()].every(({ deletedAt }) => deletedAt !== undefined),
+  };
+}
+
+export type Tables = ReturnType<typeof createTables>;
