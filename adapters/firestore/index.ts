@@ -48,6 +48,8 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
   const link = given ? appLink(given) : ownLink(options);
   const reads = createReads(link, options, () => attached);
   const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
+  /** The last attempt to connect found no server. */
+  let refused = false;
   /** Ends each subscription, with an error or without a word. */
   const subscriptions = new Set<(error?: SyncLayerError) => void>();
 
@@ -127,8 +129,14 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
       if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
       endAll(problem('CONNECTION_LOST', 'A new link to Firestore is being made.'));
-      const session = await link.renew();
-      await probe(session, options.requestTimeout, during(signal));
+      const session = await link.renew(refused);
+      try {
+        await probe(session, options.requestTimeout, during(signal));
+      } catch (error) {
+        refused = isSyncLayerError(error) && error.details.code === 'unavailable';
+        throw error;
+      }
+      refused = false;
       pulse.start();
     },
     subscribe,

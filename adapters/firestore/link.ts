@@ -20,8 +20,8 @@ export interface Link {
   /** For a read or a write: made if there is none. */
   session(): Promise<Session>;
   readonly current: Session | undefined;
-  /** A client that does not know of the last loss. */
-  renew(): Promise<Session>;
+  /** A client that does not know of the last loss. `refused`: the server could not be reached with the one that there is. */
+  renew(refused: boolean): Promise<Session>;
   /** Ends the client, if it is ours. */
   drop(): Promise<void>;
   close(): Promise<void>;
@@ -62,6 +62,12 @@ export function appLink(db: Firestore): Link {
   };
 }
 
+/**
+ * How long a client is kept that meets no server, ms. grpc-js 1.9 lets one that is ended then connect once more, a second later:
+ * a new one for each attempt would leave a socket for each that found the server back.
+ */
+const PATIENCE = 5000;
+
 /** A Firestore of our own. In Node one that lost its server can take 90 s to notice; a new one takes 0.3 s. */
 export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
   let app: FirebaseApp | undefined;
@@ -71,6 +77,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
   /** It was not connected yet: a pull came first. */
   let fresh = false;
   let closed = false;
+  let madeAt = 0;
 
   async function make(): Promise<Session> {
     const [firebase, sdk] = await Promise.all([import('firebase/app').catch(missing), loadSdk()]);
@@ -90,6 +97,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
       const at = emulator.lastIndexOf(':');
       sdk.connectFirestoreEmulator(db, emulator.slice(0, at), Number(emulator.slice(at + 1)));
     }
+    madeAt = performance.now();
     ready = sessionOf(sdk, db);
     return ready;
   }
@@ -125,8 +133,9 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
     get current() {
       return ready;
     },
-    async renew() {
-      if (!fresh) await drop();
+    async renew(refused) {
+      const patient = refused && performance.now() - madeAt < PATIENCE;
+      if (!fresh && !patient) await drop();
       const made = await session();
       fresh = false;
       return made;

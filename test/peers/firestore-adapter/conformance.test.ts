@@ -113,8 +113,6 @@ for (const marks of [true, false]) {
         grant: ({ hide }) => hide([]),
       },
       knownGaps: {
-        'a restarted server loses nothing':
-          'nothing is lost, but grpc-js 1.9 (of firebase, in Node) connects clients that were ended while the server was away',
         'close while the connection is lost is final':
           'the SDK mends a cut line by itself, from where it stood, before anybody could notice',
       },
