@@ -16,7 +16,6 @@ import { problem } from './problem.js';
 import { createPulse } from './pulse.js';
 import { createReads } from './reads.js';
 import { createTables } from './table.js';
-import { FIRST } from './version.js';
 
 export type {
   FirebaseAppLike,
@@ -91,7 +90,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       const session = link.current;
       if (!session) throw problem('CONNECTION_LOST', 'Firestore is not connected.');
       // Where deletes leave their mark, the rest of the collection need not be read again for each listener.
-      const from = table.deletedAt === undefined ? FIRST : await reads.newest(table, during(over.signal));
+      const from = table.deletedAt === undefined ? undefined : await reads.newest(table, during(over.signal));
       if (over.signal.aborted) return;
       stop = listen(session, table, from, sink, { heard: pulse.heard, doubt: pulse.doubt, failed: end });
     }

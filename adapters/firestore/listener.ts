@@ -17,17 +17,20 @@ export interface ListenerEvents {
 
 /**
  * Listens to a collection: to all of it where documents are deleted for good, since only a document that it holds is heard to
- * go; else only to what is newer than `from`. Returns how to stop, which is at once.
+ * go (`from` left out); else only to what is newer than `from`. Returns how to stop, which is at once.
  */
 export function listen(
   session: Session,
   table: Table,
-  from: Time,
+  from: Time | undefined,
   sink: ChangeSink,
   events: ListenerEvents,
 ): () => void {
   const { sdk } = session;
-  const query = sdk.query(collectionOf(session, table), ...conditionsOf(session, table), since(session, table, from));
+  // No condition on the time without need: a `serverTimestamp()` of the app's own is none until the server has it, and its
+  // document would leave such a query for as long.
+  const newer = from ? [since(session, table, from)] : [];
+  const query = sdk.query(collectionOf(session, table), ...conditionsOf(session, table), ...newer);
   let live = false;
   // Without metadata there is neither a sign of the link nor of an own write's acknowledgement.
   const options = { includeMetadataChanges: true } as const;
@@ -50,9 +53,9 @@ export function listen(
         if (doc.metadata.hasPendingWrites) continue;
         if (type === 'removed') sink.change(gone(table, doc.id));
         else {
+          // Without a timestamp it is not seen by pulls either.
           const change = fromDocument(table, doc);
           if (change) sink.change(change);
-          else sink.gap(`a document of "${table.collection}" without a timestamp`);
         }
       }
     },

@@ -116,7 +116,7 @@ for (const marks of [true, false]) {
         'close while the connection is lost is final':
           'the SDK mends a cut line by itself, from where it stood, before anybody could notice',
       },
-      timeout: 20_000,
+      timeout: 35_000,
     },
   );
 }
