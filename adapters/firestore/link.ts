@@ -66,7 +66,7 @@ export function appLink(db: Firestore): Link {
  * How long a client is kept that meets no server, ms. grpc-js 1.9 lets one that is ended then connect once more, a second later:
  * a new one for each attempt would leave a socket for each that found the server back.
  */
-const PATIENCE = 5000;
+const PATIENCE = 15_000;
 
 /** A Firestore of our own. In Node one that lost its server can take 90 s to notice; a new one takes 0.3 s. */
 export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
