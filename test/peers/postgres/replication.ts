@@ -21,6 +21,8 @@ export interface ReplicationOptions {
 export interface Replication {
   /** Resolves when every commit from now on will be seen. */
   ready(): Promise<void>;
+  /** Resolves when `onEvents` is done with all that was committed before. */
+  delivered(): Promise<void>;
   /** Ends, and leaves no slot behind. */
   close(): Promise<void>;
 }
@@ -49,6 +51,7 @@ export function startReplication(options: ReplicationOptions): Replication {
   const closing = new AbortController();
   const { signal } = closing;
   let waiting: (() => void)[] = [];
+  const drains: (() => void)[] = [];
   let live = false;
 
   const poll = async (client: pg.Client): Promise<void> => {
@@ -60,10 +63,12 @@ export function startReplication(options: ReplicationOptions): Replication {
     const text = `select data from pg_logical_slot_get_binary_changes($1, null, null, 'proto_version', '1',
       'publication_names', $2)`;
     while (!signal.aborted) {
+      const asked = drains.length;
       const { rows } = await client.query<{ data: Buffer }>({ name: 'poll', text, values: [slot, publication] });
       const events = rows.flatMap(({ data }) => decode(data) ?? []);
       if (events.length > 0) await onEvents(events);
-      else await pause(pollMs, signal);
+      for (const resolve of drains.splice(0, asked)) resolve();
+      if (events.length === 0) await pause(pollMs, signal);
     }
   };
 
@@ -89,9 +94,10 @@ export function startReplication(options: ReplicationOptions): Replication {
 
   return {
     ready: () => (live || signal.aborted ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    delivered: () => (signal.aborted ? Promise.resolve() : new Promise((resolve) => drains.push(resolve))),
     close: async () => {
       closing.abort();
-      for (const resolve of waiting) resolve();
+      for (const resolve of [...waiting, ...drains]) resolve();
       await running;
     },
   };

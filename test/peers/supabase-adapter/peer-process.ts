@@ -22,6 +22,7 @@ const methods: Record<string, (...args: never[]) => unknown> = {
   killRealtime: peer.killRealtime,
   startRealtime: peer.startRealtime,
   repeatSystemOk: peer.repeatSystemOk,
+  delivered: peer.delivered,
   restartPostgres: peer.restartPostgres,
   stopPostgres: peer.stopPostgres,
   startPostgres: peer.startPostgres,

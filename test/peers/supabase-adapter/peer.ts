@@ -84,6 +84,7 @@ export async function startProject(options: SupabasePeerOptions): Promise<Projec
     killRealtime: call('killRealtime'),
     startRealtime: call('startRealtime'),
     repeatSystemOk: call('repeatSystemOk'),
+    delivered: call('delivered'),
     restartPostgres: call('restartPostgres'),
     stopPostgres: call('stopPostgres'),
     startPostgres: call('startPostgres'),

@@ -54,6 +54,8 @@ export interface SupabasePeer {
   startRealtime(): void;
   /** Realtime starts its replication anew: every live channel gets `system` ok once more. */
   repeatSystemOk(): Promise<void>;
+  /** Resolves when Realtime has sent all that was committed before. */
+  delivered(): Promise<void>;
   /** Postgres restarts; Realtime's sockets stay, and what is committed until it is back is never sent. */
   restartPostgres(options?: { readonly crash?: boolean }): Promise<void>;
   /** Postgres is away until `startPostgres`: PostgREST answers 503. */
@@ -155,6 +157,7 @@ async function serve(
     killRealtime: (how = 'kill') => realtime.stop(how),
     startRealtime: realtime.start,
     repeatSystemOk: realtime.resubscribe,
+    delivered: realtime.delivered,
     restartPostgres: async (how) => {
       await postgres.stop(how);
       await postgres.start();

@@ -161,6 +161,8 @@ export async function replayFrames(
         () => undefined,
         (cause: unknown) => String(cause instanceof Error ? cause.message : cause),
       );
+      // What nobody was subscribed to then must not reach who subscribes next.
+      await peer.delivered();
       if (following?.error !== undefined || outcome !== undefined) compare(0, following?.error ?? q, outcome ?? q);
       return;
     }

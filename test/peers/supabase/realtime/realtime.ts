@@ -36,6 +36,8 @@ export interface Realtime {
   start(): void;
   /** Subscribes every live channel anew: `system` ok a second time, or an error. */
   resubscribe(): Promise<void>;
+  /** Resolves when all that was committed before has been sent, if the WAL is watched at all. */
+  delivered(): Promise<void>;
 }
 
 /** Broadcasts above this many bytes are dropped without a word to the client. */
@@ -214,5 +216,6 @@ export function createRealtime({ database, tokens, delays, rateLimit }: Realtime
       serving = true;
     },
     resubscribe,
+    delivered: async () => void (await (await changes?.replication)?.delivered()),
   };
 }
