@@ -13,6 +13,8 @@ export interface Session {
   readonly sdk: Sdk;
   readonly db: Firestore;
   readonly make: ValueMaker;
+  /** Aborts once the client is dropped: what it was asked is never answered then. */
+  readonly lost?: AbortSignal;
 }
 
 /** How to get a client. */
@@ -31,7 +33,7 @@ const missing = (cause: unknown): never => {
   throw problem('PEER_MISSING', 'firebase could not be loaded. Install it: npm install firebase', { cause });
 };
 
-function sessionOf(sdk: Sdk, db: Firestore): Session {
+function sessionOf(sdk: Sdk, db: Firestore, lost?: AbortSignal): Session {
   const make: ValueMaker = {
     timestamp: (seconds, nanoseconds) => new sdk.Timestamp(seconds, nanoseconds),
     geoPoint: (latitude, longitude) => new sdk.GeoPoint(latitude, longitude),
@@ -39,7 +41,7 @@ function sessionOf(sdk: Sdk, db: Firestore): Session {
     reference: (path) => sdk.doc(db, path),
     vector: (values) => sdk.vector([...values]),
   };
-  return { sdk, db, make };
+  return { sdk, db, make, ...(lost && { lost }) };
 }
 
 const loadSdk = (): Promise<Sdk> => import('firebase/firestore').catch(missing);
@@ -73,6 +75,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
   let app: FirebaseApp | undefined;
   let current: Promise<Session> | undefined;
   let ready: Session | undefined;
+  let life = new AbortController();
   let ended: Promise<void> = Promise.resolve();
   /** It was not connected yet: a pull came first. */
   let fresh = false;
@@ -98,7 +101,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
       sdk.connectFirestoreEmulator(db, emulator.slice(0, at), Number(emulator.slice(at + 1)));
     }
     madeAt = performance.now();
-    ready = sessionOf(sdk, db);
+    ready = sessionOf(sdk, db, life.signal);
     return ready;
   }
 
@@ -120,6 +123,8 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
     const was = current;
     current = undefined;
     ready = undefined;
+    life.abort(problem('CONNECTION_LOST', 'The link to Firestore was given up.'));
+    life = new AbortController();
     if (was)
       ended = was.then(
         ({ sdk, db }) => sdk.terminate(db),
@@ -155,22 +160,29 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
 /**
  * The SDK's promises may never end: it waits for a link that it takes for alive, and can cancel nothing.
  *
- * @throws SyncLayerError CLOSED when the signal aborts, CONNECTION_LOST when it took too long.
+ * @throws SyncLayerError CLOSED when the signal aborts, CONNECTION_LOST when it took too long or its client was dropped.
  */
-export async function within<T>(work: Promise<T>, what: string, ms: number, signal?: AbortSignal): Promise<T> {
+export async function within<T>(
+  { lost }: Session,
+  work: Promise<T>,
+  what: string,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<T> {
+  const over = AbortSignal.any([signal, lost].filter((each) => each !== undefined));
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort = (): void => undefined;
   const end = new Promise<never>((_, reject) => {
-    onAbort = () => reject(problem('CLOSED', `${what} was given up.`));
+    onAbort = () => reject(isSyncLayerError(over.reason) ? over.reason : problem('CLOSED', `${what} was given up.`));
     timer = setTimeout(() => reject(problem('CONNECTION_LOST', `${what} got no answer within ${ms} ms.`)), ms);
   });
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener('abort', onAbort);
+  if (over.aborted) onAbort();
+  over.addEventListener('abort', onAbort);
   try {
     return await Promise.race([work, end]);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
+    over.removeEventListener('abort', onAbort);
     // Nobody waits for what comes later.
     work.catch(() => undefined);
     end.catch(() => undefined);
@@ -181,10 +193,11 @@ export async function within<T>(work: Promise<T>, what: string, ms: number, sign
  * Asks the server for a document, over the very stream that the listeners use: `fromCache: false` stays on a dead socket. That
  * the rules forbid it is an answer too.
  */
-export async function probe({ sdk, db }: Session, ms: number, signal?: AbortSignal): Promise<void> {
+export async function probe(session: Session, ms: number, signal?: AbortSignal): Promise<void> {
+  const { sdk, db } = session;
   const what = 'A heartbeat';
   try {
-    await within(sdk.getDocFromServer(sdk.doc(db, 'synclayer', 'heartbeat')), what, ms, signal);
+    await within(session, sdk.getDocFromServer(sdk.doc(db, 'synclayer', 'heartbeat')), what, ms, signal);
   } catch (error) {
     if (codeOf(error) === 'permission-denied') return;
     throw isSyncLayerError(error) ? error : readError(what, error);

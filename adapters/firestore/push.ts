@@ -152,7 +152,7 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
     for (let tries = 1; ; tries += 1) {
       const session = await link.session();
       try {
-        const known = await within(attempt(session, changes), what, options.requestTimeout, signal);
+        const known = await within(session, attempt(session, changes), what, options.requestTimeout, signal);
         const written = changes.filter(({ opId }) => !known.has(opId));
         return new Map([...known, ...(await stamps(written))]);
       } catch (error) {

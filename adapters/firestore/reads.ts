@@ -43,6 +43,7 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     const session = await link.session();
     try {
       const { docs } = await within(
+        session,
         session.sdk.getDocsFromServer(build(session)),
         what,
         options.requestTimeout,
