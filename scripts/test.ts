@@ -42,7 +42,7 @@ const inCI = process.env.CI !== undefined && process.env.CI !== '' && process.en
 /** What some tests start, and why it does not run here. */
 const backends = [
   { why: await whyNoPostgres(), fix: 'Run npm ci.', peers: 'postgres|supabase|supabase-adapter|hasura' },
-  { why: whyNoEmulator(), fix: '', peers: 'firestore|firestore-adapter' },
+  { why: whyNoEmulator(), fix: '', peers: 'firestore|firestore-adapter|firestore-tools' },
 ];
 
 /** The files of a suite that are left out since they start something that does not run here, and why. */

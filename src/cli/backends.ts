@@ -3,6 +3,7 @@ import type { BackendTools } from './tools.js';
 
 const tools: Readonly<Record<string, () => Promise<BackendTools>>> = {
   supabase: async () => (await import('../../adapters/supabase/tools/index.js')).supabaseTools,
+  firestore: async () => (await import('../../adapters/firestore/tools/index.js')).firestoreTools,
 };
 
 /** Throws CONFIG_INVALID with the backends that there are tools for. */

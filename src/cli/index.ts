@@ -28,7 +28,7 @@ async function orTell(work: () => Promise<void>): Promise<void> {
 
 const setup = defineCommand({
   meta: { name: 'setup', description: 'Print what a backend needs, to be run there. Safe to run twice' },
-  args: { backend: { type: 'positional', description: 'supabase', required: true }, config },
+  args: { backend: { type: 'positional', description: 'supabase or firestore', required: true }, config },
   run: ({ args }) =>
     orTell(async () => {
       const { setup } = await toolsOf(args.backend);
@@ -67,3 +67,5 @@ await runMain(
     subCommands: { setup, doctor },
   }),
 );
+// The configuration may have opened what would keep the process: a signed-in user's token is renewed for ever.
+process.stdout.write('', () => process.exit());

@@ -1,0 +1,31 @@
+import { type Check, isSyncLayerError } from '../../../src/kit.js';
+import { codeOf } from '../failure.js';
+import { within } from '../link.js';
+
+/** What came of a question to Firestore. */
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly code: string | undefined; readonly said: string };
+
+/** Asks, and takes a refusal for an answer. `ms`: how long it may take. */
+export async function ask<T>(work: Promise<T>, ms: number): Promise<Answer<T>> {
+  try {
+    return { ok: true, value: await within(work, 'Firestore', ms) };
+  } catch (error) {
+    const code = isSyncLayerError(error) ? String(error.details.code ?? error.code) : codeOf(error);
+    const said = error instanceof Error ? error.message.trim().replace(/\s+/g, ' ') : String(error);
+    return { ok: false, code, said: `Firestore said${code ? ` (${code})` : ''}: ${said}` };
+  }
+}
+
+export const ok = (what: string): Check => ({ what, state: 'ok' });
+export const wrong = (what: string, ...fix: readonly string[]): Check => ({
+  what,
+  state: 'problem',
+  fix: fix.join('\n'),
+});
+export const unknown = (what: string, ...fix: readonly string[]): Check => ({
+  what,
+  state: 'unknown',
+  fix: fix.join('\n'),
+});
