@@ -1,6 +1,6 @@
 import { type Check, isSyncLayerError } from '../../../src/kit.js';
 import { codeOf } from '../failure.js';
-import { within } from '../link.js';
+import { type Session, within } from '../link.js';
 
 /** What came of a question to Firestore. */
 export type Answer<T> =
@@ -8,9 +8,9 @@ export type Answer<T> =
   | { readonly ok: false; readonly code: string | undefined; readonly said: string };
 
 /** Asks, and takes a refusal for an answer. `ms`: how long it may take. */
-export async function ask<T>(work: Promise<T>, ms: number): Promise<Answer<T>> {
+export async function ask<T>(session: Session, work: Promise<T>, ms: number): Promise<Answer<T>> {
   try {
-    return { ok: true, value: await within(work, 'Firestore', ms) };
+    return { ok: true, value: await within(session, work, 'Firestore', ms) };
   } catch (error) {
     const code = isSyncLayerError(error) ? String(error.details.code ?? error.code) : codeOf(error);
     const said = error instanceof Error ? error.message.trim().replace(/\s+/g, ' ') : String(error);

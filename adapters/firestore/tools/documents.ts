@@ -37,7 +37,7 @@ export async function* timeChecks(
 
   async function count(...more: readonly QueryConstraint[]): Promise<number> {
     const query = sdk.query(collectionOf(session, table), ...conditionsOf(session, table), ...more, sdk.limit(COUNTED));
-    const answer = await ask(sdk.getCountFromServer(query), ms);
+    const answer = await ask(session, sdk.getCountFromServer(query), ms);
     return answer.ok ? answer.value.data().count : Number.NaN;
   }
   const isTime = (value: unknown): boolean => value instanceof sdk.Timestamp;
@@ -79,7 +79,7 @@ export async function* timeChecks(
     sdk.where(time, '>', soon),
     sdk.limit(1),
   );
-  const answer = await ask(sdk.getDocsFromServer(ahead), ms);
+  const answer = await ask(session, sdk.getDocsFromServer(ahead), ms);
   const [found] = answer.ok ? answer.value.docs : [];
   if (!answer.ok) yield unknown(future, answer.said);
   else if (!found) yield ok(future);

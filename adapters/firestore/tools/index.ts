@@ -39,8 +39,9 @@ async function queriesCheck({ link, session, options }: Means, table: Table): Pr
   const ms = options.requestTimeout;
   const { signal } = new AbortController();
   const reads = createReads(link, options, () => unheard);
-  const first = await ask(reads.pull(table, { cursor: null, start: true, limit: 1, signal }), ms);
-  const answer = first.ok && table.deletedAt !== undefined ? await ask(reads.newest(table, signal), ms) : first;
+  const first = await ask(session, reads.pull(table, { cursor: null, start: true, limit: 1, signal }), ms);
+  const answer =
+    first.ok && table.deletedAt !== undefined ? await ask(session, reads.newest(table, signal), ms) : first;
   if (!answer.ok && answer.code === MISSING_INDEX)
     return wrong(what, answer.said, 'Its link makes the index. Or in firestore.indexes.json:', indexesJson([table]));
   if (!answer.ok) return wrong(what, answer.said);
@@ -55,12 +56,12 @@ async function* collectionChecks(means: Means, table: Table, writable: boolean):
   const { collection, path } = table;
   const ms = options.requestTimeout;
   const may = (action: string): string => `${collection}: the rules let this user ${action}`;
-  const listed = await ask(sdk.getDocsFromServer(sampleOf(session, table)), ms);
+  const listed = await ask(session, sdk.getDocsFromServer(sampleOf(session, table)), ms);
   if (listed.ok) yield ok(may('list the documents'));
   else yield wrong(may('list the documents'), ...refused(table), listed.said);
 
   // As a new document is looked for before it is made.
-  const got = await ask(sdk.getDocFromServer(sdk.doc(sdk.collection(db, path), crypto.randomUUID())), ms);
+  const got = await ask(session, sdk.getDocFromServer(sdk.doc(sdk.collection(db, path), crypto.randomUUID())), ms);
   const get = may('get a document, also one that is not there');
   yield got.ok ? ok(get) : wrong(get, ...refused(table), got.said);
 
@@ -81,7 +82,7 @@ async function* examine(means: Means, tables: readonly Table[]): AsyncGenerator<
   const { sdk, db } = session;
   const ms = options.requestTimeout;
   const answers = 'Firestore answers';
-  const beat = await ask(sdk.getDocFromServer(sdk.doc(db, 'synclayer', 'heartbeat')), ms);
+  const beat = await ask(session, sdk.getDocFromServer(sdk.doc(db, 'synclayer', 'heartbeat')), ms);
   if (!beat.ok && beat.code !== 'permission-denied') {
     const at =
       options.emulator === undefined ? 'Is the projectId right, and its Firestore made?' : 'Does the emulator run?';

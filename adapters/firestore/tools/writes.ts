@@ -13,11 +13,12 @@ type Write = (batch: WriteBatch) => unknown;
  * Whether the rules would let these writes through. The rules are asked first, of all writes of a batch; then the batch fails,
  * whole, since the document that it updates last is none.
  */
-function attempt({ sdk, db }: Session, write: Write, ms: number): Promise<Answer<void>> {
+function attempt(session: Session, write: Write, ms: number): Promise<Answer<void>> {
+  const { sdk, db } = session;
   const batch = sdk.writeBatch(db);
   write(batch);
   batch.update(sdk.doc(db, 'synclayer', crypto.randomUUID()), { tried: true });
-  return ask(batch.commit(), ms);
+  return ask(session, batch.commit(), ms);
 }
 
 /** `not-found`: the rules had nothing against it. */
