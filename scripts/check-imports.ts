@@ -21,7 +21,7 @@ const registries = ['src/transport/registry.ts', 'src/cli/backends.ts'];
 const standalone = ['src/change.ts', 'src/errors.ts', 'src/protocol.ts'];
 const outside = (to: string): boolean => /^(\.\.|synclayer|test|scripts|examples|bench)(\/|$)/.test(to);
 const mayUseNode = (path: string): boolean =>
-  /^src\/(server|cli|testing\/node)\//.test(path) || path === 'src/store/sqlite.ts';
+  /^src\/(server|cli|migrate|testing\/node)\//.test(path) || path === 'src/store/sqlite.ts';
 
 function forbidden({ from, to, kind }: Import): string | undefined {
   // The user's own configuration file.
@@ -40,7 +40,7 @@ function forbidden({ from, to, kind }: Import): string | undefined {
   if (from.startsWith('src/sync/') && to === 'src/transport/registry.ts' && kind !== 'type')
     return 'src/sync is given its transport and knows none by name';
   if (isBuiltin(to) && kind !== 'type' && !mayUseNode(from))
-    return 'only src/server, src/cli, src/testing/node and src/store/sqlite.ts may import Node: the rest runs in browsers';
+    return 'only src/server, src/cli, src/migrate, src/testing/node and src/store/sqlite.ts may import Node: the rest runs in browsers';
   if (outside(to)) return 'src imports nothing from outside src';
   return undefined;
 }

@@ -19,7 +19,7 @@ import { entries } from '../../scripts/entries.js';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const subpaths = Object.keys(entries).map((name) => (name === 'index' ? 'synclayer' : `synclayer/${name}`));
-const forBrowsers = subpaths.filter((name) => !/\/(server|sqlite)$/.test(name));
+const forBrowsers = subpaths.filter((name) => !/\/(server|sqlite|migrate)$/.test(name));
 
 /** A project that has installed the packed package with its declared dependencies, and nothing else. */
 let scratch: string;

@@ -1,0 +1,159 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Change, compareVersions, type Row } from '../change.js';
+import { backoffDelay } from '../transport/backoff.js';
+import type { PushResult } from '../transport/transport.js';
+import type { Sameness } from './canonical.js';
+import type { Endpoint } from './endpoint.js';
+import type { Limiter } from './limiter.js';
+import type { Pair, State } from './state.js';
+import type { MigrationEvent, SideState } from './types.js';
+import { type Direction, outcomeOf, type Step, stepOf, type Write } from './wanted.js';
+
+/** How often a row is tried that the target does not want now, or that others keep changing. */
+const MOST_TRIES = 12;
+
+export interface CarrierOptions {
+  readonly collection: string;
+  readonly direction: Direction;
+  readonly target: Endpoint;
+  readonly state: State;
+  readonly sameness: Sameness;
+  readonly limiter: Limiter;
+  readonly pushSize: number;
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: MigrationEvent) => void;
+}
+
+/** A row on its way. */
+interface Errand {
+  readonly pair: Pair;
+  readonly change: Change;
+  readonly source: SideState;
+  /** The source's row; null: it is to be deleted. */
+  readonly wanted: Row | null;
+  write: Write;
+  tries: number;
+}
+
+/** Of several changes of a record only the last one matters. */
+function lastOfEach(changes: readonly Change[]): Change[] {
+  const last = new Map<string, Change>();
+  for (const change of changes) {
+    const before = last.get(change.recordId);
+    // A delete that nobody knows the version of ends what came before it.
+    const older = before && !isInferred(change) && !isInferred(before);
+    if (older && compareVersions(change.version, before.version) < 0) continue;
+    last.delete(change.recordId);
+    last.set(change.recordId, change);
+  }
+  return [...last.values()];
+}
+
+const isInferred = (change: Change): boolean => change.type === 'delete' && change.inferred === true;
+
+/** Brings changes of the source to the target. What the target has acknowledged is remembered, and nothing before. */
+export function createCarrier(options: CarrierOptions) {
+  const { collection, direction, target, state, sameness, limiter, signal, onEvent } = options;
+  const { source: from, target: to } = direction;
+  const attempt = (write: Write, errand: Errand): string =>
+    state.opId(from, collection, errand.pair.recordId, errand.source.version, write.type, write.baseVersion);
+
+  /** Pushes some rows. Gives those that must go again. */
+  async function push(errands: readonly Errand[]): Promise<Errand[]> {
+    await limiter.take(errands.length, signal);
+    const changes = errands.map((errand) => ({
+      ...errand.write,
+      collection,
+      opId: attempt(errand.write, errand),
+      timestamp: Date.now(),
+    }));
+    const results = await target.run(`Writing to "${collection}"`, () => target.transport.push(changes, { signal }));
+    const again: Errand[] = [];
+    state.transaction(() => {
+      for (const [index, errand] of errands.entries()) {
+        const result = results[index];
+        if (settle(errand, result)) continue;
+        again.push(errand);
+      }
+    });
+    return again;
+  }
+
+  /** True: this row needs nothing more. */
+  function settle(errand: Errand, result: PushResult | undefined): boolean {
+    const { pair, source, wanted, change } = errand;
+    const { recordId } = pair;
+    const outcome = result ? outcomeOf(errand.write, wanted, result, sameness) : ({ type: 'retry' } as const);
+    errand.tries += 1;
+    if (outcome.type === 'done') {
+      state.setPair(collection, { ...pair, [from]: source, [to]: outcome.target });
+      state.accepted(collection, from, recordId);
+      return true;
+    }
+    if (outcome.type === 'again') {
+      if (outcome.overwrites) onEvent({ type: 'overwritten', collection, recordId });
+      errand.write = outcome.write;
+    }
+    if (outcome.type === 'refused' || errand.tries >= MOST_TRIES) {
+      const reason =
+        outcome.type === 'refused' ? outcome.reason : `The target did not take it in ${errand.tries} attempts.`;
+      state.refuse(from, change, reason);
+      // The same version is not tried again and again. The row stays the one that the target has: what the next version
+      // changes is counted from there.
+      state.setPair(collection, { ...pair, [from]: { version: source.version, row: pair[from]?.row ?? null } });
+      onEvent({ type: 'refused', collection, recordId, reason });
+      return true;
+    }
+    return false;
+  }
+
+  async function pushAll(errands: readonly Errand[]): Promise<void> {
+    let left: readonly Errand[] = errands;
+    for (let round = 1; left.length > 0; round += 1) {
+      const parts: Errand[][] = [];
+      for (let at = 0; at < left.length; at += options.pushSize) parts.push(left.slice(at, at + options.pushSize));
+      const again: Errand[] = [];
+      const worker = async (): Promise<void> => {
+        for (let part = parts.shift(); part; part = parts.shift()) again.push(...(await push(part)));
+      };
+      const workers = Array.from({ length: Math.min(options.concurrency, parts.length) }, worker);
+      const ends = await Promise.allSettled(workers);
+      const failed = ends.find((end) => end.status === 'rejected');
+      if (failed) throw failed.reason;
+      left = again;
+      if (left.length > 0) await wait(backoffDelay(round, { base: 50, max: 5000 }), undefined, { signal });
+    }
+  }
+
+  return {
+    /**
+     * Resolves once the target has them all, or has refused them; with how many were written. `anew`: also what is known
+     * already.
+     */
+    async carry(changes: readonly Change[], snapshot: number | null = null, anew = false): Promise<number> {
+      const errands: Errand[] = [];
+      const steps: (readonly [Change, Pair, Step])[] = lastOfEach(changes).map((change) => {
+        const known = state.pair(collection, change.recordId);
+        const pair = anew ? { ...known, [from]: null } : known;
+        return [change, pair, stepOf(change, pair, direction, sameness)];
+      });
+      state.transaction(() => {
+        for (const [change, pair, step] of steps) {
+          if (step.type === 'note') state.setPair(collection, { ...pair, [from]: step.source });
+          else if (step.type === 'write')
+            errands.push({ pair, change, source: step.source, wanted: step.source.row, write: step.write, tries: 0 });
+        }
+      });
+      await pushAll(errands);
+      if (snapshot !== null)
+        state.transaction(() => {
+          for (const { recordId, type } of changes)
+            if (type !== 'delete') state.see(collection, from, recordId, snapshot);
+        });
+      return errands.length;
+    },
+  };
+}
+
+export type Carrier = ReturnType<typeof createCarrier>;

@@ -1,0 +1,142 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
+import { abortable } from '../transport/abortable.js';
+import { createTokenSource } from '../transport/auth.js';
+import { backoffDelay } from '../transport/backoff.js';
+import type { ChangeSink, Cursor, PullPage, RealtimeTransport } from '../transport/transport.js';
+import type { MigrationEnd } from './types.js';
+
+/** How long one attempt to connect may take, ms. */
+const CONNECT_TIMEOUT = 20_000;
+const BACKOFF = { base: 250, max: 10_000 };
+
+export interface EndpointOptions {
+  /** How long it may be out of reach, ms. */
+  readonly giveUpAfter: number;
+  readonly signal: AbortSignal;
+  readonly onRetry: (error: SyncLayerError) => void;
+}
+
+/** One backend, whose losses and refusals for now are waited out. */
+export function createEndpoint({ transport, authToken }: MigrationEnd, options: EndpointOptions) {
+  const { signal } = options;
+  const tokens = createTokenSource(authToken);
+  /** The link, made when it is first needed; undefined: there is none, or it is known to be lost. */
+  let link: Promise<void> | undefined;
+  transport.attach?.({
+    authToken: tokens.get,
+    log: () => undefined,
+    traffic: () => undefined,
+    report: options.onRetry,
+  });
+
+  function connected(): Promise<void> {
+    // A backend that can only be polled has no link.
+    if (transport.capabilities.live === false) return Promise.resolve();
+    if (!link) {
+      const within = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT)]);
+      const made = abortable(transport.connect({ signal: within }), within).catch((error: unknown) => {
+        if (link === made) link = undefined;
+        throw toSyncLayerError(error, 'CONNECT_FAILED', `${transport.name} could not be reached.`);
+      });
+      link = made;
+    }
+    return link;
+  }
+
+  /** Whoever finds the link lost says which one: by then another may be up. */
+  function lost(which: Promise<void> | undefined, error: SyncLayerError): void {
+    const what = disposition(error.code);
+    if (what === 'reauth') tokens.refuse();
+    if (link === which && what !== 'fatal' && error.code !== 'CONFLICT') link = undefined;
+  }
+
+  /** Does something that may fail for now, until it works. Throws what no other attempt can cure. */
+  async function run<T>(what: string, work: () => Promise<T>): Promise<T> {
+    let since: number | undefined;
+    let refusals = 0;
+    for (let failures = 1; ; failures += 1) {
+      let used: Promise<void> | undefined;
+      try {
+        used = connected();
+        await used;
+        return await abortable(work(), signal);
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const error = toSyncLayerError(thrown, 'CONNECTION_LOST', `${what} failed.`, { adapter: transport.name });
+        lost(used, error);
+        const kind = disposition(error.code);
+        since ??= Date.now();
+        const tooLong = Date.now() - since > options.giveUpAfter;
+        // One more try asks for a fresh token.
+        if (kind === 'fatal' || (kind === 'reauth' && ++refusals > 1) || tooLong) throw error;
+        options.onRetry(error);
+        await wait(backoffDelay(failures, BACKOFF), undefined, { signal });
+      }
+    }
+  }
+
+  return {
+    transport,
+    name: transport.name,
+    run,
+    pull: (collection: string, cursor: Cursor | null, start: boolean, limit: number): Promise<PullPage> =>
+      run(`Reading "${collection}"`, () => transport.pull({ collection, cursor, start, limit, signal })),
+
+    /** Live changes, for as long as it is wanted: a subscription that ends is made anew, and says `gap`. */
+    listen(collection: string, sink: Omit<ChangeSink, 'error'>): () => void {
+      const over = new AbortController();
+      const ended = AbortSignal.any([over.signal, signal]);
+      const open = (): Promise<SyncLayerError> =>
+        new Promise((resolve) => {
+          const guard =
+            <A extends unknown[]>(fn: (...args: A) => void) =>
+            (...args: A): void => {
+              if (!ended.aborted) fn(...args);
+            };
+          let stop = (): void => undefined;
+          const end = (error: SyncLayerError): void => {
+            ended.removeEventListener('abort', onAbort);
+            stop();
+            resolve(error);
+          };
+          const onAbort = (): void => end(new SyncLayerError('CLOSED', 'No longer wanted.'));
+          ended.addEventListener('abort', onAbort);
+          const sinks = { change: guard(sink.change), live: guard(sink.live), gap: guard(sink.gap), error: end };
+          try {
+            stop = transport.subscribe({ collection }, sinks);
+          } catch (error) {
+            end(toSyncLayerError(error, 'SUBSCRIBE_REJECTED', `"${collection}" cannot be listened to.`));
+          }
+        });
+      async function keep(): Promise<void> {
+        for (let failures = 1; !ended.aborted; failures += 1) {
+          const used = connected();
+          let error: SyncLayerError;
+          try {
+            await used;
+            const openedAt = Date.now();
+            error = await open();
+            if (Date.now() - openedAt > BACKOFF.max) failures = 1;
+          } catch (thrown) {
+            error = thrown as SyncLayerError;
+          }
+          if (ended.aborted) return;
+          lost(used, error);
+          options.onRetry(error);
+          // Until then pulls go on: a backend that cannot be listened to is only slower.
+          await wait(backoffDelay(failures, BACKOFF), undefined, { signal: ended });
+        }
+      }
+      keep().catch(() => undefined);
+      return () => over.abort();
+    },
+
+    close: (): Promise<void> => transport.close(),
+  };
+}
+
+export type Endpoint = ReturnType<typeof createEndpoint>;
+
+/** Which backend this is, for the state file. */
+export const sourceOf = ({ name, source }: RealtimeTransport): string => JSON.stringify([name, source ?? '']);

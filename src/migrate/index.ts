@@ -1,0 +1,3 @@
+export { type MigrationReport, migrate } from './migrate.js';
+export { createMigration, type Following, type Migration } from './migration.js';
+export type * from './types.js';

@@ -1,0 +1,251 @@
+import type { Change } from '../change.js';
+import { compareVersions } from '../change.js';
+import { SyncLayerError } from '../errors.js';
+import type { Carrier } from './carrier.js';
+import type { Endpoint } from './endpoint.js';
+import type { State } from './state.js';
+import type { Direction } from './wanted.js';
+
+/** Ids per `fetch`. */
+const FETCH = 100;
+/** Live changes held in memory; more are dropped, and pulled. */
+const MOST_BUFFERED = 10_000;
+
+export interface LaneOptions {
+  readonly collection: string;
+  readonly direction: Direction;
+  readonly source: Endpoint;
+  readonly carrier: Carrier;
+  readonly state: State;
+  readonly pageSize: number;
+  readonly signal: AbortSignal;
+  readonly auditInterval: number;
+  readonly pollInterval: number;
+  /** So many rows more were read, and brought over. */
+  readonly onRows: (count: number) => void;
+}
+
+/** One collection in one direction: reads the source, in order and without a gap, and has it carried over. */
+export function createLane(options: LaneOptions) {
+  const { collection, direction, source, carrier, state, signal } = options;
+  const side = direction.source;
+  const { transport } = source;
+  /** One thing at a time: what a pull brings and what events bring must not overtake one another. */
+  let turn: Promise<unknown> = Promise.resolve();
+  let buffer: Change[] = [];
+  /** Live changes that were carried over. */
+  let carried = 0;
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = turn.then(work);
+    turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async function fetchRows(ids: readonly string[]): Promise<Change[]> {
+    const changes: Change[] = [];
+    for (let at = 0; at < ids.length; at += FETCH) {
+      const part = ids.slice(at, at + FETCH);
+      const { fetch } = transport;
+      if (!fetch) throw new SyncLayerError('UNSUPPORTED', `${transport.name} cannot read single rows.`);
+      changes.push(...(await source.run(`Reading rows of "${collection}"`, () => fetch(collection, part, { signal }))));
+    }
+    return changes;
+  }
+
+  /** Parts of rows become whole rows. */
+  async function completed(changes: readonly Change[]): Promise<Change[]> {
+    const isPartial = (change: Change): boolean => change.type === 'update' && change.partial === true;
+    const partial = changes.filter(isPartial).map(({ recordId }) => recordId);
+    if (partial.length === 0) return [...changes];
+    const rows = await fetchRows([...new Set(partial)]);
+    return [...changes.filter((change) => !isPartial(change)), ...rows];
+  }
+
+  /** The rows that the source had, and has no more. */
+  async function removeUnseen(snapshot: number): Promise<number> {
+    let count = 0;
+    for (const ids of state.unseen(collection, side, snapshot)) {
+      const gone = ids.flatMap((recordId): Change[] => {
+        const known = state.pair(collection, recordId)[side];
+        return known ? [{ type: 'delete', collection, recordId, version: known.version, inferred: true }] : [];
+      });
+      count += await carrier.carry(gone);
+    }
+    return count;
+  }
+
+  /** Pulls until nothing is new. */
+  async function pullAll(): Promise<number> {
+    let { cursor, snapshot, whole } = state.progress(collection, side);
+    // Such a pull begins with the first row each time.
+    if (transport.capabilities.cursor === 'snapshot') snapshot = null;
+    let written = 0;
+    const page = (at: typeof cursor, start: boolean) => source.pull(collection, at, start, options.pageSize);
+    let next = page(cursor, true);
+    for (;;) {
+      const { changes, cursor: after, snapshot: marked } = await next;
+      // A pull from the very beginning holds everything, whether the transport says so or not.
+      if ((marked || cursor === null) && snapshot === null) snapshot = state.nextSnapshot();
+      const ended = changes.length === 0;
+      if (!ended) {
+        // Read ahead while the target writes.
+        next = page(after, false);
+        next.catch(() => undefined);
+        written += await carrier.carry(await completed(changes), snapshot);
+        options.onRows(changes.length);
+      } else if (snapshot !== null) {
+        written += await removeUnseen(snapshot);
+        snapshot = null;
+      }
+      cursor = after;
+      whole ||= ended;
+      // Only what the target has acknowledged is behind this mark.
+      state.setProgress(collection, side, { cursor, snapshot, whole });
+      if (ended) return written;
+    }
+  }
+
+  /** Finds what no pull tells: hard deletes, and commits that came later than the overlap. */
+  async function compareKeys(): Promise<number> {
+    const { keys } = transport;
+    if (!keys) return 0;
+    // Again from the first page, should one fail: an incomplete list would look like deletes.
+    return source.run(`Reading the keys of "${collection}"`, async () => {
+      const pass = state.nextSnapshot();
+      let written = 0;
+      for await (const page of keys(collection, { signal })) {
+        signal.throwIfAborted();
+        const unknown: string[] = [];
+        state.transaction(() => {
+          for (const { recordId, version } of page) {
+            const known = state.pair(collection, recordId)[side];
+            if (!known || (version !== undefined && compareVersions(version, known.version) > 0))
+              unknown.push(recordId);
+            if (known) state.see(collection, side, recordId, pass);
+          }
+        });
+        if (unknown.length === 0 || !transport.fetch) continue;
+        written += await carrier.carry(await fetchRows(unknown), pass);
+      }
+      return written + (await removeUnseen(pass));
+    });
+  }
+
+  async function flush(): Promise<number> {
+    const changes = buffer;
+    buffer = [];
+    if (changes.length === 0) return 0;
+    const count = await carrier.carry(await completed(changes));
+    carried += count;
+    return count;
+  }
+
+  /** All that the source has now; `audit`: also what no pull tells. Resolves with how many rows were written. */
+  const catchUp = (audit: boolean): Promise<number> =>
+    inTurn(async () => {
+      let written = await pullAll();
+      if (audit && (transport.capabilities.deletes !== 'tombstones' || transport.capabilities.cursor === 'timestamp'))
+        written += await compareKeys();
+      return written + (await flush());
+    });
+
+  return {
+    collection,
+    catchUp,
+    /** What the target refused before is tried once more. */
+    retryRefused: (): Promise<void> =>
+      inTurn(async () => {
+        for (const changes of state.refusedChanges(collection, side)) await carrier.carry(changes, null, true);
+      }),
+    /** Brings these over, whatever comes of the rest. */
+    carry: (changes: readonly Change[]): Promise<number> => inTurn(() => carrier.carry(changes)),
+    /** Brings these rows over as if nothing were known of them. */
+    repair: (ids: readonly string[]): Promise<void> =>
+      inTurn(async () => {
+        if (ids.length === 0) return;
+        state.transaction(() => {
+          state.renewOpIds();
+          for (const id of ids) state.setPair(collection, { recordId: id, from: null, to: null });
+        });
+        if (transport.fetch) {
+          await carrier.carry(await fetchRows(ids));
+          return;
+        }
+        state.setProgress(collection, side, { cursor: null, snapshot: null, whole: false });
+        await pullAll();
+      }),
+    /** Resolves when nothing is under way. */
+    idle: (): Promise<unknown> => turn,
+
+    /** Carries live changes over until it is stopped. `failed` is told of what ends it before. */
+    follow(failed: (error: unknown) => void): { stop(): Promise<void>; readonly carried: number } {
+      let stopped = false;
+      let waiting: ReturnType<typeof setTimeout> | undefined;
+      let flushing = false;
+      let pulling = false;
+      let pullAgain = false;
+      const guard = (work: Promise<unknown>): void =>
+        void work.catch((error: unknown) => {
+          if (!stopped && !signal.aborted) failed(error);
+        });
+      function pull(audit: boolean): void {
+        if (stopped) return;
+        if (pulling) {
+          pullAgain = true;
+          return;
+        }
+        pulling = true;
+        guard(
+          catchUp(audit).finally(() => {
+            pulling = false;
+            if (!pullAgain) return;
+            pullAgain = false;
+            pull(audit);
+          }),
+        );
+      }
+      function take(change: Change): void {
+        buffer.push(change);
+        if (buffer.length > MOST_BUFFERED) {
+          buffer = [];
+          pull(false);
+        } else if (!flushing) {
+          flushing = true;
+          guard(
+            inTurn(() => {
+              flushing = false;
+              return flush();
+            }),
+          );
+        }
+      }
+      const live = transport.capabilities.live !== false;
+      const every = live ? options.auditInterval : options.pollInterval;
+      const tick = (): void => {
+        waiting = setTimeout(() => {
+          pull(true);
+          tick();
+        }, every);
+      };
+      tick();
+      const end = live
+        ? source.listen(collection, { change: take, live: () => pull(true), gap: () => pull(true) })
+        : (): void => undefined;
+      if (!live) pull(true);
+      return {
+        get carried() {
+          return carried;
+        },
+        async stop() {
+          stopped = true;
+          clearTimeout(waiting);
+          end();
+          await turn;
+        },
+      };
+    },
+  };
+}
+
+export type Lane = ReturnType<typeof createLane>;

@@ -1,0 +1,361 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { SyncLayerError } from '../errors.js';
+import type { Sameness } from './canonical.js';
+import { createCarrier } from './carrier.js';
+import { createEndpoint, sourceOf } from './endpoint.js';
+import { createLane, type Lane } from './lane.js';
+import { createLimiter } from './limiter.js';
+import { checkOptions } from './options.js';
+import { examine, trialFindings } from './plan.js';
+import type { Examples } from './profile.js';
+import { openState } from './state.js';
+import { traitsOf } from './traits.js';
+import type {
+  CutOverOptions,
+  CutOverResult,
+  Finding,
+  MigrationEvent,
+  MigrationOptions,
+  MigrationPhase,
+  MigrationPlan,
+  Refusal,
+  Side,
+  SwitchPhase,
+  Verification,
+} from './types.js';
+import { verifyCollection } from './verify.js';
+import { backward, type Direction, forward } from './wanted.js';
+
+/** Live changes that are carried over until it is stopped. */
+export interface Following {
+  /** Rows written since it began. */
+  readonly carried: number;
+  /** Stops listening; what has come is carried over first. */
+  stop(): Promise<void>;
+  /** Rejects if it ends by itself: a backend was out of reach for too long, or refuses us. */
+  readonly ended: Promise<void>;
+}
+
+/** The steps of a move from one backend to another. Each may be called alone, and again. */
+export interface Migration {
+  /** What there is, and what will not stay as it is. Writes nothing. */
+  plan(): Promise<MigrationPlan>;
+  /**
+   * Writes a few rows that together show every kind of value, and tells what the target made of them. They are rows of the
+   * source under their own ids, so nothing needs to be cleared away.
+   */
+  tryOut(): Promise<readonly Finding[]>;
+  /** Carries over all rows that are not there yet. */
+  backfill(): Promise<void>;
+  /** Carries over what changes from now on; deletes too. */
+  follow(direction?: 'forward' | 'backward'): Following;
+  /** Brings the target up to date. Resolves with how many rows were written. */
+  drain(direction?: 'forward' | 'backward'): Promise<number>;
+  /** Compares all rows of both sides. What is only on its way is no difference. */
+  verify(direction?: 'forward' | 'backward'): Promise<Verification>;
+  /** Writes what a verification found to be missing or different once more. Rows that only the target has stay. */
+  repair(verification: Verification, direction?: 'forward' | 'backward'): Promise<void>;
+  /** Moves the clients to the target: holds them, brings over the last changes, compares, and lets them go on there. */
+  cutOver(options: CutOverOptions): Promise<CutOverResult>;
+  /** The way back, with the same care. */
+  goBack(options: CutOverOptions): Promise<CutOverResult>;
+  /** Where the clients are, as far as `cutOver` and `goBack` moved them. */
+  readonly phase: SwitchPhase;
+  /** The rows that a target refused, up to 100. */
+  refused(): readonly Refusal[];
+  /** Closes both transports and the state file. */
+  close(): Promise<void>;
+}
+
+const directions = { forward, backward };
+
+/** So many times longer than the quiet time each look at the source is apart. */
+const LOOKS = 4;
+
+/**
+ * Opens the state file, and gives the steps of a move from one backend to another.
+ *
+ * @throws SyncLayerError CONFIG_INVALID for wrong options, or a state file of other backends; STORE_FAILED if the state file
+ *   cannot be used.
+ * @example
+ * const migration = createMigration({ from: { transport: a }, to: { transport: b }, collections: ['todos'], stateFile: 'move.db' });
+ * await migration.backfill();
+ * const following = migration.follow();
+ * console.log((await migration.verify()).equal);
+ * await migration.cutOver({ flag: { write: (phase) => putFlag(phase) } });
+ * await following.stop();
+ * await migration.close();
+ */
+export function createMigration(input: MigrationOptions): Migration {
+  const options = checkOptions(input);
+  const { collections, pageSize } = options;
+  const closing = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal;
+  const emit = (event: MigrationEvent): void => options.onEvent?.(event);
+  const enter = (phase: MigrationPhase, collection?: string): void =>
+    emit({ type: 'phase', phase, ...(collection !== undefined && { collection }) });
+
+  const transports = { from: options.from.transport, to: options.to.transport };
+  const state = openState(options.stateFile, { from: sourceOf(transports.from), to: sourceOf(transports.to) });
+  const endpoint = (side: Side) =>
+    createEndpoint(options[side], {
+      giveUpAfter: options.giveUpAfter,
+      signal,
+      onRetry: (error) => emit({ type: 'retry', side, error }),
+    });
+  const ends = { from: endpoint('from'), to: endpoint('to') };
+  const limiter = createLimiter(options.rateLimit);
+  const nullIsMissing =
+    options.nullIsMissing ?? (traitsOf(transports.from.name).columns || traitsOf(transports.to.name).columns);
+  const samenessOf = (collection: string): Sameness => ({
+    nullIsMissing,
+    ignored: new Set(
+      options.accept.flatMap((name) => (name.startsWith(`${collection}.`) ? [name.slice(collection.length + 1)] : [])),
+    ),
+  });
+  const totals = new Map<string, number>();
+  const examples = new Map<string, Examples>();
+
+  /** Progress of what is read, for who watches. */
+  function counter(collection: string): (count: number) => void {
+    const started = performance.now();
+    let done = 0;
+    return (count) => {
+      done += count;
+      const seconds = (performance.now() - started) / 1000;
+      emit({
+        type: 'progress',
+        collection,
+        done,
+        total: totals.get(collection),
+        rate: seconds > 0 ? done / seconds : 0,
+      });
+    };
+  }
+
+  function makeLane(collection: string, direction: Direction): Lane {
+    const carrier = createCarrier({
+      collection,
+      direction,
+      target: ends[direction.target],
+      state,
+      sameness: samenessOf(collection),
+      limiter,
+      pushSize: options.pushSize,
+      concurrency: options.concurrency,
+      signal,
+      onEvent: emit,
+    });
+    return createLane({
+      ...options,
+      collection,
+      direction,
+      source: ends[direction.source],
+      carrier,
+      state,
+      signal,
+      onRows: (count) => onRows.get(collection)?.(count),
+    });
+  }
+  const onRows = new Map<string, (count: number) => void>();
+  const lanes = {
+    forward: collections.map((collection) => makeLane(collection, forward)),
+    backward: collections.map((collection) => makeLane(collection, backward)),
+  };
+
+  async function drain(way: keyof typeof lanes, audit = true): Promise<number> {
+    const counts = await Promise.all(lanes[way].map((lane) => lane.catchUp(audit)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  async function plan(): Promise<MigrationPlan> {
+    enter('plan');
+    const started = performance.now();
+    const found = [];
+    // One after the other: each holds a few rows of its own.
+    for (const collection of collections) found.push(await examine(collection, ends, pageSize));
+    for (const { plan, examples: rows } of found) {
+      totals.set(plan.collection, plan.rows.from);
+      examples.set(plan.collection, rows);
+    }
+    return {
+      from: transports.from.name,
+      to: transports.to.name,
+      collections: found.map((each) => each.plan),
+      findings: found.flatMap(({ findings }) => findings),
+      took: Math.round(performance.now() - started),
+    };
+  }
+
+  async function tryOut(): Promise<readonly Finding[]> {
+    if (examples.size === 0) await plan();
+    enter('trial');
+    const findings: Finding[] = [];
+    for (const lane of lanes.forward) {
+      const rows = examples.get(lane.collection) ?? new Map();
+      await lane.carry([...rows.values()]);
+      findings.push(...trialFindings(lane.collection, rows, forward, state));
+    }
+    return findings;
+  }
+
+  async function backfill(): Promise<void> {
+    for (const lane of lanes.forward) {
+      const { collection } = lane;
+      enter('backfill', collection);
+      onRows.set(collection, counter(collection));
+      try {
+        await lane.retryRefused();
+        await lane.catchUp(true);
+      } finally {
+        onRows.delete(collection);
+      }
+    }
+  }
+
+  function follow(way: keyof typeof lanes = 'forward'): Following {
+    enter('follow');
+    let fail: (error: unknown) => void = () => undefined;
+    let stop: () => void = () => undefined;
+    const ended = new Promise<void>((resolve, reject) => {
+      stop = resolve;
+      fail = reject;
+    });
+    // Who does not ask is told by the next step.
+    ended.catch(() => undefined);
+    const running = lanes[way].map((lane) => lane.follow(fail));
+    return {
+      ended,
+      get carried() {
+        return running.reduce((sum, { carried }) => sum + carried, 0);
+      },
+      async stop() {
+        await Promise.all(running.map((each) => each.stop()));
+        stop();
+      },
+    };
+  }
+
+  async function verify(way: keyof typeof lanes = 'forward'): Promise<Verification> {
+    enter('verify');
+    const started = performance.now();
+    const done = [];
+    for (const lane of lanes[way]) {
+      const { collection } = lane;
+      done.push(
+        await verifyCollection({
+          collection,
+          ends,
+          state,
+          sameness: samenessOf(collection),
+          pageSize,
+          signal,
+          drain: () => lane.catchUp(true),
+        }),
+      );
+    }
+    const found = done.map(({ result }) => result);
+    const differences = done.flatMap((each) => each.differences);
+    for (const difference of differences) emit({ type: 'difference', ...difference });
+    return {
+      equal: found.every(({ missing, extra, different }) => missing + extra + different === 0),
+      collections: found,
+      differences,
+      took: Math.round(performance.now() - started),
+    };
+  }
+
+  async function repair({ differences }: Verification, way: keyof typeof lanes = 'forward'): Promise<void> {
+    for (const lane of lanes[way]) {
+      const ids = differences
+        .filter(({ collection, kind }) => collection === lane.collection && kind !== 'extra')
+        .map(({ recordId }) => recordId);
+      await lane.repair(ids);
+    }
+  }
+
+  /**
+   * Resolves once nothing has come from the source for so long: with false if that does not happen in time. Keys are compared
+   * only when it looks quiet: that can cost as much as reading all rows.
+   */
+  async function quiet(way: keyof typeof lanes, time: number, until: number): Promise<boolean> {
+    let since = performance.now();
+    for (;;) {
+      if ((await drain(way, false)) > 0) since = performance.now();
+      if (performance.now() - since >= time) {
+        if ((await drain(way)) === 0) return true;
+        since = performance.now();
+      }
+      if (performance.now() > until) return false;
+      await wait(Math.max(10, time / LOOKS), undefined, { signal });
+    }
+  }
+
+  async function change(way: keyof typeof lanes, given: CutOverOptions): Promise<CutOverResult> {
+    const { flag, grace = 30_000, quiet: silence = 10_000, maxHold = 300_000 } = given;
+    const [before, after]: [SwitchPhase, SwitchPhase] = way === 'forward' ? ['from', 'to'] : ['to', 'from'];
+    if (phase() === after)
+      throw new SyncLayerError('CONFIG_INVALID', `The clients are on "${after}" already; there is nothing to do.`);
+    async function set(next: SwitchPhase): Promise<void> {
+      // First here: a run that is killed between the two writes the flag again.
+      if (next === 'hold') state.setMeta('phase', next);
+      await flag.write(next);
+      state.setMeta('phase', next);
+      enter(next);
+    }
+    // Long before anybody has to wait.
+    await drain(way);
+    let verification = await verify(way);
+    if (!verification.equal) return { done: false, reason: 'differences', verification, held: 0 };
+    const started = performance.now();
+    const held = (): number => Math.round(performance.now() - started);
+    await set('hold');
+    try {
+      await wait(grace, undefined, { signal });
+      enter('drain');
+      if (!(await quiet(way, silence, started + maxHold))) {
+        await set(before);
+        return { done: false, reason: 'still writing', verification: undefined, held: held() };
+      }
+      verification = await verify(way);
+      if (!verification.equal) {
+        await set(before);
+        return { done: false, reason: 'differences', verification, held: held() };
+      }
+      await set(after);
+      return { done: true, verification, held: held() };
+    } catch (error) {
+      // Clients must not be held by what nobody watches any more. If even that fails, the next run does it.
+      if (phase() === 'hold') await set(before).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  const phase = (): SwitchPhase => (state.meta('phase') as SwitchPhase | undefined) ?? 'from';
+  const one = (direction: keyof typeof directions | undefined) => direction ?? 'forward';
+
+  return {
+    plan,
+    tryOut,
+    backfill,
+    follow: (direction) => follow(one(direction)),
+    async drain(direction) {
+      enter('catch-up');
+      return drain(one(direction));
+    },
+    verify: (direction) => verify(one(direction)),
+    repair: (verification, direction) => repair(verification, one(direction)),
+    cutOver: (given) => change('forward', given),
+    goBack: (given) => change('backward', given),
+    get phase() {
+      return phase();
+    },
+    refused: () => state.refused(),
+    async close() {
+      closing.abort(new SyncLayerError('CLOSED', 'The migration was closed.'));
+      await Promise.allSettled([...lanes.forward, ...lanes.backward].map((lane) => lane.idle()));
+      await Promise.allSettled([ends.from.close(), ends.to.close()]);
+      state.close();
+    },
+  };
+}

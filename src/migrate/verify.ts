@@ -1,0 +1,190 @@
+import type { Change, Row } from '../change.js';
+import { compareVersions } from '../change.js';
+import type { Cursor } from '../transport/transport.js';
+import { differingFields, digestOf, type Sameness } from './canonical.js';
+import type { Endpoint } from './endpoint.js';
+import { idOf, keyOf, type State } from './state.js';
+import type { CollectionVerification, Difference, Side } from './types.js';
+
+/** Ids per `fetch`. */
+const FETCH = 100;
+/** Differences that are looked at again, and listed. */
+const MOST_CHECKED = 5000;
+const MOST_LISTED = 100;
+/** How often what differs is looked at again, while somebody goes on writing. */
+const ROUNDS = 8;
+
+export interface VerifyOptions {
+  readonly collection: string;
+  readonly ends: Readonly<Record<Side, Endpoint>>;
+  readonly state: State;
+  readonly sameness: Sameness;
+  readonly pageSize: number;
+  readonly signal: AbortSignal;
+  /** Brings the target up to date with the source. */
+  readonly drain: () => Promise<unknown>;
+  readonly onRows?: (count: number) => void;
+}
+
+/** What one side has, as digests in the state file: neither side's rows are ever all in memory. */
+function createScan(side: Side, options: VerifyOptions) {
+  const { collection, state, sameness, signal } = options;
+  const endpoint = options.ends[side];
+  const { transport } = endpoint;
+  const get = state.db.prepare('SELECT version FROM scanned WHERE collection = ? AND id = ? AND side = ?');
+  const put = state.db.prepare(
+    `INSERT INTO scanned VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (collection, id, side) DO UPDATE SET version = excluded.version, digest = excluded.digest`,
+  );
+  const drop = state.db.prepare('DELETE FROM scanned WHERE collection = ? AND id = ? AND side = ?');
+  let cursor: Cursor | null = null;
+
+  const clear = (): void =>
+    void state.db.prepare('DELETE FROM scanned WHERE collection = ? AND side = ?').run(collection, side);
+
+  function note(changes: readonly Change[]): void {
+    state.transaction(() => {
+      for (const change of changes) {
+        const key = keyOf(change.recordId);
+        const before = get.get(collection, key, side)?.version;
+        if (before !== undefined && compareVersions(change.version, JSON.parse(String(before))) < 0) continue;
+        if (change.type === 'delete') drop.run(collection, key, side);
+        else put.run(side, collection, key, JSON.stringify(change.version), digestOf(change.data, sameness));
+      }
+    });
+  }
+
+  /** Reads on from where the last read ended. */
+  async function read(seen: (changes: readonly Change[]) => void): Promise<void> {
+    const page = (at: Cursor | null, start: boolean) => endpoint.pull(collection, at, start, options.pageSize);
+    for (let next = page(cursor, true); ; ) {
+      const { changes, cursor: after } = await next;
+      cursor = after;
+      if (changes.length === 0) return;
+      next = page(after, false);
+      next.catch(() => undefined);
+      seen(changes);
+    }
+  }
+
+  async function all(): Promise<void> {
+    clear();
+    cursor = null;
+    await read((changes) => {
+      note(changes);
+      options.onRows?.(changes.length);
+    });
+  }
+
+  async function fetched(ids: readonly string[]): Promise<Change[] | undefined> {
+    const { fetch } = transport;
+    if (!fetch) return undefined;
+    const changes: Change[] = [];
+    for (let at = 0; at < ids.length; at += FETCH) {
+      const part = ids.slice(at, at + FETCH);
+      changes.push(
+        ...(await endpoint.run(`Reading rows of "${collection}"`, () => fetch(collection, part, { signal }))),
+      );
+    }
+    return changes;
+  }
+
+  return {
+    all,
+    /** These rows as they are now. */
+    async again(ids: readonly string[]): Promise<void> {
+      const changes = await fetched(ids);
+      if (changes) {
+        state.transaction(() => {
+          for (const id of ids) drop.run(collection, keyOf(id), side);
+        });
+        note(changes);
+      } else if (transport.capabilities.deletes === 'tombstones' && transport.capabilities.cursor !== 'snapshot')
+        await read(note);
+      else await all();
+    },
+    /** These rows themselves: few. */
+    async rows(ids: readonly string[]): Promise<Map<string, Row>> {
+      const wanted = new Set(ids);
+      const found = new Map<string, Row>();
+      const keep = (changes: readonly Change[]): void => {
+        for (const change of changes)
+          if (change.type === 'delete') found.delete(change.recordId);
+          else if (wanted.has(change.recordId)) found.set(change.recordId, change.data);
+      };
+      const changes = ids.length === 0 ? [] : await fetched(ids);
+      if (changes) keep(changes);
+      else {
+        cursor = null;
+        await read(keep);
+      }
+      return found;
+    },
+    count: (): number =>
+      Number(
+        state.db
+          .prepare('SELECT count(*) AS count FROM scanned WHERE collection = ? AND side = ?')
+          .get(collection, side)?.count,
+      ),
+    clear,
+  };
+}
+
+interface Mismatch {
+  readonly id: string;
+  /** What each side has of it; equal marks say that nothing moved in between. */
+  readonly marks: string;
+  readonly kind: Difference['kind'];
+}
+
+/**
+ * Compares a collection of both sides, row by row. What differs is looked at again after the target has been brought up to
+ * date, until it stays as it is: what is only on its way is no difference.
+ */
+export async function verifyCollection(
+  options: VerifyOptions,
+): Promise<{ readonly result: CollectionVerification; readonly differences: readonly Difference[] }> {
+  const { collection, state, sameness } = options;
+  const scans = { from: createScan('from', options), to: createScan('to', options) };
+  await Promise.all([scans.from.all(), scans.to.all()]);
+
+  const compare = state.db.prepare(`
+    SELECT coalesce(a.id, b.id) AS id, a.digest AS a, b.digest AS b, a.version AS at, b.version AS bt
+    FROM (SELECT * FROM scanned WHERE collection = :collection AND side = 'from') a
+    FULL JOIN (SELECT * FROM scanned WHERE collection = :collection AND side = 'to') b ON a.id = b.id
+    WHERE a.digest IS NOT b.digest`);
+
+  function mismatches(): { readonly found: Mismatch[]; readonly counts: Record<Difference['kind'], number> } {
+    const counts = { missing: 0, extra: 0, different: 0 };
+    const found: Mismatch[] = [];
+    for (const { id, a, b, at, bt } of compare.iterate({ collection })) {
+      const kind = b === null ? 'missing' : a === null ? 'extra' : 'different';
+      counts[kind] += 1;
+      if (found.length < MOST_CHECKED) found.push({ id: idOf(id), marks: JSON.stringify([a, b, at, bt]), kind });
+    }
+    return { found, counts };
+  }
+
+  let { found, counts } = mismatches();
+  for (let round = 0; round < ROUNDS && found.length > 0; round += 1) {
+    const before = new Map(found.map(({ id, marks }) => [id, marks]));
+    await options.drain();
+    const ids = found.map(({ id }) => id);
+    await scans.from.again(ids);
+    await scans.to.again(ids);
+    ({ found, counts } = mismatches());
+    if (found.every(({ id, marks }) => before.get(id) === marks)) break;
+  }
+
+  const listed = found.slice(0, MOST_LISTED);
+  const ids = listed.flatMap(({ id, kind }) => (kind === 'different' ? [id] : []));
+  const [ours, theirs] = ids.length > 0 ? [await scans.from.rows(ids), await scans.to.rows(ids)] : [];
+  const differences = listed.map(({ id, kind }): Difference => {
+    const [a, b] = [ours?.get(id), theirs?.get(id)];
+    return { collection, recordId: id, kind, fields: a && b ? differingFields(a, b, sameness) : [] };
+  });
+  const result = { collection, rows: { from: scans.from.count(), to: scans.to.count() }, ...counts };
+  scans.from.clear();
+  scans.to.clear();
+  return { result, differences };
+}
