@@ -9,7 +9,7 @@ import type { RealtimeTransport, SyncFilter } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
 import type { Clock } from './clock.js';
 import { fenced } from './fenced.js';
-import { loadCollection, originWrite } from './load.js';
+import { departure, loadCollection, originWrite } from './load.js';
 import type { ConflictResolver } from './merge.js';
 import { createReplica, type Replica } from './replica.js';
 import { createSession, type Session, type SessionHooks } from './session.js';
@@ -56,6 +56,8 @@ export interface CollectionCore {
   /** Forgets everything in memory; the store is cleared by the caller, who then notes anew whose data comes. */
   clear(): void;
   noteOrigin(): void;
+  /** Another backend answers from now on: see `TransportHost.moved`. */
+  moveTo(source: string): void;
 }
 
 /** Reads a collection back from the store and wires its parts. */
@@ -72,7 +74,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       queue.length = 0;
     }
   };
-  const origin = { source: options.source, filter: JSON.stringify(own.filter) };
+  let origin = { source: options.source, filter: JSON.stringify(own.filter) };
   const loaded = await loadCollection(store, name, origin);
   journal.append(loaded.writes);
   const noteOrigin = (): void => journal.append([originWrite(name, origin)]);
@@ -103,6 +105,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     loaded,
   );
 
+  let { fresh, reread } = loaded;
   let caughtUp = replica.cursor !== null;
   const session = createSession({
     collection: name,
@@ -120,7 +123,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
         const first = !caughtUp;
         caughtUp = true;
         if (first) {
-          if (loaded.reread) noteOrigin();
+          if (reread) noteOrigin();
           replica.readAgain();
           notify([]);
         }
@@ -135,7 +138,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     session,
     notify,
     ready: () => caughtUp,
-    mayPush: () => caughtUp || !loaded.fresh,
+    mayPush: () => caughtUp || !fresh,
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -146,5 +149,14 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       replica.reset();
     },
     noteOrigin,
+    moveTo(source) {
+      origin = { ...origin, source };
+      fresh = true;
+      reread = true;
+      caughtUp = false;
+      session.forget();
+      replica.depart();
+      journal.append(departure(name, ''));
+    },
   };
 }

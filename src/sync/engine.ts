@@ -47,6 +47,8 @@ export async function createEngine(options: EngineOptions) {
   let closed = false;
   let status: SyncStatus = { phase: 'offline', pending: 0 };
 
+  const currentSource = (): string => JSON.stringify([transport.name, transport.source ?? '']);
+  let source = '';
   const retryDelay = (failures: number): number =>
     backoffDelay(failures, { base: settings.websocketReconnectDelay, max: settings.maxReconnectDelay });
   const sessions = () => [...collections.values()].map(({ session }) => session);
@@ -213,6 +215,19 @@ export async function createEngine(options: EngineOptions) {
     rounds.pushSoon();
   }
 
+  /** In one breath with the switch: no answer of the old backend can come between, and no question is on its way. */
+  function moved(): void {
+    const next = currentSource();
+    if (closed || next === source) return;
+    source = next;
+    rounds.interrupt();
+    stopSessions();
+    for (const core of collections.values()) core.moveTo(next);
+    if (isConnected()) for (const session of sessions()) session.start();
+    wake();
+    updateStatus();
+  }
+
   async function pause(): Promise<void> {
     paused = true;
     rounds.interrupt();
@@ -254,9 +269,9 @@ export async function createEngine(options: EngineOptions) {
     report: (error) => {
       if (!closed) announcer.report(error);
     },
+    moved,
   });
-
-  const source = JSON.stringify([transport.name, transport.source ?? '']);
+  source = currentSource();
   for (const [name, own] of options.collections) {
     const core = await openCollection({
       name,

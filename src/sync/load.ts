@@ -1,13 +1,16 @@
-import type { Version } from '../change.js';
 import type { LocalStore, StoreWrite } from '../store/store.js';
 import type { Cursor } from '../transport/transport.js';
-import { type OutboxEntry, type ServerState, type StoredRow, settledState } from './replica-state.js';
+import {
+  type OutboxEntry,
+  type Pending,
+  type ServerState,
+  type StoredRow,
+  settledState,
+  UNKNOWN,
+} from './replica-state.js';
 
 /** How long the version of a deleted record is remembered, in ms: a late older event must not bring it back. */
 const TOMBSTONE_RETENTION = 7 * 24 * 3_600_000;
-
-/** The version of a row that another backend gave us: older than any that this one can give. */
-export const UNKNOWN: Version = 0;
 
 /** What stored rows, versions and cursor belong to. */
 export interface Origin {
@@ -37,6 +40,22 @@ export const originWrite = (collection: string, value: Origin): StoreWrite => ({
   value,
 });
 
+/**
+ * Edits of another backend's rows, for this one: none was ever on its way here. Where that one had no row (any more)
+ * nobody can have changed or deleted it here, so the first edit makes one: `base` and its version are that backend's.
+ */
+export const comeAlong = (entries: Pending['entries'], known: ServerState): Pending['entries'] => {
+  const [head, ...rest] = entries.map((entry): OutboxEntry => ({ ...entry, sent: false, attempts: 0 }));
+  return [{ ...(head ?? entries[0]), ...(!known.row && { base: null, baseVersion: null }) }, ...rest];
+};
+
+/** What is stored when a collection begins to be read from another place, before any row of it. */
+export const departure = (collection: string, source: string): StoreWrite[] => [
+  // Until all is read the collection holds rows of both: should we not get there, neither origin may trust them.
+  originWrite(collection, { source, filter: '' }),
+  { table: 'meta', key: [collection, 'cursor'], value: undefined },
+];
+
 /** Reads a collection back. */
 export async function loadCollection(store: LocalStore, collection: string, origin: Origin): Promise<Loaded> {
   const meta = new Map<string, unknown>();
@@ -45,11 +64,8 @@ export async function loadCollection(store: LocalStore, collection: string, orig
   const fresh = stored !== undefined && stored.source !== origin.source;
   const reread = fresh || (stored !== undefined && stored.filter !== origin.filter);
   const writes: StoreWrite[] = [];
-  if (reread) {
-    // Until all is read the collection holds rows of both: should we not get there, neither origin may trust them.
-    writes.push(originWrite(collection, { source: fresh ? '' : origin.source, filter: '' }));
-    writes.push({ table: 'meta', key: [collection, 'cursor'], value: undefined });
-  } else if (!stored) writes.push(originWrite(collection, origin));
+  if (reread) writes.push(...departure(collection, fresh ? '' : origin.source));
+  else if (!stored) writes.push(originWrite(collection, origin));
 
   const outbox: OutboxEntry[] = [];
   for await (const page of store.read('outbox', collection))
@@ -69,7 +85,7 @@ export async function loadCollection(store: LocalStore, collection: string, orig
   }
   return {
     server,
-    entries: outbox.filter(({ failed }) => !failed).map((entry) => (fresh ? { ...entry, sent: false } : entry)),
+    entries: outbox.filter(({ failed }) => !failed),
     failed: outbox.filter(({ failed }) => failed),
     cursor: reread ? null : ((meta.get('cursor') as Cursor | undefined) ?? null),
     fresh,

@@ -1,5 +1,8 @@
 import type { Row, Version } from '../change.js';
 
+/** The version of a row that another backend gave us: older than any that this one can give. */
+export const UNKNOWN: Version = 0;
+
 /** What the backend holds of one record, as far as this client knows. `row: null`: it is gone, or never was. */
 export interface ServerState {
   readonly row: Row | null;

@@ -7,9 +7,16 @@ import type { Cursor, PushResult, RecordKey, SyncFilter } from '../transport/tra
 import { type BatchHooks, createBatch } from './batch.js';
 import { afterHead, carryOver, type EditRules, makeEdit, openEdit, withoutHead } from './edits.js';
 import { matchesFilter, projectRow } from './filter.js';
-import { type Loaded, UNKNOWN } from './load.js';
+import { comeAlong, type Loaded } from './load.js';
 import { type Conflict, threeWay, withField } from './merge.js';
-import { type OutboxEntry, type Pending, type ServerState, type StoredRow, settledState } from './replica-state.js';
+import {
+  type OutboxEntry,
+  type Pending,
+  type ServerState,
+  type StoredRow,
+  settledState,
+  UNKNOWN,
+} from './replica-state.js';
 import { createServerRows } from './server-rows.js';
 
 /** What the replica tells: once per batch, after memory has changed. */
@@ -274,6 +281,14 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     }
   }
 
+  /** All edits are for another backend from here on. */
+  function bringAlong(): void {
+    for (const [id, { server: from, entries }] of pending) {
+      const known: ServerState = from.row ? { row: from.row, version: UNKNOWN } : { row: null, version: null };
+      setPending(id, known, comeAlong(entries, known));
+    }
+  }
+
   for (const [id, state] of loaded.server) {
     server.set(id, state);
     if (state.row) rows.set(id, state.row);
@@ -286,6 +301,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     if (local) rows.set(id, local);
     else rows.delete(id);
   }
+  if (loaded.fresh) bringAlong();
   for (const entry of loaded.failed) failed.set(entry.opId, entry);
 
   return {
@@ -317,6 +333,14 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
         trim();
       });
       return partial;
+    },
+
+    /** Another backend answers from now on. Its rows are taken whatever their versions; unsent edits come along. */
+    depart(): void {
+      server.depart();
+      bringAlong();
+      cursor = null;
+      reread = true;
     },
 
     /** All has been read anew: from here on a version that is known brings nothing. */

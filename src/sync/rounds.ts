@@ -126,7 +126,8 @@ export function createRounds(options: RoundsOptions) {
         if (mayWork() && !options.allLive()) await round(pullAndPush);
       })()
         .catch(ignore)
-        .finally(() => schedulePoll(settings.syncInterval));
+        // Somebody may have asked for one at once meanwhile.
+        .finally(() => timers.has('poll') || schedulePoll(settings.syncInterval));
     });
   }
 

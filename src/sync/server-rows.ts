@@ -1,5 +1,5 @@
 import { compareVersions, type Row, type Version } from '../change.js';
-import type { ServerState } from './replica-state.js';
+import { type ServerState, UNKNOWN } from './replica-state.js';
 
 /**
  * What the backend holds of one collection, as far as this client knows, but for the rows: those of live records are
@@ -44,6 +44,13 @@ export function createServerRows(rows: ReadonlyMap<string, Row>, limit: number |
         .filter(([id]) => mayGo(id))
         .sort(([a, one], [b, other]) => age(a) - age(b) || compareVersions(one, other))
         .slice(0, count);
+    },
+
+    /** What is here was another backend's: any version of the next one is newer, and what was gone there may be here. */
+    depart(): void {
+      for (const id of versions.keys()) versions.set(id, UNKNOWN);
+      tombstones.clear();
+      times.clear();
     },
 
     clear(): void {

@@ -96,7 +96,10 @@ export function createSession(options: SessionOptions) {
     const unique = [...new Set(ids)];
     for (let index = 0; index < unique.length; index += FETCH_BATCH) {
       const batch = unique.slice(index, index + FETCH_BATCH);
-      replica.apply(await abortable(transport.fetch(collection, batch, { signal }), signal));
+      const current = await abortable(transport.fetch(collection, batch, { signal }), signal);
+      // Stopped between the answer and here: it may be another backend's by now.
+      signal.throwIfAborted();
+      replica.apply(current);
     }
   }
 
@@ -145,6 +148,9 @@ export function createSession(options: SessionOptions) {
         if (!snapshot) touched.stop();
         throw error;
       });
+      // Stopped between the answer and here: what it says is of the past.
+      if (signal.aborted) touched.stop();
+      signal.throwIfAborted();
       // A pull from the very beginning holds everything, whether the transport says so or not. Rows that are here
       // already and not in it were deleted while we were away.
       const isSnapshot = page.snapshot || (cursor === null && replica.hasServerRows());
@@ -159,6 +165,7 @@ export function createSession(options: SessionOptions) {
       const partial = replica.apply(page.changes, stored);
       if (partial.length > 0) {
         await complete(partial, signal);
+        signal.throwIfAborted();
         replica.apply([], stored);
       }
       if (snapshot) {

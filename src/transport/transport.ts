@@ -60,6 +60,12 @@ export interface TransportHost {
   traffic(direction: 'in' | 'out', bytes: number): void;
   /** A problem that ends no subscription (a malformed frame, an unknown type). It becomes an `error` event. */
   report(error: SyncLayerError): void;
+  /**
+   * For a transport that changes its backend while it runs: `source` (or `name`) tells of another one from now on. Call
+   * it in the same turn, before anything is asked of the new one. Core gives up what is under way, ends the
+   * subscriptions, keeps the unsent edits, and reads all anew.
+   */
+  moved?(): void;
 }
 
 export interface SubscribeRequest {
@@ -158,7 +164,10 @@ export interface RecordKey {
  */
 export interface RealtimeTransport {
   readonly name: string;
-  /** Which backend this is (a URL without its query, a project id): cursors and versions of another one are not used. */
+  /**
+   * Which backend this is (a URL without its query, a project id): cursors and versions of another one are not used. It
+   * may change while it runs: see `TransportHost.moved`.
+   */
   readonly source?: string;
   /** Read each time it is needed: it may change once the backend has said what it can do. */
   readonly capabilities: TransportCapabilities;

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { memoryStore } from '../../../src/store/memory.js';
 import { sqliteStore } from '../../../src/store/sqlite.js';
-import type { MemoryBackend } from '../../../src/testing/index.js';
-import type { OutgoingChange, PullRequest } from '../../../src/transport/transport.js';
+import { type MemoryBackend, type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
+import type {
+  OutgoingChange,
+  PullRequest,
+  RealtimeTransport,
+  TransportHost,
+} from '../../../src/transport/transport.js';
 import {
   backendRows,
   backendWith,
@@ -14,6 +20,7 @@ import {
   openLive,
   record,
   rowsOf,
+  settle,
   temporaryPath,
   until,
 } from './harness.js';
@@ -37,6 +44,9 @@ function old(rows: Parameters<typeof backendWith>[0]): MemoryBackend {
   for (const [id, row] of Object.entries(rows)) backend.write('todos', id, row);
   return backend;
 }
+
+let sqlitePath = '';
+let memory = memoryStore();
 
 describe('another backend than last time', () => {
   test('its rows are taken whatever their versions, the cursor is not used, and what it lacks is gone', async () => {
@@ -100,6 +110,60 @@ describe('another backend than last time', () => {
     expect(await rowsOf(second)).toEqual(backendRows(second));
     expect(conflicts).toEqual([]);
   });
+
+  for (const [kind, store] of [
+    ['sqlite', () => sqliteStore({ path: sqlitePath })],
+    ['memory', () => memory],
+  ] as const) {
+    test(`edits of the old one's rows are settled on the new one's, in ${kind}`, async () => {
+      sqlitePath = temporaryPath();
+      memory = memoryStore();
+      const row = { n: 1, x: 1 };
+      const first = await openLive({
+        ...at('', 'A', old({ equal: row, both: row, other: row, onlyA: row, gone: row })),
+        config: { store: store() },
+      });
+      // Deleted by another device while the edit of it was on its way: its answer never came.
+      first.wire.before = (step) => (step === 'push' ? Promise.reject(lost()) : undefined);
+      await first.todos.update('gone', { n: 2 });
+      await until(() => first.wire.calls.push > 0);
+      first.backend.delete('todos', 'gone');
+      await settle();
+      for (const id of ['equal', 'both', 'other', 'onlyA']) await first.todos.update(id, { n: 2 });
+      await first.sync.close();
+
+      const pushed: OutgoingChange[] = [];
+      const options = at('', 'B', young({ equal: { n: 2, x: 1 }, both: { n: 3, x: 3 }, other: { n: 1, x: 3 } }), {
+        wire: (wire) => {
+          wire.before = (step, detail) => void (step === 'push' && pushed.push(...(detail as OutgoingChange[])));
+        },
+      });
+      const second = await open({ ...options, config: { store: store(), conflictStrategy: 'clientWins' } });
+      const conflicts = record(second.sync, 'conflictDetected');
+      await live(second);
+      await synced(second);
+      expect(backendRows(second)).toEqual({
+        equal: { id: 'equal', n: 2, x: 1 },
+        both: { id: 'both', n: 2, x: 3 },
+        other: { id: 'other', n: 2, x: 3 },
+        onlyA: { id: 'onlyA', n: 2, x: 1 },
+        gone: { id: 'gone', n: 2, x: 1 },
+      });
+      expect(await rowsOf(second)).toEqual(backendRows(second));
+      expect(conflicts.map(({ event }) => (event as { conflict: unknown }).conflict)).toMatchObject([
+        { recordId: 'both', base: { id: 'both', ...row }, local: { id: 'both', n: 2, x: 1 }, fields: ['n'] },
+      ]);
+      const sent = pushed.map(({ type, recordId, baseVersion }) => [recordId, type, baseVersion]);
+      expect(sent.sort()).toEqual([
+        ['both', 'update', 2],
+        ['gone', 'insert', null],
+        ['onlyA', 'insert', null],
+        ['other', 'update', 3],
+      ]);
+      expect(second.backend.get('todos', 'equal')?.seq, 'an equal row is done').toBe(1);
+      await second.sync.close();
+    });
+  }
 
   test('nothing is pushed before its rows are known', async () => {
     const path = temporaryPath();
@@ -285,5 +349,215 @@ describe('clear()', () => {
       config: { store: sqliteStore({ path }), enableAutoSync: false },
     });
     expect(again.sync.outbox.pending().length).toBe(here);
+  });
+});
+
+/** A transport that can be led to another backend while it runs, as a failover does. */
+function switchable(first: MemoryBackend, more: Omit<MemoryTransportOptions, 'backend'> = {}) {
+  let host: TransportHost | undefined;
+  let current = memoryTransport({ ...more, backend: first });
+  let source = 'A';
+  const transport: RealtimeTransport = {
+    name: 'switchable',
+    get source() {
+      return source;
+    },
+    get capabilities() {
+      return current.capabilities;
+    },
+    attach(given) {
+      host = given;
+    },
+    connect: (options) => current.connect(options),
+    subscribe: (request, sink) => current.subscribe(request, sink),
+    pull: (request) => current.pull(request),
+    push: (changes, options) => current.push(changes, options),
+    get fetch() {
+      return current.fetch;
+    },
+    get keys() {
+      return current.keys;
+    },
+    close: () => current.close(),
+  };
+  return {
+    transport,
+    get wire() {
+      return current.wire;
+    },
+    /** Leads to this backend from now on. */
+    lead(name: string, backend: MemoryBackend): void {
+      current = memoryTransport({ ...more, backend });
+      source = name;
+      host?.moved?.();
+    },
+  };
+}
+
+describe('another backend while it runs', () => {
+  const opened = async (first: MemoryBackend, options: OpenOptions = {}) => {
+    const line = switchable(first, options);
+    const client = await openLive({ ...options, wrap: () => line.transport });
+    const same = (backend: MemoryBackend): Promise<void> =>
+      until(
+        () =>
+          client.sync.status.phase === 'live' &&
+          client.sync.status.pending === 0 &&
+          client.sync.inspect().collections.todos?.rows === backend.rows('todos').size,
+      );
+    return { ...client, line, same };
+  };
+
+  for (const deletes of ['tombstones', 'none'] as const) {
+    test(`its rows are taken whatever their versions, what it lacks is gone, and live changes come from it: deletes ${deletes}`, async () => {
+      const a = old({ a: { n: 'A' }, onlyA: { n: 'A' }, gone: { n: 'A' } });
+      const client = await opened(a, { deletes });
+      a.delete('todos', 'gone', { hard: deletes === 'none' });
+      await until(() => client.sync.inspect().collections.todos?.rows === 2);
+      const b = young({ a: { n: 'B' }, onlyB: { n: 'B' }, gone: { n: 'B' } });
+      client.line.lead('B', b);
+      await client.same(b);
+      expect(await rowsOf(client)).toEqual(Object.fromEntries(b.rows('todos')));
+      b.write('todos', 'a', { n: 'B2' });
+      a.write('todos', 'a', { n: 'late, from A' });
+      await settle();
+      expect((await rowsOf(client)).a).toEqual({ id: 'a', n: 'B2' });
+      // And back, to versions that are older again.
+      client.line.lead('A', a);
+      await client.same(a);
+      expect(await rowsOf(client)).toEqual(Object.fromEntries(a.rows('todos')));
+    });
+  }
+
+  test('unsent edits come along: equal, changed on both sides, missing there, and on their way', async () => {
+    const a = old({ equal: { n: 1 }, both: { n: 1, x: 1 }, onlyA: { n: 1 }, way: { n: 1 } });
+    const client = await opened(a, { config: { conflictStrategy: 'clientWins' } });
+    const hold = gate();
+    client.line.wire.before = (step) => (step === 'push' ? hold.opened : undefined);
+    await client.todos.update('way', { n: 2 });
+    await until(() => client.line.wire.calls.push > 0);
+    await client.todos.update('equal', { n: 2 });
+    await client.todos.update('both', { n: 2 });
+    await client.todos.update('onlyA', { n: 2 });
+    await client.todos.save({ n: 2 }, 'new');
+    const conflicts = record(client.sync, 'conflictDetected');
+    const b = young({ equal: { n: 2 }, both: { n: 3, x: 3 }, way: { n: 1 } });
+    const pushed: OutgoingChange[] = [];
+    client.line.lead('B', b);
+    client.line.wire.before = (step, detail) => void (step === 'push' && pushed.push(...(detail as OutgoingChange[])));
+    await client.same(b);
+    hold.open();
+    expect(await rowsOf(client)).toEqual({
+      equal: { id: 'equal', n: 2 },
+      both: { id: 'both', n: 2, x: 3 },
+      onlyA: { id: 'onlyA', n: 2 },
+      way: { id: 'way', n: 2 },
+      new: { id: 'new', n: 2 },
+    });
+    expect(Object.fromEntries(b.rows('todos'))).toEqual(await rowsOf(client));
+    expect(pushed.map(({ recordId }) => recordId).sort(), 'what is equal is not sent').toEqual([
+      'both',
+      'new',
+      'onlyA',
+      'way',
+    ]);
+    for (const { type, recordId, baseVersion } of pushed)
+      expect([type, baseVersion]).toEqual(
+        recordId === 'new' || recordId === 'onlyA' ? ['insert', null] : ['update', expect.any(Number)],
+      );
+    expect(conflicts.map(({ event }) => (event as { conflict: unknown }).conflict)).toMatchObject([
+      { recordId: 'both', base: { n: 1, x: 1 }, local: { n: 2, x: 1 }, remote: { n: 3, x: 3 }, fields: ['n'] },
+    ]);
+  });
+
+  test('what the old one answers afterwards says nothing', async () => {
+    const a = old({ a: { n: 'A' } });
+    const client = await opened(a);
+    const hold = gate();
+    const { wire } = client.line;
+    wire.before = (step) => (step === 'pull' || step === 'push' ? hold.opened : undefined);
+    await client.todos.save({ n: 'mine' }, 'mine');
+    wire.gap();
+    await until(() => wire.calls.push > 0 && client.sync.status.phase !== 'live');
+    for (let n = 0; n < 50; n++) a.write('todos', `late ${n}`, { n });
+    const b = young({ a: { n: 'B' } });
+    client.line.lead('B', b);
+    hold.open();
+    await client.same(b);
+    await client.sync.syncNow();
+    expect(await rowsOf(client)).toEqual({ a: { id: 'a', n: 'B' }, mine: { id: 'mine', n: 'mine' } });
+    expect(Object.fromEntries(b.rows('todos'))).toEqual(await rowsOf(client));
+  });
+
+  test('closed before all is read, it is of neither: the next start reads all anew', async () => {
+    for (const next of ['A', 'B']) {
+      const path = temporaryPath();
+      const a = old({ a: { n: 'A' }, b: { n: 'A' }, onlyA: { n: 'A' } });
+      const b = young({ a: { n: 'B' }, b: { n: 'B' }, onlyB: { n: 'B' } });
+      const client = await opened(a, { pageCap: 1, config: { store: sqliteStore({ path }) } });
+      client.line.lead('B', b);
+      const { wire } = client.line;
+      const hold = gate();
+      wire.before = (step) => (step === 'pull' && wire.calls.pull > 2 ? hold.opened : undefined);
+      await until(() => wire.calls.pull > 2);
+      await client.sync.close();
+
+      const line = switchable(next === 'A' ? a : b);
+      if (next === 'B') line.lead('B', b);
+      const again = await openLive({ config: { store: sqliteStore({ path }) }, wrap: () => line.transport });
+      expect(await rowsOf(again), next).toEqual(Object.fromEntries((next === 'A' ? a : b).rows('todos')));
+      await again.sync.close();
+    }
+  });
+
+  test('without a link it is read at once, not at the next poll', async () => {
+    const line = switchable(old({ a: { n: 'A' } }));
+    const b = young({ a: { n: 'B' } });
+    // As a failover does it: in the middle of a poll.
+    line.wire.before = (step) => {
+      if (step !== 'pull') return;
+      line.lead('B', b);
+      throw lost();
+    };
+    const client = await open({
+      config: { enableRealtimeSync: false, syncInterval: 3_600_000 },
+      wrap: () => line.transport,
+    });
+    await until(() => client.sync.inspect().collections.todos?.rows === 1);
+    expect(await rowsOf(client)).toEqual({ a: { id: 'a', n: 'B' } });
+  });
+
+  test('in the middle of reading the one before, nothing of that is taken for its own', async () => {
+    const client = await opened(old({ a: { n: 'A' } }), { pageCap: 1 });
+    client.line.lead('B', young({ a: { n: 'B' }, b: { n: 'B' }, c: { n: 'B' } }));
+    const { wire } = client.line;
+    const hold = gate();
+    wire.before = (step) => (step === 'pull' && wire.calls.pull > 2 ? hold.opened : undefined);
+    await until(() => wire.calls.pull > 2);
+    const c = young({ d: { n: 'C' } });
+    client.line.lead('C', c);
+    await client.same(c);
+    expect(await rowsOf(client)).toEqual(Object.fromEntries(c.rows('todos')));
+  });
+
+  test('once all is read it is the one that the store knows', async () => {
+    const path = temporaryPath();
+    const a = old({ a: { n: 'A' }, onlyA: { n: 'A' } });
+    const b = old({ a: { n: 'B' }, b: { n: 'B' } });
+    const client = await opened(a, { config: { store: sqliteStore({ path }) } });
+    client.line.lead('B', b);
+    await client.same(b);
+    await client.sync.close();
+    for (const [name, backend, pulls] of [
+      ['B', b, 1],
+      ['A', a, 2],
+    ] as const) {
+      const line = switchable(a);
+      if (name === 'B') line.lead('B', b);
+      const again = await openLive({ config: { store: sqliteStore({ path }) }, wrap: () => line.transport });
+      expect(await rowsOf(again)).toEqual(Object.fromEntries(backend.rows('todos')));
+      expect(line.wire.calls.pull, `a whole read only of another than ${name}`).toBe(pulls);
+      await again.sync.close();
+    }
   });
 });
