@@ -1,5 +1,6 @@
 import { placeOf, setupSql } from '../../adapters/supabase/tools/setup.js';
 import { createSyncServer, sqliteServerStore } from '../../src/server/index.js';
+import { startEmulator } from '../../test/peers/firestore/start-emulator.js';
 import { startSupabasePeer } from '../../test/peers/supabase/index.js';
 import type { Todo } from './todo.js';
 
@@ -13,7 +14,9 @@ export interface BackendOptions {
 export interface RunningBackend {
   /** Where the wires of the devices lead. */
   readonly target: URL;
-  /** The `transport` of createSyncLayer, but for the `url`: each device has its own wire. */
+  /** Left out: a path of the page's own server is a wire. */
+  readonly wires?: 'ports';
+  /** The `transport` of createSyncLayer, but for the address: each device has its own wire. */
   readonly transport: { readonly type: string };
   close(): Promise<void>;
 }
@@ -49,6 +52,23 @@ export const backends: Readonly<Record<string, Backend>> = {
         await peer.sql(insert, [`todo-${index + 1}`, text, done, createdAt]);
       const transport = { type: 'supabase', key: peer.anonKey, collections };
       return { target: new URL(peer.url), transport, close: peer.close };
+    },
+  },
+  firestore: {
+    title: 'Firestore, on an emulator of this machine',
+    async start({ seed }) {
+      const emulator = await startEmulator();
+      const projectId = 'demo';
+      const todos = seed.map((todo, index) => [`todos/todo-${index + 1}`, todo] as const);
+      await emulator.project(projectId).writeAll(new Map(todos));
+      const collections = { todos: { deletedAt: 'deletedAt' } };
+      return {
+        target: new URL(`http://${emulator.host}:${emulator.port}`),
+        wires: 'ports',
+        // The SDK takes ten seconds to notice a cut; to ask often costs nothing here.
+        transport: { type: 'firestore', config: { projectId, apiKey: 'none' }, collections, heartbeatInterval: 1000 },
+        close: emulator.close,
+      };
     },
   },
 };

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Asset, buildAssets } from './assets.js';
 import { backendNamed } from './backends.js';
+import { createPortWires } from './port-wires.js';
 import type { Todo } from './todo.js';
 import { createWires, type Wires } from './wires.js';
 
@@ -32,8 +33,8 @@ export interface DemoSettings {
 
 const HOST = '127.0.0.1';
 
-/** Nothing but this server: no CDN, no inline script. */
-const POLICY = "default-src 'self'; img-src 'self' data:";
+/** Nothing but this server, and the wires: no CDN, no inline script. */
+const POLICY = `default-src 'self'; img-src 'self' data:; connect-src 'self' http://${HOST}:*`;
 
 const welcome: readonly Todo[] = [
   'Add a todo: it shows on both sides',
@@ -65,13 +66,16 @@ function answer(response: ServerResponse, status: number, asset?: Asset): void {
 const json = (value: unknown): Asset => ({ type: 'application/json', body: JSON.stringify(value) });
 
 /** `GET /wires/<name>` tells of a wire, `POST /wires/<name>/cut` and `/restore` change it. */
-function answerWire({ method, url = '' }: IncomingMessage, response: ServerResponse, wires: Wires): boolean {
+async function answerWire(
+  { method, url = '' }: IncomingMessage,
+  response: ServerResponse,
+  wires: Wires,
+): Promise<void> {
   const [, name, action] = /^\/wires\/([\w-]{1,64})(?:\/(cut|restore))?$/.exec(url) ?? [];
-  if (name === undefined || method !== (action === undefined ? 'GET' : 'POST')) return false;
-  if (action === 'cut') wires.cut(name);
-  if (action === 'restore') wires.restore(name);
-  answer(response, 200, json({ cut: wires.isCut(name) }));
-  return true;
+  if (name === undefined || method !== (action === undefined ? 'GET' : 'POST')) return answer(response, 404);
+  if (action === 'cut') await wires.cut(name);
+  if (action === 'restore') await wires.restore(name);
+  answer(response, 200, json(await wires.state(name)));
 }
 
 /**
@@ -93,7 +97,7 @@ export async function startDemo({ port, backend: name, db, seed = welcome }: Dem
     await removeFolder();
     throw error;
   });
-  const wires = createWires(running.target);
+  const wires = running.wires === 'ports' ? createPortWires(running.target) : createWires(running.target);
   const settings: DemoSettings = { backend: backend.title, transport: running.transport };
 
   const http = createServer((request, response) => {
@@ -101,7 +105,7 @@ export async function startDemo({ port, backend: name, db, seed = welcome }: Dem
     const asset = pathname === '/demo.json' ? json(settings) : assets.get(pathname);
     if (asset && (request.method === 'GET' || request.method === 'HEAD')) answer(response, 200, asset);
     else if (pathname.startsWith('/wire/')) wires.forward(request, response);
-    else if (!answerWire(request, response, wires)) answer(response, 404);
+    else void answerWire(request, response, wires).catch(() => answer(response, 500));
   });
   http.on('upgrade', wires.upgrade);
 
@@ -116,7 +120,7 @@ export async function startDemo({ port, backend: name, db, seed = welcome }: Dem
     async close() {
       const down = new Promise<void>((resolve) => http.close(() => resolve()));
       http.closeAllConnections();
-      wires.close();
+      await wires.close();
       await Promise.all([down, running.close()]);
       await removeFolder();
     },

@@ -2,17 +2,24 @@ import { request as httpRequest, type IncomingMessage, type ServerResponse } fro
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+/** What the page is told of a wire. */
+export interface WireState {
+  readonly cut: boolean;
+  /** Its host and port, where it is not a path of the page's own server. */
+  readonly address?: string;
+}
+
 /** The lines between devices and backend. Each has a name, and can be cut. */
 export interface Wires {
   /** Leads an upgrade request of `/wire/<name>` to the backend, or refuses it. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** The same for a request without an upgrade. */
   forward(request: IncomingMessage, response: ServerResponse): void;
+  state(name: string): Promise<WireState>;
   /** Destroys the sockets of this wire, with no goodbye, and refuses new ones. */
-  cut(name: string): void;
-  restore(name: string): void;
-  isCut(name: string): boolean;
-  close(): void;
+  cut(name: string): Promise<void>;
+  restore(name: string): Promise<void>;
+  close(): Promise<void>;
 }
 
 /**
@@ -80,12 +87,14 @@ export function createWires(target: URL): Wires {
         upstream.destroy();
       });
     },
-    cut(name) {
+    state: async (name) => ({ cut: cut.has(name) }),
+    async cut(name) {
       cut.add(name);
       destroy((other) => other === name);
     },
-    restore: (name) => void cut.delete(name),
-    isCut: (name) => cut.has(name),
-    close: () => destroy(() => true),
+    async restore(name) {
+      cut.delete(name);
+    },
+    close: async () => destroy(() => true),
   };
 }

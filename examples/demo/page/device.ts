@@ -12,10 +12,16 @@ interface OpenOptions {
   readonly wire: Wire;
 }
 
+/** How a transport is told where its backend is. */
+function place(type: string, { url, address }: Wire): object {
+  if (type === 'firestore') return { emulator: address };
+  return { url: type === 'websocket' ? url.replace(/^http/, 'ws') : url };
+}
+
 /** All that there is to SyncLayer in this demo. */
 const open = ({ transport, store, wire }: OpenOptions, conflictStrategy: Strategy) =>
   createSyncLayer({
-    transport: { ...transport, url: transport.type === 'websocket' ? wire.url.replace(/^http/, 'ws') : wire.url },
+    transport: { ...transport, ...place(transport.type, wire) },
     collections: { todos: { schema: todo } },
     store: { type: 'indexeddb', name: store },
     conflictStrategy,
