@@ -40,7 +40,8 @@ const phrases: readonly (readonly [RegExp, (...parts: string[]) => string])[] = 
 
 /** What `graphql` finds wrong with a request, as Hasura tells it: in its own words where they are known. */
 export function translate({ message, nodes }: GraphQLError, document: DocumentNode): HasuraError {
-  const path = pathOf(document, nodes?.[0]);
+  // Of a variable that does not fit, the first is its definition.
+  const path = pathOf(document, nodes?.at(-1));
   for (const [pattern, say] of phrases) {
     const match = pattern.exec(message);
     if (match) return invalid(say(...match.slice(1)), path);

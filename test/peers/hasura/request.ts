@@ -78,7 +78,7 @@ export function prepare(schema: GraphQLSchema, { query, variables, operationName
   if (unexpected.length > 0)
     throw invalid(`unexpected variables in variableValues: ${unexpected.join(', ')}`, '$.variableValues');
   const { errors: [unfit] = [] } = getVariableValues(schema, defined, variables);
-  if (unfit) throw translate(unfit, document);
+  if (unfit) throw invalid(translate(unfit, document).message, '$.variableValues');
   const [field] = operation.selectionSet.selections;
   const streams = kind === 'subscription' && field?.kind === 'Field' && fieldArgument(schema, field.name.value);
   return {
