@@ -32,7 +32,8 @@ export function nodeStores(): Surroundings['store'] {
 export const realTime = (): Surroundings => ({
   pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   patience: 10_000,
-  farewell: 3000,
+  // A socket ends with the server's answer, which takes its time where both share a busy machine.
+  farewell: 15_000,
   store: nodeStores(),
   handles: openHandles,
 });
