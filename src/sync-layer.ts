@@ -10,8 +10,8 @@ import { createMetrics } from './metrics.js';
 import { suggest } from './problems.js';
 import { resolveCollections } from './settings.js';
 import { createJournal } from './store/journal.js';
-import { memoryStore } from './store/memory.js';
 import type { LocalStore } from './store/store.js';
+import { volatileStore } from './store/volatile.js';
 import { createAnnouncer } from './sync/announcer.js';
 import { createEngine } from './sync/engine.js';
 import { createOutbox } from './sync/outbox.js';
@@ -28,7 +28,7 @@ async function openStore(config: StoreConfig): Promise<LocalStore> {
   } catch (error) {
     throw toSyncLayerError(error, 'STORE_FAILED', `The ${type} store could not be loaded.`);
   }
-  return memoryStore();
+  return volatileStore();
 }
 
 /** Throws CONFIG_INVALID. */

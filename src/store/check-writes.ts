@@ -6,8 +6,8 @@ import type { StoreWrite } from './store.js';
  * from one store, as a string or null from another, and a bad value would be found only when half of a batch is done.
  */
 export function checkWrites(writes: readonly StoreWrite[]): void {
-  for (const { table, key, value } of writes) {
-    const fault = value === undefined ? undefined : jsonFault(value);
+  for (const { table, key, value, checked } of writes) {
+    const fault = checked || value === undefined ? undefined : jsonFault(value);
     if (fault)
       throw notJson(`Nothing was saved: ${table} ${JSON.stringify(key)}${fault}`, {
         adapter: 'store',

@@ -139,12 +139,13 @@ export function createJournal(store: LocalStore, { onError, retryDelay = doublin
     append(writes) {
       assertOpen();
       checkWrites(writes);
-      if (writes.length === 0) return;
+      if (writes.length === 0 || store.volatile) return;
       const batch = batchFor(writes.length);
       for (const write of writes) batch.writes.set(keyOf(write), write);
       start();
     },
     async flushed() {
+      if (store.volatile) await store.commit([]);
       const last = batches.at(-1);
       if (last === undefined) return;
       // After close there is no further try.

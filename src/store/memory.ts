@@ -1,10 +1,9 @@
 import { SyncLayerError } from '../errors.js';
 import { checkWrites } from './check-writes.js';
 import type { LocalStore, StoreTable } from './store.js';
+import { createTurns } from './volatile.js';
 
 const PAGE_ROWS = 2_000;
-/** How long commits may go on before one waits for a turn of the event loop, in ms. */
-const MAX_BUSY = 30;
 
 /**
  * Keeps data for as long as the instance lives: closing and opening it again finds everything, a new one is empty and
@@ -21,8 +20,7 @@ export function memoryStore(): LocalStore {
   /** No table's name has a space. */
   const nameOf = (table: StoreTable, collection: string): string => `${table} ${collection}`;
   let isOpen = false;
-  let commits = 0;
-  let mayTurnAt = 0;
+  const turn = createTurns();
 
   function assertOpen() {
     if (isOpen) return;
@@ -57,10 +55,7 @@ export function memoryStore(): LocalStore {
         if (value === undefined) entries.delete(id);
         else entries.set(id, value);
       }
-      // Only promises are between two awaited saves: without this a loop of them would keep sockets and timers waiting.
-      if (++commits % 16 || Date.now() < mayTurnAt) return;
-      await new Promise((resolve) => void (globalThis.setImmediate ?? setTimeout)(resolve));
-      mayTurnAt = Date.now() + MAX_BUSY;
+      await turn();
     },
     async clear() {
       assertOpen();

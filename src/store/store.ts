@@ -7,6 +7,8 @@ export interface StoreWrite {
   /** Rows: `[collection, recordId]`; outbox: `[collection, opId]`; meta: `[collection, name]`, or `['', name]`. */
   readonly key: readonly [collection: string, id: string];
   readonly value: unknown;
+  /** Somebody has seen that the value is plain JSON: nobody need look again. */
+  readonly checked?: true;
 }
 
 /** A stored entry as it is read back. */
@@ -24,6 +26,8 @@ export interface StoreEntry {
  */
 export interface LocalStore {
   readonly name: string;
+  /** It keeps nothing, and no write is worth the way to it. */
+  readonly volatile?: true;
   /** Opens it, exclusively. Throws STORE_FAILED with what to do when it is open elsewhere. */
   open(): Promise<void>;
   /** Every entry of one table and collection, in pages of any size, in no promised order. */

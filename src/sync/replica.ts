@@ -79,7 +79,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     for (const tracker of trackers) tracker.add(id);
     server.set(id, state);
     const stored: StoredRow = state.row ? state : { ...state, at: Date.now() };
-    batch.write({ table: 'rows', key: [collection, id], value: stored });
+    batch.write({ table: 'rows', key: [collection, id], value: stored, checked: true });
   }
 
   function setPending(id: string, from: ServerState, entries: readonly OutboxEntry[]): void {
@@ -122,31 +122,40 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     return undefined;
   }
 
+  /** Throws VALIDATION_FAILED unless it is plain JSON: nobody looks again before it is stored. */
+  function assertPlain(id: string, row: Row): void {
+    const fault = Object(row) === row && !Array.isArray(row) ? jsonFault(row) : ' is not an object';
+    if (fault === undefined) return;
+    const message = `Record ${JSON.stringify(id)} of "${collection}"${fault}; it was not stored. Correct it at its source.`;
+    throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection, recordId: id } });
+  }
+
   /** A backend's row as this client keeps it; `part`: with only the fields that it keeps. Throws VALIDATION_FAILED. */
   function accept(id: string, data: Row, version: Version, timestamp: number | undefined, part = false): ServerState {
-    const fault = Object(data) === data && !Array.isArray(data) ? jsonFault(data) : ' is not an object';
-    if (fault !== undefined) {
-      const message = `Record ${JSON.stringify(id)} of "${collection}"${fault}; it was not stored. Correct it at its source.`;
-      throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection, recordId: id } });
-    }
+    assertPlain(id, data);
     const whole = data.id === id ? data : { ...data, id };
     const hidden = !matchesFilter(filter, whole, timestamp, part);
     // An edit of a row that left the filter must still know what it meets: against nothing it would conflict for ever.
     if (hidden && !pending.has(id)) return { row: null, version, timestamp };
-    const row = options.parse(projectRow(filter, whole));
+    const kept = projectRow(filter, whole);
+    const row = options.parse(kept);
+    // A schema may make a Date of a text.
+    if (row !== kept) assertPlain(id, row);
     return hidden ? { row, version, timestamp, hidden } : { row, version, timestamp };
   }
 
   function isStale(id: string, version: Version): boolean {
-    const known = serverState(id);
-    if (known.version === null) return false;
-    const order = compareVersions(version, known.version);
-    return order < 0 || (order === 0 && !known.inferred && !reread);
+    const edits = pending.get(id);
+    const known = edits ? edits.server.version : server.version(id);
+    if (known === null) return false;
+    const order = compareVersions(version, known);
+    return order < 0 || (order === 0 && !serverState(id).inferred && !reread);
   }
 
   /** What the backend holds after a change; undefined if that is no news, 'partial' if the row must be fetched. */
   function stateAfter(change: Change): ServerState | 'partial' | undefined {
-    const { recordId: id, version, timestamp } = change;
+    const { recordId: id, version } = change;
+    const timestamp = Number.isFinite(change.timestamp) ? change.timestamp : undefined;
     if (typeof id !== 'string' || !(typeof version === 'string' || Number.isFinite(version))) {
       const message = `A change of "${collection}" has no recordId, or a version that is neither a string nor a finite number; it was skipped.`;
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { details: { collection, recordId: id } });

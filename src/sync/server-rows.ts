@@ -17,23 +17,23 @@ export function createServerRows(rows: ReadonlyMap<string, Row>, limit: number |
   return {
     versions: versions as ReadonlyMap<string, Version>,
 
+    /** The version alone: of a big collection each look into a map waits for memory. */
+    version: (id: string): Version | null => versions.get(id) ?? tombstones.get(id)?.version ?? null,
+
     get(id: string): ServerState {
-      const tombstone = tombstones.get(id);
-      if (tombstone) return { row: null, ...tombstone };
-      const version = versions.get(id) ?? null;
-      return { row: version === null ? null : (rows.get(id) ?? null), version };
+      const version = versions.get(id);
+      if (version !== undefined) return { row: rows.get(id) ?? null, version };
+      return { row: null, version: null, ...tombstones.get(id) };
     },
 
     set(id: string, { row, version, inferred, timestamp }: ServerState): void {
-      versions.delete(id);
-      tombstones.delete(id);
-      times.delete(id);
-      if (version === null) return;
-      if (!row) tombstones.set(id, inferred ? { version, inferred } : { version });
-      else {
-        versions.set(id, version);
-        if (limit !== undefined && timestamp !== undefined) times.set(id, timestamp);
-      }
+      const live = row !== null && version !== null;
+      if (live) versions.set(id, version);
+      else versions.delete(id);
+      if (live || version === null) tombstones.delete(id);
+      else tombstones.set(id, inferred ? { version, inferred } : { version });
+      if (live && limit !== undefined && timestamp !== undefined) times.set(id, timestamp);
+      else times.delete(id);
     },
 
     /** The oldest of those that may go, as many as are over the limit. */

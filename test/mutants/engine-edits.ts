@@ -47,7 +47,7 @@ export const engineMutants: readonly EngineMutant[] = [
   {
     name: 'versions are ignored',
     file: 'src/sync/replica.ts',
-    line: 'return order < 0 || (order === 0 && !known.inferred && !reread);',
+    line: 'return order < 0 || (order === 0 && !serverState(id).inferred && !reread);',
     becomes: 'return order === 0 && !reread;',
   },
   {

@@ -54,6 +54,26 @@ describe('law 13: bad rows from the backend are errors, and the rest goes on', (
     expect(({} as { admin?: boolean }).admin).toBeUndefined();
   });
 
+  test('a text of which the schema makes a Date', async () => {
+    const schema = z.object({ id: z.string(), at: z.coerce.date() });
+    const client = await openLive({ config: { collections: { todos: { schema } } } });
+    const errors = record(client.sync, 'error');
+    client.wire.inject(change('insert', 'bad', 1, { data: { at: '2026-01-02' } }));
+    await settle();
+    expect(await rowsOf(client)).toEqual({});
+    expect(errors).toMatchObject([{ event: { error: { code: 'VALIDATION_FAILED' } } }]);
+  });
+
+  test('a time that is none is left out', async () => {
+    const path = temporaryPath();
+    const client = await openLive({ config: { store: sqliteStore({ path }) } });
+    client.wire.inject(change('insert', 'a', 1, { data: { n: 1 }, timestamp: Number.NaN }));
+    await settle();
+    await client.sync.close();
+    const again = await openLive({ config: { store: sqliteStore({ path }) } });
+    expect(await rowsOf(again)).toMatchObject({ a: { n: 1 } });
+  });
+
   test.each(bad)('%s, in a pulled page: its neighbours and the cursor go to disk', async (_, data) => {
     const path = temporaryPath();
     const wrap: NonNullable<Parameters<typeof open>[0]>['wrap'] = (transport) => ({
