@@ -7,15 +7,7 @@ import { supabaseTransport } from '../adapters/supabase/index.js';
 import { placeOf, setupSql } from '../adapters/supabase/tools/setup.js';
 import { createSyncLayer } from '../src/index.js';
 import { startSupabasePeer } from '../test/peers/supabase/index.js';
-
-const COMMITS = 300;
-const ROUNDS = 4;
-
-/** Hears of commits: `next(count)` resolves with the time at which the row with this count was seen, ms. */
-interface Listener {
-  next(count: number): Promise<number>;
-  close(): Promise<unknown>;
-}
+import { compare, type Listener, waiter } from './commit-to-app.js';
 
 const peer = await startSupabasePeer({
   schema: `create table todos (id text primary key, count int not null default 0, text text, done boolean);
@@ -23,22 +15,6 @@ const peer = await startSupabasePeer({
     grant all on todos to anon;
     insert into todos (id, text, done) values ('a', 'Milk', false)`,
 });
-
-/** Waiting for one count at a time. */
-function waiter() {
-  let wanted = -1;
-  let resolve: (time: number) => void = () => undefined;
-  return {
-    saw(count: unknown): void {
-      if (count === wanted) resolve(performance.now());
-    },
-    next: (count: number): Promise<number> =>
-      new Promise((done) => {
-        wanted = count;
-        resolve = done;
-      }),
-  };
-}
 
 async function bare(): Promise<Listener> {
   const { saw, next } = waiter();
@@ -68,33 +44,15 @@ async function synced(): Promise<Listener> {
   return { next, close: () => sync.close() };
 }
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
-
-const times = { bare: [] as number[], synclayer: [] as number[] };
-let count = 0;
 try {
-  for (let round = 0; round < ROUNDS; round++) {
-    // Realtime sends to one socket after the other: each is the first in half of the rounds.
-    const [one, two] = round % 2 === 0 ? [await bare(), await synced()] : [await synced(), await bare()];
-    const [plain, ours] = round % 2 === 0 ? [one, two] : [two, one];
-    for (let commit = 0; commit < COMMITS; commit++) {
-      count += 1;
-      const seen = Promise.all([plain.next(count), ours.next(count)]);
-      const start = performance.now();
-      await peer.sql('update todos set count = $1', [count]);
-      const [atPlain, atOurs] = await seen;
-      // The first ones warm up.
-      if (commit < 50) continue;
-      times.bare.push(atPlain - start);
-      times.synclayer.push(atOurs - start);
-    }
-    await Promise.all([one.close(), two.close()]);
-  }
+  await compare({
+    name: 'supabase-js listener',
+    bare,
+    synced,
+    commit: (count) => peer.sql('update todos set count = $1', [count]),
+    commits: 300,
+    rounds: 4,
+  });
 } finally {
   await peer.close();
 }
-const ratio = median(times.synclayer) / median(times.bare);
-console.log(`Commit to app, median of ${times.bare.length} commits
-  supabase-js listener  ${median(times.bare).toFixed(2)} ms
-  SyncLayer watcher     ${median(times.synclayer).toFixed(2)} ms
-  ratio                 ${ratio.toFixed(3)}`);
