@@ -3,13 +3,15 @@
  * from here, so that bundlers make one chunk of it: one for each few lines would cost a request and compress badly. What
  * brings zod stays out, for code is split by files: through `adapter-kit.ts` an app would load zod at its start.
  */
-export type { Change, Row, Version } from './change.js';
+export { type Change, compareVersions, type Row, type Version } from './change.js';
 export type { BackendTools, Check, ToolsInput } from './cli/tools.js';
-export { type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
+export { disposition, type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
 export { deepEqual } from './json.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';
 export type * from './protocol.js';
 export { checkWrites } from './store/check-writes.js';
 export { createTimers } from './sync/timers.js';
-export { tokenExpiry } from './transport/auth.js';
+export { abortable } from './transport/abortable.js';
+export { createTokenSource, tokenExpiry } from './transport/auth.js';
+export { backoffDelay } from './transport/backoff.js';
 export type * from './transport/transport.js';

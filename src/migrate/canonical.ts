@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Row } from '../change.js';
-import { deepEqual } from '../json.js';
+import { deepEqual } from '../kit.js';
 
 /** When two rows of different backends are the same. */
 export interface Sameness {

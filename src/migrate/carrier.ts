@@ -1,6 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Change, compareVersions, type Row } from '../change.js';
-import { backoffDelay } from '../transport/backoff.js';
+import { backoffDelay, type Change, compareVersions, type Row } from '../kit.js';
 import type { PushResult } from '../transport/transport.js';
 import type { Sameness } from './canonical.js';
 import type { Endpoint } from './endpoint.js';

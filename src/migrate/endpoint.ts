@@ -1,8 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
-import { abortable } from '../transport/abortable.js';
-import { createTokenSource } from '../transport/auth.js';
-import { backoffDelay } from '../transport/backoff.js';
+import { abortable, backoffDelay, createTokenSource, disposition, SyncLayerError, toSyncLayerError } from '../kit.js';
 import type { ChangeSink, Cursor, PullPage, RealtimeTransport } from '../transport/transport.js';
 import type { MigrationEnd } from './types.js';
 

@@ -1,6 +1,5 @@
 import type { Change } from '../change.js';
-import { compareVersions } from '../change.js';
-import { SyncLayerError } from '../errors.js';
+import { compareVersions, SyncLayerError } from '../kit.js';
 import type { Carrier } from './carrier.js';
 import type { Endpoint } from './endpoint.js';
 import type { State } from './state.js';

@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../kit.js';
 import { createMigration } from './migration.js';
 import type { Finding, MigrationOptions, MigrationPlan, Refusal, Verification } from './types.js';
 

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../kit.js';
 import type { Sameness } from './canonical.js';
 import { createCarrier } from './carrier.js';
 import { createEndpoint, sourceOf } from './endpoint.js';

@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../kit.js';
 import type { MigrationOptions } from './types.js';
 
 const defaults = {

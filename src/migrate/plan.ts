@@ -1,5 +1,5 @@
 import type { Change, Row } from '../change.js';
-import { deepEqual } from '../json.js';
+import { deepEqual } from '../kit.js';
 import type { Cursor } from '../transport/transport.js';
 import { differingFields, sameValue } from './canonical.js';
 import type { Endpoint } from './endpoint.js';

@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import type { Change, Row, Version } from '../change.js';
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../kit.js';
 import type { Cursor } from '../transport/transport.js';
 import type { Refusal, Side, SideState } from './types.js';
 

@@ -1,5 +1,5 @@
 import type { Change, Row } from '../change.js';
-import { compareVersions } from '../change.js';
+import { compareVersions } from '../kit.js';
 import type { Cursor } from '../transport/transport.js';
 import { differingFields, digestOf, type Sameness } from './canonical.js';
 import type { Endpoint } from './endpoint.js';

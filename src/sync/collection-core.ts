@@ -105,7 +105,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     loaded,
   );
 
-  let { fresh, reread } = loaded;
+  let { fresh } = loaded;
   let caughtUp = replica.cursor !== null;
   const session = createSession({
     collection: name,
@@ -123,7 +123,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
         const first = !caughtUp;
         caughtUp = true;
         if (first) {
-          if (reread) noteOrigin();
+          noteOrigin();
           replica.readAgain();
           notify([]);
         }
@@ -152,7 +152,6 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     moveTo(source) {
       origin = { ...origin, source };
       fresh = true;
-      reread = true;
       caughtUp = false;
       session.forget();
       replica.depart();

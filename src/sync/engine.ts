@@ -47,8 +47,7 @@ export async function createEngine(options: EngineOptions) {
   let closed = false;
   let status: SyncStatus = { phase: 'offline', pending: 0 };
 
-  const currentSource = (): string => JSON.stringify([transport.name, transport.source ?? '']);
-  let source = '';
+  const source = (): string => JSON.stringify([transport.name, transport.source ?? '']);
   const retryDelay = (failures: number): number =>
     backoffDelay(failures, { base: settings.websocketReconnectDelay, max: settings.maxReconnectDelay });
   const sessions = () => [...collections.values()].map(({ session }) => session);
@@ -217,12 +216,10 @@ export async function createEngine(options: EngineOptions) {
 
   /** In one breath with the switch: no answer of the old backend can come between, and no question is on its way. */
   function moved(): void {
-    const next = currentSource();
-    if (closed || next === source) return;
-    source = next;
+    if (closed) return;
     rounds.interrupt();
     stopSessions();
-    for (const core of collections.values()) core.moveTo(next);
+    for (const core of collections.values()) core.moveTo(source());
     if (isConnected()) for (const session of sessions()) session.start();
     wake();
     updateStatus();
@@ -271,7 +268,6 @@ export async function createEngine(options: EngineOptions) {
     },
     moved,
   });
-  source = currentSource();
   for (const [name, own] of options.collections) {
     const core = await openCollection({
       name,
@@ -282,7 +278,7 @@ export async function createEngine(options: EngineOptions) {
       journal,
       announcer,
       clock,
-      source,
+      source: source(),
       nextOrder: () => ++order,
       hooks: {
         phase: () => {

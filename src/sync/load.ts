@@ -1,13 +1,6 @@
 import type { LocalStore, StoreWrite } from '../store/store.js';
 import type { Cursor } from '../transport/transport.js';
-import {
-  type OutboxEntry,
-  type Pending,
-  type ServerState,
-  type StoredRow,
-  settledState,
-  UNKNOWN,
-} from './replica-state.js';
+import { type OutboxEntry, type ServerState, type StoredRow, settledState, UNKNOWN } from './replica-state.js';
 
 /** How long the version of a deleted record is remembered, in ms: a late older event must not bring it back. */
 const TOMBSTONE_RETENTION = 7 * 24 * 3_600_000;
@@ -39,15 +32,6 @@ export const originWrite = (collection: string, value: Origin): StoreWrite => ({
   key: [collection, 'origin'],
   value,
 });
-
-/**
- * Edits of another backend's rows, for this one: none was ever on its way here. Where that one had no row (any more)
- * nobody can have changed or deleted it here, so the first edit makes one: `base` and its version are that backend's.
- */
-export const comeAlong = (entries: Pending['entries'], known: ServerState): Pending['entries'] => {
-  const [head, ...rest] = entries.map((entry): OutboxEntry => ({ ...entry, sent: false, attempts: 0 }));
-  return [{ ...(head ?? entries[0]), ...(!known.row && { base: null, baseVersion: null }) }, ...rest];
-};
 
 /** What is stored when a collection begins to be read from another place, before any row of it. */
 export const departure = (collection: string, source: string): StoreWrite[] => [

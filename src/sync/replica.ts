@@ -7,7 +7,7 @@ import type { Cursor, PushResult, RecordKey, SyncFilter } from '../transport/tra
 import { type BatchHooks, createBatch } from './batch.js';
 import { afterHead, carryOver, type EditRules, makeEdit, openEdit, withoutHead } from './edits.js';
 import { matchesFilter, projectRow } from './filter.js';
-import { comeAlong, type Loaded } from './load.js';
+import type { Loaded } from './load.js';
 import { type Conflict, threeWay, withField } from './merge.js';
 import {
   type OutboxEntry,
@@ -290,11 +290,16 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     }
   }
 
-  /** All edits are for another backend from here on. */
+  /**
+   * All edits are for another backend than they were made for: none was ever on its way there. Where the old one had no row
+   * (any more), nobody can have changed or deleted it in the new one, so the first edit makes one.
+   */
   function bringAlong(): void {
     for (const [id, { server: from, entries }] of pending) {
-      const known: ServerState = from.row ? { row: from.row, version: UNKNOWN } : { row: null, version: null };
-      setPending(id, known, comeAlong(entries, known));
+      const { row } = from;
+      const moved = entries.map((entry) => ({ ...entry, sent: false, attempts: 0 }));
+      if (!row) Object.assign(moved[0] as OutboxEntry, { base: null, baseVersion: null });
+      setPending(id, { row, version: row && UNKNOWN }, moved);
     }
   }
 

@@ -48,9 +48,9 @@ export function createServerRows(rows: ReadonlyMap<string, Row>, limit: number |
 
     /** What is here was another backend's: any version of the next one is newer, and what was gone there may be here. */
     depart(): void {
-      for (const id of versions.keys()) versions.set(id, UNKNOWN);
-      tombstones.clear();
-      times.clear();
+      const ids = [...versions.keys()];
+      this.clear();
+      for (const id of ids) versions.set(id, UNKNOWN);
     },
 
     clear(): void {

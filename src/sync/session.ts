@@ -143,42 +143,42 @@ export function createSession(options: SessionOptions) {
     let count = 0;
     // From before the first page is asked for: it may be made before a row that is saved and acknowledged meanwhile.
     const touched = snapshot?.touched ?? replica.track();
-    for (let start = true; ; start = false) {
-      const page = await pullPage(cursor, start, signal).catch((error: unknown) => {
-        if (!snapshot) touched.stop();
-        throw error;
-      });
-      // Stopped between the answer and here: what it says is of the past.
-      if (signal.aborted) touched.stop();
-      signal.throwIfAborted();
-      // A pull from the very beginning holds everything, whether the transport says so or not. Rows that are here
-      // already and not in it were deleted while we were away.
-      const isSnapshot = page.snapshot || (cursor === null && replica.hasServerRows());
-      if (isSnapshot) snapshot ??= { cursor, seen: new Set(), touched };
-      else if (!snapshot) touched.stop();
-      cursor = page.cursor;
-      count += page.changes.length;
-      const ended = page.changes.length === 0;
-      // No cursor is stored before a snapshot is whole: after a crash in the middle the seen ids would be unknown, and
-      // rows deleted meanwhile would stay for ever.
-      const stored = snapshot && !ended ? undefined : cursor;
-      const partial = replica.apply(page.changes, stored);
-      if (partial.length > 0) {
-        await complete(partial, signal);
+    try {
+      for (let start = true; ; start = false) {
+        const page = await pullPage(cursor, start, signal);
+        // Stopped between the answer and here: what it says is of the past.
         signal.throwIfAborted();
-        replica.apply([], stored);
+        // A pull from the very beginning holds everything, whether the transport says so or not. Rows that are here
+        // already and not in it were deleted while we were away.
+        const isSnapshot = page.snapshot || (cursor === null && replica.hasServerRows());
+        if (isSnapshot) snapshot ??= { cursor, seen: new Set(), touched };
+        else if (!snapshot) touched.stop();
+        cursor = page.cursor;
+        count += page.changes.length;
+        const ended = page.changes.length === 0;
+        // No cursor is stored before a snapshot is whole: after a crash in the middle the seen ids would be unknown, and
+        // rows deleted meanwhile would stay for ever.
+        const stored = snapshot && !ended ? undefined : cursor;
+        const partial = replica.apply(page.changes, stored);
+        if (partial.length > 0) {
+          await complete(partial, signal);
+          signal.throwIfAborted();
+          replica.apply([], stored);
+        }
+        if (snapshot) {
+          for (const { recordId, type } of page.changes) if (type !== 'delete') snapshot.seen.add(recordId);
+          snapshot.cursor = cursor;
+        }
+        if (!ended) continue;
+        if (snapshot) {
+          replica.removeMissing(snapshot.seen, snapshot.touched.ids);
+          forget();
+          whole = true;
+        }
+        return { count, whole };
       }
-      if (snapshot) {
-        for (const { recordId, type } of page.changes) if (type !== 'delete') snapshot.seen.add(recordId);
-        snapshot.cursor = cursor;
-      }
-      if (!ended) continue;
-      if (snapshot) {
-        replica.removeMissing(snapshot.seen, snapshot.touched.ids);
-        forget();
-        whole = true;
-      }
-      return { count, whole };
+    } finally {
+      if (snapshot?.touched !== touched) touched.stop();
     }
   }
 
