@@ -4,7 +4,6 @@ import {
   isSyncLayerError,
   type RealtimeTransport,
   type SubscribeRequest,
-  type SyncLayerError,
   type TransportHost,
   toSyncLayerError,
   type Unsubscribe,
@@ -47,53 +46,45 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
   const link = given ? appLink(given) : ownLink(options);
   const reads = createReads(link, options, () => attached);
   const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
-  /** The last attempt to connect found no server. */
-  let refused = false;
-  /** Ends each subscription, with an error or without a word. */
-  const subscriptions = new Set<(error?: SyncLayerError) => void>();
-
-  /** Before the client is dropped: else each of its listeners would fail by itself. */
-  function endAll(error?: SyncLayerError): void {
-    pulse.stop();
-    for (const end of [...subscriptions]) end(error);
+  /** Since when no server is found. */
+  let refusedAt: number | undefined;
+  function judge(error: unknown): void {
+    const refused = isSyncLayerError(error) && error.details.code === 'unavailable';
+    refusedAt = refused ? (refusedAt ?? performance.now()) : undefined;
   }
 
   const pulse = createPulse(
     options.heartbeatInterval,
-    async () => {
-      if (link.current) await probe(link.current, options.heartbeatInterval, lifetime.signal);
+    async (ms) => {
+      if (link.current) await probe(link.current, ms, lifetime.signal);
     },
     (error) => {
-      const silent = isSyncLayerError(error) && error.code === 'CONNECTION_LOST';
-      const message = `Firestore did not answer a heartbeat within ${options.heartbeatInterval} ms; a new link is made.`;
-      endAll(
-        silent
-          ? problem('HEARTBEAT_TIMEOUT', message, { cause: error })
-          : toSyncLayerError(error, 'CONNECTION_LOST', message, { adapter: 'firestore' }),
-      );
+      judge(error);
+      link.lose(toSyncLayerError(error, 'CONNECTION_LOST', 'A heartbeat failed.', { adapter: 'firestore' }));
     },
   );
 
   function subscribe({ collection }: SubscribeRequest, sink: ChangeSink): Unsubscribe {
     const table = tables.get(collection);
     const over = new AbortController();
+    const session = link.current;
     let stop = (): void => undefined;
-    function end(error?: SyncLayerError): void {
+    function end(error?: unknown): void {
       if (over.signal.aborted) return;
       over.abort();
-      subscriptions.delete(end);
+      session?.lost.removeEventListener('abort', lose);
       stop();
-      if (error) sink.error(error);
+      if (isSyncLayerError(error)) sink.error(error);
     }
-    subscriptions.add(end);
+    const lose = (): void => end(session?.lost.reason);
     async function open(): Promise<void> {
-      const session = link.current;
       if (!session) throw problem('CONNECTION_LOST', 'Firestore is not connected.');
       // Where deletes leave their mark, the rest of the collection need not be read again for each listener.
       const from = table.deletedAt === undefined ? undefined : await reads.newest(table, during(over.signal));
       if (over.signal.aborted) return;
       stop = listen(session, table, from, sink, { heard: pulse.heard, doubt: pulse.doubt, failed: end });
     }
+    session?.lost.addEventListener('abort', lose);
     // Not before the caller has what it needs to end it.
     void Promise.resolve()
       .then(open)
@@ -104,7 +95,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
   }
 
   async function disconnect(): Promise<void> {
-    endAll();
+    pulse.stop();
     await link.drop();
   }
 
@@ -127,15 +118,15 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     async connect({ signal }) {
       if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
       if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
-      endAll(problem('CONNECTION_LOST', 'A new link to Firestore is being made.'));
-      const session = await link.renew(refused);
+      pulse.stop();
+      link.lose(problem('CONNECTION_LOST', 'A new link to Firestore is being made.'));
       try {
-        await probe(session, options.requestTimeout, during(signal));
+        await probe(await link.renew(refusedAt), options.requestTimeout, during(signal));
+        refusedAt = undefined;
       } catch (error) {
-        refused = isSyncLayerError(error) && error.details.code === 'unavailable';
+        judge(error);
         throw error;
       }
-      refused = false;
       pulse.start();
     },
     subscribe,
@@ -154,7 +145,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     disconnect,
     async close() {
       lifetime.abort();
-      endAll();
+      pulse.stop();
       await link.close();
     },
   };

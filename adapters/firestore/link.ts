@@ -1,6 +1,6 @@
 import type { FirebaseApp, FirebaseOptions } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
-import { isSyncLayerError } from '../../src/kit.js';
+import { type ErrorCode, isSyncLayerError, type SyncLayerError } from '../../src/kit.js';
 import { codeOf, readError } from './failure.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -9,12 +9,18 @@ import type { ValueMaker } from './values.js';
 export type Sdk = typeof import('firebase/firestore');
 
 /** The SDK, and one instance of its client. */
-export interface Session {
+interface Client {
   readonly sdk: Sdk;
   readonly db: Firestore;
   readonly make: ValueMaker;
-  /** Aborts once the client is dropped: what it was asked is never answered then. */
-  readonly lost?: AbortSignal;
+}
+
+/** A client, from one connect to the loss that follows. */
+export interface Session extends Client {
+  /** Aborts at the loss, with the SyncLayerError that is its reason; with none: it was wanted. */
+  readonly lost: AbortSignal;
+  /** The client does not answer. */
+  drop(reason: SyncLayerError): void;
 }
 
 /** How to get a client. */
@@ -22,10 +28,12 @@ export interface Link {
   /** For a read or a write: made if there is none. */
   session(): Promise<Session>;
   readonly current: Session | undefined;
-  /** A client that does not know of the last loss. `refused`: the server could not be reached with the one that there is. */
-  renew(refused: boolean): Promise<Session>;
-  /** Ends the client, if it is ours. */
-  drop(): Promise<void>;
+  /** A client for the next attempt. `refusedAt`: since when no server could be reached with the one that there is. */
+  renew(refusedAt: number | undefined): Promise<Session>;
+  /** Ends the session, but not the client: it may be as good as the next one. */
+  lose(reason: SyncLayerError): void;
+  /** Ends the client too, if it is ours. */
+  drop(reason?: SyncLayerError): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -33,7 +41,7 @@ const missing = (cause: unknown): never => {
   throw problem('PEER_MISSING', 'firebase could not be loaded. Install it: npm install firebase', { cause });
 };
 
-function sessionOf(sdk: Sdk, db: Firestore, lost?: AbortSignal): Session {
+function clientOf(sdk: Sdk, db: Firestore): Client {
   const make: ValueMaker = {
     timestamp: (seconds, nanoseconds) => new sdk.Timestamp(seconds, nanoseconds),
     geoPoint: (latitude, longitude) => new sdk.GeoPoint(latitude, longitude),
@@ -41,48 +49,62 @@ function sessionOf(sdk: Sdk, db: Firestore, lost?: AbortSignal): Session {
     reference: (path) => sdk.doc(db, path),
     vector: (values) => sdk.vector([...values]),
   };
-  return { sdk, db, make, ...(lost && { lost }) };
+  return { sdk, db, make };
 }
 
 const loadSdk = (): Promise<Sdk> => import('firebase/firestore').catch(missing);
 
+/** Gives a client a session at a time. */
+function createLife(drop: (reason: SyncLayerError) => void) {
+  let life = new AbortController();
+  return {
+    of: (client: Client): Session => ({ ...client, lost: life.signal, drop }),
+    end(reason?: SyncLayerError): void {
+      const was = life;
+      life = new AbortController();
+      was.abort(reason);
+    },
+  };
+}
+
 /** A Firestore of the app's own. It reconnects by itself, in its own time. */
 export function appLink(db: Firestore): Link {
-  let current: Session | undefined;
+  let client: Client | undefined;
+  const life = createLife((reason) => life.end(reason));
   const session = async (): Promise<Session> => {
-    current ??= sessionOf(await loadSdk(), db);
-    return current;
+    client ??= clientOf(await loadSdk(), db);
+    return life.of(client);
   };
   return {
     session,
     get current() {
-      return current;
+      return client && life.of(client);
     },
     renew: session,
-    drop: async () => undefined,
-    close: async () => undefined,
+    lose: life.end,
+    drop: async (reason) => life.end(reason),
+    close: async () => life.end(),
   };
 }
 
 /**
- * How long a client is kept that meets no server, ms. grpc-js 1.9 lets one that is ended then connect once more, a second later:
- * a new one for each attempt would leave a socket for each that found the server back.
+ * How long a client is kept that meets no server, ms. grpc-js 1.9 lets one that is ended meanwhile connect once more, and nobody
+ * closes that socket. It waits longer each time, up to 6 s by then; a new client begins anew.
  */
 const PATIENCE = 15_000;
 
 /** A Firestore of our own. In Node one that lost its server can take 90 s to notice; a new one takes 0.3 s. */
 export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
   let app: FirebaseApp | undefined;
-  let current: Promise<Session> | undefined;
-  let ready: Session | undefined;
-  let life = new AbortController();
+  let current: Promise<Client> | undefined;
+  let ready: Client | undefined;
   let ended: Promise<void> = Promise.resolve();
   /** It was not connected yet: a pull came first. */
   let fresh = false;
   let closed = false;
-  let madeAt = 0;
+  const life = createLife((reason) => void drop(reason));
 
-  async function make(): Promise<Session> {
+  async function make(): Promise<Client> {
     const [firebase, sdk] = await Promise.all([import('firebase/app').catch(missing), loadSdk()]);
     // A second client on the same host would take over the dead connection of the first.
     await ended;
@@ -100,8 +122,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
       const at = emulator.lastIndexOf(':');
       sdk.connectFirestoreEmulator(db, emulator.slice(0, at), Number(emulator.slice(at + 1)));
     }
-    madeAt = performance.now();
-    ready = sessionOf(sdk, db, life.signal);
+    ready = clientOf(sdk, db);
     return ready;
   }
 
@@ -116,15 +137,15 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
         if (current === made) current = undefined;
       });
     }
-    return current;
+    return life.of(await current);
   }
 
-  function drop(): Promise<void> {
+  function drop(reason?: SyncLayerError): Promise<void> {
     const was = current;
     current = undefined;
     ready = undefined;
-    life.abort(problem('CONNECTION_LOST', 'The link to Firestore was given up.'));
-    life = new AbortController();
+    // Before the client ends: each of its listeners would fail by itself.
+    life.end(reason);
     if (was)
       ended = was.then(
         ({ sdk, db }) => sdk.terminate(db),
@@ -136,15 +157,22 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
   return {
     session,
     get current() {
-      return ready;
+      return ready && life.of(ready);
     },
-    async renew(refused) {
-      const patient = refused && performance.now() - madeAt < PATIENCE;
-      if (!fresh && !patient) await drop();
+    async renew(refusedAt) {
+      const kept = ready;
+      if (kept && refusedAt !== undefined && performance.now() - refusedAt < PATIENCE) {
+        // It would wait before it tries again.
+        await kept.sdk.disableNetwork(kept.db);
+        await kept.sdk.enableNetwork(kept.db);
+        return life.of(kept);
+      }
+      if (!fresh) await drop(problem('CONNECTION_LOST', 'A new link to Firestore is being made.'));
       const made = await session();
       fresh = false;
       return made;
     },
+    lose: life.end,
     drop,
     async close() {
       closed = true;
@@ -160,21 +188,25 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
 /**
  * The SDK's promises may never end: it waits for a link that it takes for alive, and can cancel nothing.
  *
- * @throws SyncLayerError CLOSED when the signal aborts, CONNECTION_LOST when it took too long or its client was dropped.
+ * @throws SyncLayerError CLOSED when the signal aborts, CONNECTION_LOST (or `code`) when it took too long, with which the client
+ * is dropped: others would wait as long.
  */
 export async function within<T>(
-  { lost }: Session,
+  { lost, drop }: Session,
   work: Promise<T>,
   what: string,
   ms: number,
-  signal?: AbortSignal,
+  signal: AbortSignal,
+  code: ErrorCode = 'CONNECTION_LOST',
 ): Promise<T> {
-  const over = AbortSignal.any([signal, lost].filter((each) => each !== undefined));
+  const over = AbortSignal.any([signal, lost]);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort = (): void => undefined;
   const end = new Promise<never>((_, reject) => {
     onAbort = () => reject(isSyncLayerError(over.reason) ? over.reason : problem('CLOSED', `${what} was given up.`));
-    timer = setTimeout(() => reject(problem('CONNECTION_LOST', `${what} got no answer within ${ms} ms.`)), ms);
+    timer = setTimeout(() => {
+      drop(problem(code, `${what} got no answer within ${ms} ms; a new link to Firestore is made.`));
+    }, ms);
   });
   if (over.aborted) onAbort();
   over.addEventListener('abort', onAbort);
@@ -193,11 +225,12 @@ export async function within<T>(
  * Asks the server for a document, over the very stream that the listeners use: `fromCache: false` stays on a dead socket. That
  * the rules forbid it is an answer too.
  */
-export async function probe(session: Session, ms: number, signal?: AbortSignal): Promise<void> {
+export async function probe(session: Session, ms: number, signal: AbortSignal): Promise<void> {
   const { sdk, db } = session;
   const what = 'A heartbeat';
   try {
-    await within(session, sdk.getDocFromServer(sdk.doc(db, 'synclayer', 'heartbeat')), what, ms, signal);
+    const asked = sdk.getDocFromServer(sdk.doc(db, 'synclayer', 'heartbeat'));
+    await within(session, asked, what, ms, signal, 'HEARTBEAT_TIMEOUT');
   } catch (error) {
     if (codeOf(error) === 'permission-denied') return;
     throw isSyncLayerError(error) ? error : readError(what, error);

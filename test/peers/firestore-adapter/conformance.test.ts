@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, test, vi } from 'vitest';
 import { describeTransport } from '../../../src/testing/index.js';
 import { closeSuite, firestoreConformance, startSuite } from './conformance.js';
 
+vi.setConfig({ hookTimeout: 60_000 });
 beforeAll(startSuite);
 afterAll(closeSuite);
 

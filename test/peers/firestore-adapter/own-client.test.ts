@@ -8,10 +8,13 @@ import {
   serverTimestamp,
   setDoc,
 } from 'firebase/firestore';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { firestoreTransport } from '../../../adapters/firestore/index.js';
 import { createSyncLayer } from '../../../src/index.js';
 import { type Emulator, startEmulator } from '../firestore/start-emulator.js';
+
+// An emulator that has just started is slow at first, and more so on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let emulator: Emulator;
 beforeAll(async () => {
