@@ -196,16 +196,18 @@ export async function within<T>(
   work: Promise<T>,
   what: string,
   ms: number,
-  signal: AbortSignal,
+  signal?: AbortSignal,
   code: ErrorCode = 'CONNECTION_LOST',
 ): Promise<T> {
-  const over = AbortSignal.any([signal, lost]);
+  const over = signal ? AbortSignal.any([signal, lost]) : lost;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort = (): void => undefined;
   const end = new Promise<never>((_, reject) => {
     onAbort = () => reject(isSyncLayerError(over.reason) ? over.reason : problem('CLOSED', `${what} was given up.`));
     timer = setTimeout(() => {
-      drop(problem(code, `${what} got no answer within ${ms} ms; a new link to Firestore is made.`));
+      const error = problem(code, `${what} got no answer within ${ms} ms; a new link to Firestore is made.`);
+      drop(error);
+      reject(error);
     }, ms);
   });
   if (over.aborted) onAbort();

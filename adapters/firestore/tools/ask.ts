@@ -10,7 +10,9 @@ export type Answer<T> =
 /** Asks, and takes a refusal for an answer. `ms`: how long it may take. */
 export async function ask<T>(session: Session, work: Promise<T>, ms: number): Promise<Answer<T>> {
   try {
-    return { ok: true, value: await within(session, work, 'Firestore', ms) };
+    // The next question may be answered all the same.
+    const patient = { ...session, drop: () => undefined };
+    return { ok: true, value: await within(patient, work, 'Firestore', ms) };
   } catch (error) {
     const code = isSyncLayerError(error) ? String(error.details.code ?? error.code) : codeOf(error);
     const said = error instanceof Error ? error.message.trim().replace(/\s+/g, ' ') : String(error);
