@@ -77,7 +77,7 @@ export interface HasuraPeer {
   /** A token for a role, default `user`. */
   token(options?: TokenOptions): Promise<string>;
   /** Cuts every socket as a lost network does (1006), or with a close code. Clients may connect at once. */
-  cut(code?: number): void;
+  cut(code?: number, reason?: string): void;
   /** It is gone (1006, and connections are refused) until `start`. Postgres stays. */
   kill(): Promise<void>;
   /** It is back, on the same port and data. */
@@ -153,7 +153,7 @@ async function serve(
   const engine: Engine = {
     openSession: (headers) =>
       openSession(headers, { adminSecret, jwtSecret, unauthorizedRole: options.unauthorizedRole }),
-    prepare: ({ role }, request) => prepare(schemaOf(role), request),
+    prepare: ({ role }, request) => prepare(schemaOf(role), request, !metadata.blind.has(role)),
     async run(session, prepared, cursor) {
       const context = { session, stringifyNumeric, ...(cursor && { cursor }) };
       if (prepared.kind !== 'mutation') return prepared.run({ ...context, query: database.query });
@@ -171,15 +171,15 @@ async function serve(
     handleProtocols: () => (isLegacy(version) ? 'graphql-ws' : 'graphql-transport-ws'),
   });
   let accepted = 0;
-  const cut = (code?: number): void => {
+  const cut = (code?: number, reason?: string): void => {
     for (const socket of sockets.clients)
       if (code === undefined) socket.terminate();
-      else socket.close(code);
+      else socket.close(code, reason);
   };
   /** What was built of the metadata is built anew, and clients have to come again. */
   const changed = (): void => {
     schemas.clear();
-    cut(1012);
+    cut(1012, 'Server state changed, restarting the server');
   };
   const reload = async (...tables: readonly string[]): Promise<void> => {
     catalog = await readCatalog(database);

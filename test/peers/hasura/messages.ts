@@ -35,6 +35,10 @@ const phrases: readonly (readonly [RegExp, (...parts: string[]) => string])[] = 
     /^(?:Variable "\$(\w+)" of required type|Variable "\$(\w+)" of non-null type|Variable "\$(\w+)" has invalid value: Expected a value of non-null type)/,
     (...names) => `expecting a value for non-nullable variable: "${names.find(Boolean)}"`,
   ],
+  [
+    /^GraphQL introspection has been disabled, but the requested query contained the field "(\w+)"/,
+    (name) => `field '${name}' not found in type: 'query_root'`,
+  ],
   [/^Value "(\w+)" does not exist in "(\w+)" enum/, (value, type) => `unexpected value "${value}" for enum: '${type}'`],
 ];
 

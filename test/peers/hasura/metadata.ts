@@ -32,6 +32,9 @@ export type Permissions = Readonly<Record<string, Readonly<Record<string, TableP
 /** What Hasura knows of the database: which tables it serves, and to whom. */
 export interface Metadata {
   readonly tracked: ReadonlyMap<string, TableConfiguration>;
+  /** Roles that may not ask for the schema. */
+  readonly blind: ReadonlySet<string>;
+  hideSchemaFrom(roles: readonly string[]): void;
   permissionsOf(role: string, table: string): TablePermissions;
   track(table: string, configuration?: TableConfiguration): void;
   untrack(table: string): void;
@@ -48,11 +51,17 @@ const everything: Required<TablePermissions> = {
 export function createMetadata(permissions: Permissions): Metadata {
   const tracked = new Map<string, TableConfiguration>();
   const permitted = new Map<string, TablePermissions>();
+  const blind = new Set<string>();
   const key = (role: string, table: string): string => JSON.stringify([role, table]);
   for (const [role, tables] of Object.entries(permissions))
     for (const [table, each] of Object.entries(tables)) permitted.set(key(role, table), each);
   return {
     tracked,
+    blind,
+    hideSchemaFrom(roles) {
+      blind.clear();
+      for (const role of roles) blind.add(role);
+    },
     permissionsOf: (role, table) => (role === 'admin' ? everything : (permitted.get(key(role, table)) ?? {})),
     track: (table, configuration = {}) => void tracked.set(table, configuration),
     untrack: (table) => void tracked.delete(table),
@@ -78,6 +87,19 @@ export function applyMetadata(metadata: Metadata, tables: ReadonlySet<string>, c
   const { type } = call;
   if (type === 'bulk' || type === 'bulk_atomic')
     return (call.args as readonly Call[]).map((each) => applyMetadata(metadata, tables, each));
+  if (type === 'bulk_keep_going')
+    return (call.args as readonly Call[]).map((each) => {
+      try {
+        return applyMetadata(metadata, tables, each);
+      } catch (cause) {
+        if (!(cause instanceof HasuraError)) throw cause;
+        return { code: cause.code, path: cause.path, error: cause.message };
+      }
+    });
+  if (type === 'set_graphql_schema_introspection_options') {
+    metadata.hideSchemaFrom(Object(call.args).disabled_for_roles ?? []);
+    return { message: 'success' };
+  }
   if (type === 'reload_metadata') return { message: 'success', is_consistent: true };
   const { table, configuration, role = '', permission } = (call.args ?? {}) as Args;
   const name = typeof table === 'string' ? table : (table?.name ?? '');

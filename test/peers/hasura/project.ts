@@ -18,7 +18,7 @@ export interface HasuraProject extends Pick<HasuraPeer, Same | Postgres> {
   accepted(): Promise<number>;
   subscriptions(): Promise<number>;
   permit(...args: Parameters<HasuraPeer['permit']>): Promise<void>;
-  cut(code?: number): Promise<void>;
+  cut(code?: number, reason?: string): Promise<void>;
 }
 
 /** Starts one. It takes about two seconds, so share it between the tests of a file. Options that are JSON. */

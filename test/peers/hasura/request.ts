@@ -5,10 +5,12 @@ import {
   type GraphQLSchema,
   getOperationAST,
   getVariableValues,
+  NoSchemaIntrospectionCustomRule,
   type OperationDefinitionNode,
   type OperationTypeNode,
   parse,
   print,
+  specifiedRules,
   validate,
 } from 'graphql';
 import { HasuraError, invalid } from './failure.js';
@@ -64,12 +66,17 @@ function operationOf(document: DocumentNode, name: string | undefined): Operatio
 }
 
 /** Throws `HasuraError` with the first thing that is wrong. */
-export function prepare(schema: GraphQLSchema, { query, variables, operationName }: GraphqlRequest): Prepared {
+export function prepare(
+  schema: GraphQLSchema,
+  { query, variables, operationName }: GraphqlRequest,
+  introspection = true,
+): Prepared {
   const document = parsed(query);
   const operation = operationOf(document, operationName);
   const kind = operation.operation;
   if (!schema.getRootType(kind)) throw invalid(`no ${kind}s exist`);
-  const [wrong] = validate(schema, document);
+  const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+  const [wrong] = validate(schema, document, rules);
   if (wrong) throw translate(wrong, document);
   const defined = operation.variableDefinitions ?? [];
   const unexpected = Object.keys(variables).filter(

@@ -46,7 +46,6 @@ const LONGEST = 2_147_483_647;
 export function serveConnection(socket: WebSocket, options: ConnectionOptions): void {
   const { engine, pollers, version, pingInterval, initTimeout, headers } = options;
   const operations = new Map<string, () => void>();
-  let initialised = false;
   let session: Session | undefined;
   let expiry: NodeJS.Timeout | undefined;
 
@@ -55,14 +54,14 @@ export function serveConnection(socket: WebSocket, options: ConnectionOptions): 
   // The first comes before the acknowledgement.
   ping();
   const pings = setInterval(ping, pingInterval);
-  const late = setTimeout(() => closeWith(socket, 4408, 'Connection initialisation timed out'), initTimeout);
+  const late = setTimeout(() => socket.close(4408, 'Connection initialisation timed out'), initTimeout);
 
   const isOpen = (): boolean => socket.readyState === socket.OPEN;
 
   async function init(payload: unknown): Promise<void> {
-    if (initialised) return closeWith(socket, 4429, 'Too many initialisation requests');
-    initialised = true;
     clearTimeout(late);
+    // A second one is taken too: it may bring another session.
+    clearTimeout(expiry);
     const given = (payload as { headers?: object } | undefined)?.headers ?? {};
     try {
       session = await engine.openSession({ ...headers, ...lowerCased(given) });
@@ -75,6 +74,13 @@ export function serveConnection(socket: WebSocket, options: ConnectionOptions): 
       // Without a close frame: the client cannot tell it from a lost network.
       expiry = setTimeout(() => socket.terminate(), Math.min(session.expires - Date.now(), LONGEST));
     send({ type: 'connection_ack' });
+    ping();
+  }
+
+  /** A `subscribe` that cannot even begin takes the socket with it. */
+  function refuseStart(id: string, why: string): void {
+    send({ type: 'error', id, payload: why });
+    socket.close(1000, JSON.stringify({ server_error_msg: `4400: ${why}` }));
   }
 
   function refuse(id: string, error: HasuraError): void {
@@ -104,8 +110,8 @@ export function serveConnection(socket: WebSocket, options: ConnectionOptions): 
   }
 
   async function subscribe(id: string, payload: unknown): Promise<void> {
-    if (!session) return closeWith(socket, 4401, 'Unauthorized');
-    if (operations.has(id)) return closeWith(socket, 4409, `Subscriber for ${id} already exists`);
+    if (!session) return refuseStart(id, 'start received before the connection is initialised');
+    if (operations.has(id)) return refuseStart(id, `an operation already exists with this id: ${id}`);
     try {
       const request = readRequest(payload);
       const prepared = engine.prepare(session, request);
