@@ -9,6 +9,7 @@ export const entries: Readonly<Record<string, string>> = {
   indexeddb: 'src/store/indexeddb.ts',
   sqlite: 'src/store/sqlite.ts',
   testing: 'src/testing/index.ts',
+  switchover: 'src/switchover.ts',
   migrate: 'src/migrate/index.ts',
   websocket: 'adapters/websocket/index.ts',
   supabase: 'adapters/supabase/index.ts',

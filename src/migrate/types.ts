@@ -1,12 +1,12 @@
 import type { Row } from '../change.js';
 import type { SyncLayerError } from '../errors.js';
+import type { SwitchPhase } from '../switchover.js';
 import type { AuthToken, RealtimeTransport } from '../transport/transport.js';
+
+export type { SwitchPhase };
 
 /** One of the two backends. */
 export type Side = 'from' | 'to';
-
-/** Where the clients work: on `from`, nowhere for a moment (their edits wait on the device), on `to`. */
-export type SwitchPhase = 'from' | 'hold' | 'to';
 
 /** What a backend needs to be reached: what `createSyncLayer` takes. */
 export interface MigrationEnd {

@@ -1,0 +1,143 @@
+import type { CollectionsConfig, SyncLayerConfig } from './config.js';
+import type { SyncLayerInstance } from './instance.js';
+import { createSyncLayer } from './sync-layer.js';
+
+/** Where clients work: on `from`, nowhere for a moment (edits wait on the device), on `to`. */
+export type SwitchPhase = 'from' | 'hold' | 'to';
+
+/** Times in ms. */
+export interface SwitchoverOptions<C extends CollectionsConfig = CollectionsConfig> {
+  /** Asks for the flag that the migration writes: a small file, a row, a remote configuration. */
+  readonly read: (options: { readonly signal: AbortSignal }) => SwitchPhase | Promise<SwitchPhase>;
+  /** The configuration for each backend, on the same durable store: unsent edits go along. */
+  readonly from: SyncLayerConfig<C>;
+  readonly to: SyncLayerConfig<C>;
+  /** How often the flag is read. Default 5000. */
+  readonly every?: number;
+  /**
+   * After so long without an answer the device holds: it cannot know whether the others have moved. The cut-over must wait longer than
+   * this, and a request's time. Default 15 000.
+   */
+  readonly maxAge?: number;
+  /** Where this device was when it last ran, if the app has kept that: for a start without a network. Default `from`. */
+  readonly last?: SwitchPhase;
+  /** Told of the instance to use from now on: of the first one too, and after each move. Watches are to be made anew on it. */
+  readonly onSwitch?: (sync: SyncLayerInstance<C>, phase: SwitchPhase) => void;
+}
+
+/** A SyncLayer that goes where the flag says. */
+export interface Switchover<C extends CollectionsConfig = CollectionsConfig> {
+  /** The instance to use now. After a move it is another one, and the old one is closed. */
+  readonly sync: SyncLayerInstance<C>;
+  readonly phase: SwitchPhase;
+  /** Reads the flag now. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+type Place = 'from' | 'to';
+const placeOf = (phase: SwitchPhase, now: Place): Place => (phase === 'hold' ? now : phase);
+
+/**
+ * The client side of a cut-over: opens a SyncLayer on the backend that the flag names, holds back all traffic while it says
+ * `hold` (saving goes on, on the device), and moves to the other backend with the store and its unsent edits when it says so.
+ *
+ * @throws what `createSyncLayer` throws.
+ * @example
+ * const app = await createSwitchover({
+ *   read: async ({ signal }) => (await (await fetch('/phase.json', { signal })).json()).phase,
+ *   from: { transport: { type: 'supabase', url, key }, collections: ['todos'], store: { type: 'indexeddb' } },
+ *   to: { transport: { type: 'firestore', config }, collections: ['todos'], store: { type: 'indexeddb' } },
+ *   onSwitch: (sync) => sync.collection('todos').watch(render),
+ * });
+ * await app.sync.collection('todos').save({ text: 'Buy milk' });
+ */
+export async function createSwitchover<const C extends CollectionsConfig>(
+  options: SwitchoverOptions<C>,
+): Promise<Switchover<C>> {
+  const { every = 5000, maxAge = 15_000, last = 'from' } = options;
+  const closing = new AbortController();
+  let answeredAt = Number.NEGATIVE_INFINITY;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let turn: Promise<void> = Promise.resolve();
+
+  /** What the flag says; if it cannot be read, what it said, but not for ever. */
+  async function ask(known: SwitchPhase): Promise<SwitchPhase> {
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(maxAge)]);
+    try {
+      const phase = await Promise.race([
+        Promise.resolve(options.read({ signal })),
+        new Promise<never>((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+        }),
+      ]);
+      if (phase !== 'from' && phase !== 'hold' && phase !== 'to') throw new Error('No phase.');
+      answeredAt = Date.now();
+      return phase;
+    } catch {
+      return Date.now() - answeredAt > maxAge ? 'hold' : known;
+    }
+  }
+
+  async function open(next: Place, held: boolean): Promise<SyncLayerInstance<C>> {
+    const opened = await createSyncLayer<C>(options[next]);
+    // Before anything could be sent: that takes a link, which takes longer.
+    if (held) await opened.pause();
+    return opened;
+  }
+
+  let phase = await ask(last);
+  let place = placeOf(phase, last === 'to' ? 'to' : 'from');
+  let sync = await open(place, phase === 'hold');
+  options.onSwitch?.(sync, phase);
+
+  async function obey(): Promise<void> {
+    const next = await ask(phase);
+    if (closing.signal.aborted || next === phase) return;
+    const before = phase;
+    phase = next;
+    const where = placeOf(next, place);
+    if (where !== place) {
+      // Saves that have resolved are in the store, and go along.
+      await sync.close();
+      place = where;
+      sync = await open(where, false);
+      options.onSwitch?.(sync, phase);
+    } else if (next === 'hold') await sync.pause();
+    else if (before === 'hold') sync.resume();
+  }
+
+  function check(): Promise<void> {
+    turn = turn.then(obey);
+    return turn;
+  }
+
+  function later(): void {
+    if (closing.signal.aborted) return;
+    timer = setTimeout(() => {
+      // What failed (a store that is full) is tried again.
+      void check()
+        .catch(() => {
+          turn = Promise.resolve();
+        })
+        .then(later);
+    }, every);
+  }
+  later();
+
+  return {
+    get sync() {
+      return sync;
+    },
+    get phase() {
+      return phase;
+    },
+    check,
+    async close() {
+      closing.abort();
+      clearTimeout(timer);
+      await turn.catch(() => undefined);
+      await sync.close();
+    },
+  };
+}
