@@ -1,6 +1,6 @@
 import { defineConfig } from 'tsup';
 
-/** `npx synclayer`: one file for Node, with what it needs of citty in it. After tsup.config.ts, which empties dist/. */
+/** `npx synclayer`: one file for Node, with what it needs of citty and cli-progress in it. After tsup.config.ts, which empties dist/. */
 export default defineConfig({
   entry: { cli: 'src/cli/index.ts' },
   format: ['esm'],
@@ -12,4 +12,6 @@ export default defineConfig({
   minify: false,
   dts: false,
   clean: false,
+  // cli-progress is CommonJS, and requires modules of Node.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 });

@@ -42,7 +42,8 @@ async function check(config: SyncLayerConfig): Promise<void> {
 const isTransport = (value: NonNullable<SyncLayerConfig['transport']>): value is RealtimeTransport =>
   typeof value.pull === 'function';
 
-function transportOf({
+/** The transport that a configuration names or holds. */
+export function transportOf({
   transport,
   websocketUrl,
   baseUrl,

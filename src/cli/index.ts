@@ -61,10 +61,17 @@ const doctor = defineCommand({
     }),
 });
 
+/** Loaded only when it is used: it needs node:sqlite, which Node 22 warns of. */
+const migrate = async () => {
+  const { default: command } = await import('./migrate/index.js');
+  const { run } = command;
+  return { ...command, run: (context: Parameters<NonNullable<typeof run>>[0]) => orTell(async () => run?.(context)) };
+};
+
 await runMain(
   defineCommand({
-    meta: { name: 'synclayer', description: 'Set up and examine the backends of SyncLayer' },
-    subCommands: { setup, doctor },
+    meta: { name: 'synclayer', description: 'Set up and examine the backends of SyncLayer, and move between them' },
+    subCommands: { setup, doctor, migrate },
   }),
 );
 // The configuration may have opened what would keep the process: a signed-in user's token is renewed for ever.

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { SyncLayerConfig } from '../config.js';
 import { SyncLayerError } from '../errors.js';
 import type { ToolsInput } from './tools.js';
 
@@ -20,21 +21,38 @@ async function read(file: string): Promise<unknown> {
   }
 }
 
+async function readObject(file: string): Promise<Record<string, unknown>> {
+  const config = await read(file);
+  if (!isObject(config)) throw invalid(`${file} has no default export that is a configuration for createSyncLayer.`);
+  return config;
+}
+
 /**
  * A configuration from a file: JSON, or a module (JavaScript, or TypeScript that Node can strip) whose default export, or
  * whose `config`, is what `createSyncLayer` takes. Throws CONFIG_INVALID.
  */
 export async function loadConfig(file: string): Promise<{ readonly type: string } & ToolsInput> {
-  const config = await read(file);
-  if (!isObject(config)) throw invalid(`${file} has no default export that is a configuration for createSyncLayer.`);
-  const { transport, collections } = config;
+  const { transport, collections } = await readObject(file);
   if (!isObject(transport) || typeof transport.type !== 'string') {
     const example = 'transport: { type: "supabase", url, key, collections: { todos: {} } }';
     throw invalid(`${file} needs a transport by name, so that its options can be read: ${example}.`);
   }
+  const { type, ...options } = transport;
+  return { type, transport: options, collections: namesOf(collections, file) };
+}
+
+function namesOf(collections: unknown, file: string): string[] {
   const names = Array.isArray(collections) ? collections : Object.keys(Object(collections));
   if (names.length === 0 || !names.every((name) => typeof name === 'string'))
     throw invalid(`${file} names no collections. Add for example collections: ["todos"].`);
-  const { type, ...options } = transport;
-  return { type, transport: options, collections: names };
+  return names;
 }
+
+/** The whole configuration of such a file, and the names of its collections. Throws CONFIG_INVALID. */
+export async function loadAll(file: string): Promise<{ config: SyncLayerConfig; collections: string[] }> {
+  const config = await readObject(file);
+  return { config: config as unknown as SyncLayerConfig, collections: namesOf(config.collections, file) };
+}
+
+/** What a module exports by default. Throws CONFIG_INVALID. */
+export const loadDefault = read;

@@ -1,11 +1,18 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Change } from '../change.js';
 import { abortable, backoffDelay, createTokenSource, disposition, SyncLayerError, toSyncLayerError } from '../kit.js';
 import type { ChangeSink, Cursor, PullPage, RealtimeTransport } from '../transport/transport.js';
 import type { MigrationEnd } from './types.js';
 
 /** How long one attempt to connect may take, ms. */
 const CONNECT_TIMEOUT = 20_000;
+/** Ids per `fetch`. */
+const FETCH = 100;
 const BACKOFF = { base: 250, max: 10_000 };
+
+/** Not every backend has the id among the fields; rows have. */
+const withId = (change: Change): Change =>
+  change.type === 'delete' ? change : { ...change, data: { ...change.data, id: change.recordId } };
 
 export interface EndpointOptions {
   /** How long it may be out of reach, ms. */
@@ -77,8 +84,23 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
     transport,
     name: transport.name,
     run,
-    pull: (collection: string, cursor: Cursor | null, start: boolean, limit: number): Promise<PullPage> =>
-      run(`Reading "${collection}"`, () => transport.pull({ collection, cursor, start, limit, signal })),
+    async pull(collection: string, cursor: Cursor | null, start: boolean, limit: number): Promise<PullPage> {
+      const request = { collection, cursor, start, limit, signal };
+      const page = await run(`Reading "${collection}"`, () => transport.pull(request));
+      return { ...page, changes: page.changes.map(withId) };
+    },
+
+    /** The rows of these ids as they are now; undefined: this backend gives no single rows. */
+    async fetch(collection: string, ids: readonly string[]): Promise<Change[] | undefined> {
+      const { fetch } = transport;
+      if (!fetch) return undefined;
+      const changes: Change[] = [];
+      for (let at = 0; at < ids.length; at += FETCH) {
+        const part = ids.slice(at, at + FETCH);
+        changes.push(...(await run(`Reading rows of "${collection}"`, () => fetch(collection, part, { signal }))));
+      }
+      return changes.map(withId);
+    },
 
     /** Live changes, for as long as it is wanted: a subscription that ends is made anew, and says `gap`. */
     listen(collection: string, sink: Omit<ChangeSink, 'error'>): () => void {
@@ -99,7 +121,8 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
           };
           const onAbort = (): void => end(new SyncLayerError('CLOSED', 'No longer wanted.'));
           ended.addEventListener('abort', onAbort);
-          const sinks = { change: guard(sink.change), live: guard(sink.live), gap: guard(sink.gap), error: end };
+          const change = (it: Change): void => sink.change(withId(it));
+          const sinks = { change: guard(change), live: guard(sink.live), gap: guard(sink.gap), error: end };
           try {
             stop = transport.subscribe({ collection }, sinks);
           } catch (error) {

@@ -5,8 +5,6 @@ import type { Endpoint } from './endpoint.js';
 import type { State } from './state.js';
 import type { Direction } from './wanted.js';
 
-/** Ids per `fetch`. */
-const FETCH = 100;
 /** Live changes held in memory; more are dropped, and pulled. */
 const MOST_BUFFERED = 10_000;
 
@@ -42,14 +40,9 @@ export function createLane(options: LaneOptions) {
   }
 
   async function fetchRows(ids: readonly string[]): Promise<Change[]> {
-    const changes: Change[] = [];
-    for (let at = 0; at < ids.length; at += FETCH) {
-      const part = ids.slice(at, at + FETCH);
-      const { fetch } = transport;
-      if (!fetch) throw new SyncLayerError('UNSUPPORTED', `${transport.name} cannot read single rows.`);
-      changes.push(...(await source.run(`Reading rows of "${collection}"`, () => fetch(collection, part, { signal }))));
-    }
-    return changes;
+    const rows = await source.fetch(collection, ids);
+    if (!rows) throw new SyncLayerError('UNSUPPORTED', `${transport.name} cannot read single rows.`);
+    return rows;
   }
 
   /** Parts of rows become whole rows. */
@@ -223,11 +216,13 @@ export function createLane(options: LaneOptions) {
       const every = live ? options.auditInterval : options.pollInterval;
       const tick = (): void => {
         waiting = setTimeout(() => {
+          if (stopped || signal.aborted) return;
           pull(true);
           tick();
         }, every);
       };
       tick();
+      signal.addEventListener('abort', () => clearTimeout(waiting), { once: true });
       const end = live
         ? source.listen(collection, { change: take, live: () => pull(true), gap: () => pull(true) })
         : (): void => undefined;

@@ -249,7 +249,6 @@ export function createMigration(input: MigrationOptions): Migration {
           state,
           sameness: samenessOf(collection),
           pageSize,
-          signal,
           drain: () => lane.catchUp(true),
         }),
       );

@@ -6,8 +6,6 @@ import type { Endpoint } from './endpoint.js';
 import { idOf, keyOf, type State } from './state.js';
 import type { CollectionVerification, Difference, Side } from './types.js';
 
-/** Ids per `fetch`. */
-const FETCH = 100;
 /** Differences that are looked at again, and listed. */
 const MOST_CHECKED = 5000;
 const MOST_LISTED = 100;
@@ -20,7 +18,6 @@ export interface VerifyOptions {
   readonly state: State;
   readonly sameness: Sameness;
   readonly pageSize: number;
-  readonly signal: AbortSignal;
   /** Brings the target up to date with the source. */
   readonly drain: () => Promise<unknown>;
   readonly onRows?: (count: number) => void;
@@ -28,7 +25,7 @@ export interface VerifyOptions {
 
 /** What one side has, as digests in the state file: neither side's rows are ever all in memory. */
 function createScan(side: Side, options: VerifyOptions) {
-  const { collection, state, sameness, signal } = options;
+  const { collection, state, sameness } = options;
   const endpoint = options.ends[side];
   const { transport } = endpoint;
   const get = state.db.prepare('SELECT version FROM scanned WHERE collection = ? AND id = ? AND side = ?');
@@ -76,24 +73,11 @@ function createScan(side: Side, options: VerifyOptions) {
     });
   }
 
-  async function fetched(ids: readonly string[]): Promise<Change[] | undefined> {
-    const { fetch } = transport;
-    if (!fetch) return undefined;
-    const changes: Change[] = [];
-    for (let at = 0; at < ids.length; at += FETCH) {
-      const part = ids.slice(at, at + FETCH);
-      changes.push(
-        ...(await endpoint.run(`Reading rows of "${collection}"`, () => fetch(collection, part, { signal }))),
-      );
-    }
-    return changes;
-  }
-
   return {
     all,
     /** These rows as they are now. */
     async again(ids: readonly string[]): Promise<void> {
-      const changes = await fetched(ids);
+      const changes = await endpoint.fetch(collection, ids);
       if (changes) {
         state.transaction(() => {
           for (const id of ids) drop.run(collection, keyOf(id), side);
@@ -112,7 +96,7 @@ function createScan(side: Side, options: VerifyOptions) {
           if (change.type === 'delete') found.delete(change.recordId);
           else if (wanted.has(change.recordId)) found.set(change.recordId, change.data);
       };
-      const changes = ids.length === 0 ? [] : await fetched(ids);
+      const changes = ids.length === 0 ? [] : await endpoint.fetch(collection, ids);
       if (changes) keep(changes);
       else {
         cursor = null;

@@ -1,0 +1,236 @@
+import { writeFile } from 'node:fs/promises';
+import { isSyncLayerError, SyncLayerError } from '../../errors.js';
+import { blocking } from '../../migrate/migrate.js';
+import { createMigration, type Following, type Migration } from '../../migrate/migration.js';
+import { type MoveReport, reportPage } from '../../migrate/report-page.js';
+import type { CutOverResult, Finding, MigrationPlan, SwitchFlag, Verification } from '../../migrate/types.js';
+import { transportOf } from '../../sync-layer.js';
+import { loadAll } from '../load-config.js';
+import { flagOf } from './flag.js';
+import type { createProgress } from './progress.js';
+
+/** What the command was told. Times in ms. */
+export interface RunOptions {
+  readonly from: string;
+  readonly to: string;
+  readonly state: string;
+  readonly collections: readonly string[] | undefined;
+  readonly accept: readonly string[];
+  readonly rate: number | undefined;
+  readonly page: number | undefined;
+  readonly flag: string | undefined;
+  readonly grace: number | undefined;
+  readonly quiet: number | undefined;
+  readonly maxHold: number | undefined;
+  readonly step: 'copy' | 'plan' | 'verify' | 'follow' | 'cut-over' | 'reverse' | 'go-back';
+  readonly repair: boolean;
+  readonly report: string | undefined;
+}
+
+/** 0: done. 1: differences, or rows that would not survive. 2: wrong configuration. 3: a backend failed. 130: stopped. */
+export const exitCodes: Readonly<Record<MoveReport['outcome'], number>> = {
+  equal: 0,
+  planned: 0,
+  different: 1,
+  blocked: 1,
+  'not moved': 1,
+  failed: 3,
+  stopped: 130,
+};
+
+/** What the steps came to, for the report. */
+interface Found {
+  plan?: MigrationPlan;
+  trial?: readonly Finding[];
+  verification?: Verification | undefined;
+  move?: CutOverResult;
+}
+type End = Pick<MoveReport, 'outcome' | 'advice'>;
+
+const invalid = (message: string): never => {
+  throw new SyncLayerError('CONFIG_INVALID', message);
+};
+
+/** Ctrl-C ends what waits, in good order; a second one ends everything. */
+export interface Stop {
+  /** Resolves at the first. */
+  readonly asked: Promise<void>;
+  /** Aborts at the second, or at the first where nothing waits. */
+  readonly signal: AbortSignal;
+  /** From now on the first is obeyed by the caller. */
+  await(): void;
+}
+
+async function makeMigration(
+  options: RunOptions,
+  onEvent: Parameters<typeof createMigration>[0]['onEvent'],
+  stop: Stop,
+) {
+  const [a, b] = [await loadAll(options.from), await loadAll(options.to)];
+  const collections = options.collections ?? a.collections;
+  for (const [file, { collections: names }] of [
+    [options.from, a],
+    [options.to, b],
+  ] as const) {
+    const unknown = collections.filter((name) => !names.includes(name));
+    if (unknown.length > 0) invalid(`${file} has no collection ${unknown.map((name) => `"${name}"`).join(', ')}.`);
+  }
+  const [from, to] = [await transportOf(a.config), await transportOf(b.config)];
+  const migration = createMigration({
+    from: { transport: from, authToken: a.config.authToken },
+    to: { transport: to, authToken: b.config.authToken },
+    collections,
+    stateFile: options.state,
+    rateLimit: options.rate,
+    pageSize: options.page,
+    accept: options.accept,
+    signal: stop.signal,
+    onEvent,
+  });
+  return { migration, names: { from: from.name, to: to.name } };
+}
+
+const differ = 'Look at the differences; --repair writes the missing and different rows again.';
+
+/** Goes on until it is told to stop, or cannot. */
+async function untilStopped(following: Following, stop: Stop): Promise<void> {
+  stop.await();
+  await Promise.race([stop.asked, following.ended]);
+  await following.stop();
+}
+
+async function compare(migration: Migration, found: Found, way: 'forward' | 'backward', repair: boolean): Promise<End> {
+  found.verification = await migration.verify(way);
+  if (!found.verification.equal && repair) {
+    await migration.repair(found.verification, way);
+    found.verification = await migration.verify(way);
+  }
+  if (found.verification.equal) return { outcome: 'equal', advice: '' };
+  return {
+    outcome: 'different',
+    advice: migration.refused().length > 0 ? 'The target refused rows: see why.' : differ,
+  };
+}
+
+const flagFor = ({ flag }: RunOptions): Promise<SwitchFlag> =>
+  flagOf(flag ?? invalid('Moving clients needs --flag: where the phase is written.'));
+
+async function move(
+  migration: Migration,
+  options: RunOptions,
+  found: Found,
+  way: 'forward' | 'backward',
+): Promise<End> {
+  const { grace, quiet, maxHold } = options;
+  const flag = await flagFor(options);
+  const given = { flag, grace, quiet, maxHold };
+  const result = await (way === 'forward' ? migration.cutOver(given) : migration.goBack(given));
+  found.move = result;
+  found.verification = result.verification;
+  if (result.done) return { outcome: 'equal', advice: '' };
+  const why =
+    result.reason === 'differences'
+      ? differ
+      : 'Somebody went on writing to the old backend while all were told to hold: find that client, or take its right to write away.';
+  return { outcome: 'not moved', advice: why };
+}
+
+/** Copies, and does what is to come after it. */
+async function goForward(migration: Migration, options: RunOptions, found: Found, stop: Stop): Promise<End> {
+  if (migration.phase === 'to')
+    invalid('The clients are on the new backend. --reverse keeps the old one up to date, --go-back moves them back.');
+  found.plan = await migration.plan();
+  const expected = blocking(found.plan.findings, options.accept);
+  const advice = 'Change the target, or say with --accept collection.field which fields may be lost.';
+  if (expected.length > 0) return { outcome: 'blocked', advice };
+  if (options.step === 'plan') return { outcome: 'planned', advice: '' };
+  found.trial = await migration.tryOut();
+  if (blocking(found.trial, options.accept).length > 0) return { outcome: 'blocked', advice };
+  if (migration.refused().length > 0)
+    return { outcome: 'blocked', advice: 'The target refused rows on trial: see why, put it right, and run it again.' };
+  await migration.backfill();
+  if (options.step === 'copy') return compare(migration, found, 'forward', options.repair);
+  const following = migration.follow();
+  const first = await compare(migration, found, 'forward', options.repair);
+  if (options.step === 'follow') {
+    await untilStopped(following, stop);
+    await migration.drain();
+    return compare(migration, found, 'forward', options.repair);
+  }
+  if (first.outcome !== 'equal') return first;
+  const moved = await move(migration, options, found, 'forward');
+  await following.stop();
+  return moved;
+}
+
+async function goBackward(migration: Migration, options: RunOptions, found: Found, stop: Stop): Promise<End> {
+  if (migration.phase === 'from') invalid('The clients are on the old backend: there is nothing to carry back.');
+  const following = migration.follow('backward');
+  if (options.step === 'go-back') {
+    const moved = await move(migration, options, found, 'backward');
+    await following.stop();
+    return moved;
+  }
+  await untilStopped(following, stop);
+  await migration.drain('backward');
+  return compare(migration, found, 'backward', options.repair);
+}
+
+/** Runs one step of a migration, and reports. Throws CONFIG_INVALID. */
+export async function run(
+  options: RunOptions,
+  progress: Pick<ReturnType<typeof createProgress>, 'show'>,
+  stop: Stop,
+): Promise<MoveReport> {
+  const started = performance.now();
+  const startedAt = new Date().toISOString();
+  // Told before hours of copying.
+  if (options.step === 'cut-over' || options.step === 'go-back') await flagFor(options);
+  const counts = { overwritten: 0, retries: 0 };
+  const { migration, names } = await makeMigration(
+    options,
+    (event) => {
+      if (event.type === 'overwritten') counts.overwritten += 1;
+      if (event.type === 'retry') counts.retries += 1;
+      progress.show(event);
+    },
+    stop,
+  );
+  const found: Found = {};
+  let end: End;
+  let error: string | undefined;
+  try {
+    if (options.step === 'verify') {
+      const way = migration.phase === 'to' ? 'backward' : 'forward';
+      end = await compare(migration, found, way, options.repair);
+    } else if (options.step === 'reverse' || options.step === 'go-back')
+      end = await goBackward(migration, options, found, stop);
+    else end = await goForward(migration, options, found, stop);
+  } catch (thrown) {
+    if (isSyncLayerError(thrown) && thrown.code === 'CONFIG_INVALID') {
+      await migration.close();
+      throw thrown;
+    }
+    if (!stop.signal.aborted && !isSyncLayerError(thrown)) {
+      await migration.close();
+      throw thrown;
+    }
+    error = stop.signal.aborted ? undefined : (thrown as Error).message;
+    const outcome = stop.signal.aborted ? 'stopped' : 'failed';
+    end = { outcome, advice: 'What was carried over is remembered: run the same command again.' };
+  }
+  const report: MoveReport = {
+    ...end,
+    ...names,
+    startedAt,
+    took: Math.round(performance.now() - started),
+    phase: migration.phase,
+    ...found,
+    refused: migration.refused(),
+    ...counts,
+    error,
+  };
+  await migration.close();
+  if (options.report !== undefined) await writeFile(options.report, reportPage(report));
+  return report;
+}
