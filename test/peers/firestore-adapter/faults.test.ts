@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { TcpProxy } from '../../../src/testing/index.js';
+import { losses } from '../firestore/losses.js';
 import { type Emulator, startEmulator } from '../firestore/start-emulator.js';
 import { type Client, openClient, startLine, stored } from './clients.js';
 
@@ -33,45 +33,7 @@ const twice = (told: readonly string[]): string[] => told.filter((event, index) 
 const loss = (client: Client): Promise<unknown> =>
   client.sync.events.once('realtimeDisconnected').then(() => performance.now());
 
-interface Fault {
-  readonly how: string;
-  begin(line: TcpProxy): Promise<void> | void;
-  end(line: TcpProxy): Promise<void> | void;
-}
-
-const faults: readonly Fault[] = [
-  {
-    how: 'ended (FIN), and refused until it is back',
-    async begin(line) {
-      await line.refuse();
-      line.cut();
-    },
-    end: (line) => line.accept(),
-  },
-  {
-    how: 'reset (RST), and refused until it is back',
-    async begin(line) {
-      await line.refuse();
-      line.cut({ reset: true });
-    },
-    end: (line) => line.accept(),
-  },
-  {
-    how: 'a black hole: half open, nothing passes, nobody is told',
-    begin: (line) => line.set({ blackHole: true }),
-    end: (line) => line.set({ blackHole: false }),
-  },
-  {
-    how: 'a black hole whose connections are then all reset',
-    begin: (line) => line.set({ blackHole: true }),
-    end(line) {
-      line.cut({ reset: true });
-      line.set({ blackHole: false });
-    },
-  },
-];
-
-test.each(faults)('a line that is lost: $how', async ({ begin, end }) => {
+test.each(losses)('a line that is lost: $how', async ({ begin, end }) => {
   const { projectId, hand } = newProject();
   await hand.writeAll(new Map(['a', 'b', 'c'].map((id) => [`todos/${id}`, { text: id }])));
   const line = await startLine(emulator);
