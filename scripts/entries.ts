@@ -14,4 +14,6 @@ export const entries: Readonly<Record<string, string>> = {
   websocket: 'adapters/websocket/index.ts',
   supabase: 'adapters/supabase/index.ts',
   firestore: 'adapters/firestore/index.ts',
+  appsync: 'adapters/appsync/index.ts',
+  'appsync-amplify': 'adapters/appsync/amplify.ts',
 };

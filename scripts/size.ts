@@ -31,10 +31,15 @@ const measures: readonly Measure[] = [
     beyond: { synclayer: '{ createSyncLayer }' },
     limit: 7600,
   },
+  {
+    imports: { synclayer: '{ createSyncLayer }', 'synclayer/appsync': '{ appsyncTransport }' },
+    beyond: { synclayer: '{ createSyncLayer }' },
+    limit: 9600,
+  },
 ];
 
 /** What an app has chosen with its backend. */
-const sdks = ['@supabase/supabase-js', 'firebase'];
+const sdks = ['@supabase/supabase-js', 'firebase', 'aws-amplify'];
 
 type Outputs = Metafile['outputs'];
 

@@ -10,6 +10,7 @@ const builtIn: Record<string, () => Promise<TransportFactory>> = {
   websocket: async () => (await import('../../adapters/websocket/index.js')).websocketTransport,
   supabase: async () => (await import('../../adapters/supabase/index.js')).supabaseTransport,
   firestore: async () => (await import('../../adapters/firestore/index.js')).firestoreTransport,
+  appsync: async () => (await import('../../adapters/appsync/index.js')).appsyncTransport,
 };
 
 const registered = new Map<string, TransportFactory>();

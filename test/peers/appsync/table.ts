@@ -14,6 +14,7 @@ const tokenOf = (kind: 'scan' | 'delta', place: string | number): string =>
 
 /** A token that this data source cannot use. */
 export class InvalidToken extends Error {
+  readonly errorType = 'ValidationException';
   override readonly message = 'Invalid pagination token given.';
 }
 

@@ -1,0 +1,75 @@
+import type { AppsyncAuth, AppsyncTransportOptions, AwsCredentials } from './options.js';
+import { problem } from './problem.js';
+
+/** What of Amplify's session is used. */
+interface Session {
+  readonly credentials?: AwsCredentials;
+  readonly tokens?: { readonly accessToken: { toString(): string } };
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** What each of Amplify's ways to write it calls a mode. */
+const modes: Readonly<Record<string, AppsyncAuth['type']>> = {
+  apiKey: 'apiKey',
+  API_KEY: 'apiKey',
+  userPool: 'userPool',
+  AMAZON_COGNITO_USER_POOLS: 'userPool',
+  oidc: 'oidc',
+  OPENID_CONNECT: 'oidc',
+  lambda: 'lambda',
+  AWS_LAMBDA: 'lambda',
+  iam: 'iam',
+  identityPool: 'iam',
+  AWS_IAM: 'iam',
+};
+
+async function session(): Promise<Session> {
+  const { fetchAuthSession } = await import('aws-amplify/auth').catch((cause: unknown) => {
+    throw problem('PEER_MISSING', 'aws-amplify could not be loaded. Install it: npm install aws-amplify', { cause });
+  });
+  return fetchAuthSession();
+}
+
+/** How the user who is signed in with Amplify is let in. */
+function authOf(type: AppsyncAuth['type'], apiKey: string): AppsyncAuth {
+  if (type === 'apiKey') return { type, apiKey };
+  if (type === 'iam') return { type, credentials: async () => (await session()).credentials };
+  // Only Amplify's own sign-in has a session to take the token from; a Lambda's token is the app's.
+  if (type === 'lambda') return { type };
+  return { type, token: async () => (await session()).tokens?.accessToken.toString() };
+}
+
+/**
+ * The options that Amplify knows, of `Amplify.getConfig()`, the content of `amplify_outputs.json`, or of `aws-exports.js`. The
+ * identity is that of Amplify's session: `aws-amplify` is loaded when it is first asked for. `mode`: another than the API's default.
+ *
+ * @throws SyncLayerError CONFIG_INVALID if no GraphQL API is in it.
+ * @example
+ * import { fromAmplify } from 'synclayer/appsync-amplify';
+ * const transport = appsyncTransport({ ...fromAmplify(Amplify.getConfig()), models });
+ */
+export function fromAmplify(
+  config: object,
+  mode?: AppsyncAuth['type'],
+): Pick<AppsyncTransportOptions, 'endpoint' | 'region' | 'auth'> {
+  const { API, data, ...exports } = config as Values;
+  const resources = Object((Object(API) as Values).GraphQL) as Values;
+  const outputs = Object(data) as Values;
+  const first = (...values: unknown[]): string | undefined =>
+    values.find((value) => typeof value === 'string' && value !== '') as string | undefined;
+  const endpoint = first(resources.endpoint, outputs.url, exports.aws_appsync_graphqlEndpoint);
+  const region = first(resources.region, outputs.aws_region, exports.aws_appsync_region);
+  const apiKey = first(resources.apiKey, outputs.api_key, exports.aws_appsync_apiKey);
+  const usual = first(
+    resources.defaultAuthMode,
+    outputs.default_authorization_type,
+    exports.aws_appsync_authenticationType,
+  );
+  const type = mode ?? modes[usual ?? ''];
+  if (endpoint === undefined || type === undefined || (type === 'apiKey' && apiKey === undefined)) {
+    const fix = 'Give it Amplify.getConfig() after Amplify.configure(), or the content of amplify_outputs.json.';
+    throw problem('CONFIG_INVALID', `fromAmplify found no GraphQL API with its authorization. ${fix}`);
+  }
+  return { endpoint, ...(region && { region }), auth: authOf(type, apiKey ?? '') };
+}

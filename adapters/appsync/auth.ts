@@ -1,0 +1,47 @@
+import { isSyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import type { ParsedOptions } from './options.js';
+import { problem } from './problem.js';
+
+/** Headers that let a request in. Also those of a subscription, which go as JSON over the socket. */
+export interface Authorizer {
+  /** For a POST of `body` to the endpoint; `path`: below it, as `/connect`. */
+  headers(body: string, path?: string): Promise<Record<string, string>>;
+  /** The token that was used last, where there is one. */
+  readonly token: string | undefined;
+}
+
+/** How requests and subscriptions are let in. Asked anew for each of them: tokens and keys are renewed by others. */
+export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host: () => TransportHost): Authorizer {
+  const name = new URL(endpoint).host;
+  let used: string | undefined;
+  return {
+    async headers(body, path = '') {
+      if (auth.type === 'apiKey') return { host: name, 'x-api-key': auth.apiKey };
+      if (auth.type === 'iam') {
+        try {
+          const { signed } = await import('./sign.js');
+          return await signed(endpoint + path, body, await auth.credentials(), region);
+        } catch (error) {
+          if (isSyncLayerError(error)) throw error;
+          throw toSyncLayerError(
+            error,
+            'CONNECT_FAILED',
+            'The AWS credentials could not be had; they are asked for again.',
+          );
+        }
+      }
+      const token = await host().authToken(auth.token);
+      // The platform's own error for such a header quotes it.
+      if (!token || !/^[\x20-\x7e]+$/.test(token))
+        throw problem(
+          'AUTH_REQUIRED',
+          'There is no token, or none that a header can carry. Sign in, or set authToken.',
+        );
+      used = token;
+      return { host: name, Authorization: token };
+    },
+    get token() {
+      return used;
+    },
+  };
+}

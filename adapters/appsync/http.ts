@@ -1,0 +1,71 @@
+import type { TransportHost } from '../../src/kit.js';
+import type { Authorizer } from './auth.js';
+import { type ErrorEntry, errorOf } from './failure.js';
+import type { Request } from './model.js';
+import type { ParsedOptions } from './options.js';
+import { problem } from './problem.js';
+
+/** What a query or a mutation was answered with. */
+export interface Answer {
+  readonly data: Readonly<Record<string, unknown>>;
+  /** Of single fields: the rest of `data` is good. */
+  readonly errors: readonly ErrorEntry[];
+  /** The server's clock, ms, where the platform lets it be seen. */
+  readonly serverTime: number | undefined;
+}
+
+export type Ask = (what: string, kind: 'read' | 'write', request: Request, signal: AbortSignal) => Promise<Answer>;
+
+/** The server's clock. `Date` has seconds only: our own time is taken where it fits into that second. */
+function clockOf(response: Response, sentAt: number): number | undefined {
+  const second = Date.parse(response.headers.get('date') ?? '');
+  const guess = (sentAt + Date.now()) / 2;
+  return Number.isNaN(second) ? undefined : Math.min(Math.max(guess, second), second + 999);
+}
+
+/** Queries and mutations. Resolves where GraphQL answered, whatever it said of single fields; rejects otherwise. */
+export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: () => TransportHost): Ask {
+  const { endpoint, requestTimeout } = options;
+
+  return async (what, kind, { query, variables }, signal) => {
+    const body = JSON.stringify({ query, variables });
+    const late = AbortSignal.timeout(requestTimeout);
+    // The platform sets the host itself.
+    const { host: _, ...headers } = await authorizer.headers(body);
+    if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
+    const sentAt = Date.now();
+    let response: Response;
+    let text: string;
+    try {
+      host().traffic('out', body.length);
+      response = await (options.fetch ?? fetch)(endpoint, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body,
+        signal: AbortSignal.any([signal, late]),
+      });
+      text = await response.text();
+      host().traffic('in', text.length);
+    } catch (cause) {
+      if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
+      const why = late.aborted ? ` within ${requestTimeout} ms` : '';
+      throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the API up, and the endpoint right?`, {
+        cause,
+      });
+    }
+    const { data, errors = [] } = read(text);
+    const { status } = response;
+    // An error that names no field is about the whole request.
+    if (status >= 400 || data == null || errors.some(({ path }) => path == null))
+      throw errorOf(what, kind, status, errors);
+    return { data, errors, serverTime: clockOf(response, sentAt) };
+  };
+}
+
+function read(text: string): { readonly data?: Answer['data'] | null; readonly errors?: readonly ErrorEntry[] } {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return { errors: [{ errorType: 'InternalFailure', message: 'the answer is not JSON' }] };
+  }
+}

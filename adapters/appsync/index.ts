@@ -1,0 +1,134 @@
+import {
+  type ChangeSink,
+  type RealtimeTransport,
+  type SubscribeRequest,
+  type SyncLayerError,
+  type TransportHost,
+  toSyncLayerError,
+  type Unsubscribe,
+} from '../../src/kit.js';
+import { createAuthorizer } from './auth.js';
+import { createAsk } from './http.js';
+import { type Link, openLink } from './link.js';
+import { createModels } from './model.js';
+import { type AppsyncTransportOptions, readOptions } from './options.js';
+import { problem } from './problem.js';
+import { createReads } from './reads.js';
+import { openSubscription } from './subscription.js';
+
+export type {
+  AppsyncAuth,
+  AppsyncModel,
+  AppsyncNames,
+  AppsyncTransportOptions,
+  AwsCredentials,
+} from './options.js';
+
+const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
+
+/**
+ * AWS AppSync: live changes by GraphQL subscriptions, over AppSync's own protocol, reads and writes by queries and mutations as
+ * Amplify's schemas have them. With Amplify's configuration it uses Amplify's sign-in.
+ *
+ * @throws SyncLayerError CONFIG_INVALID.
+ * @example
+ * const transport = appsyncTransport({
+ *   endpoint: 'https://abc.appsync-api.eu-central-1.amazonaws.com/graphql',
+ *   auth: { type: 'userPool' },
+ *   models: { todos: { name: 'Todo', fields: ['text', 'done'], versioned: true } },
+ * });
+ * const sync = await createSyncLayer({ transport, collections: ['todos'], authToken: async () => (await session()).accessToken });
+ */
+export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransport {
+  const options = readOptions(input);
+  const models = createModels(options);
+  const lifetime = new AbortController();
+  let attached = unattached;
+  const host = (): TransportHost => attached;
+  const authorizer = createAuthorizer(options, host);
+  const ask = createAsk(options, authorizer, host);
+  const reads = createReads(ask, options, host);
+  const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
+  let link: Link | undefined;
+  const subscriptions = new Map<Unsubscribe, ChangeSink>();
+
+  function onLost(error: SyncLayerError): void {
+    link = undefined;
+    const lost = [...subscriptions];
+    subscriptions.clear();
+    for (const [stop, sink] of lost) {
+      stop();
+      sink.error(error);
+    }
+  }
+
+  function subscribe({ collection }: SubscribeRequest, sink: ChangeSink): Unsubscribe {
+    if (!link) throw problem('CONNECTION_LOST', 'The socket is not connected.');
+    const { subscribeTimeout } = options;
+    const stop = openSubscription({ link, model: models.get(collection), reads, subscribeTimeout, sink });
+    subscriptions.set(stop, sink);
+    return () => {
+      subscriptions.delete(stop);
+      stop();
+    };
+  }
+
+  async function disconnect(): Promise<void> {
+    for (const stop of subscriptions.keys()) stop();
+    subscriptions.clear();
+    const closing = link?.close();
+    link = undefined;
+    await closing;
+  }
+
+  return {
+    name: 'appsync',
+    source: new URL(options.endpoint).host,
+    get capabilities() {
+      return {
+        push: true,
+        deletes: models.allVersioned() ? 'tombstones' : 'none',
+        cursor: 'timestamp',
+        reconnect: 'core',
+        filters: false,
+      } as const;
+    },
+    attach(to) {
+      attached = to;
+    },
+
+    async connect({ signal }) {
+      if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
+      void link?.close();
+      onLost(problem('CONNECTION_LOST', 'A new link is being made.'));
+      const opened = await openLink({
+        ...{ options, authorizer, onLost, host: attached, signal: during(signal) },
+        renew: () => authorizer.headers('{}'),
+      });
+      if (!signal.aborted && !lifetime.signal.aborted && opened.isOpen) {
+        link = opened;
+        return;
+      }
+      void opened.close();
+      throw problem('CONNECT_FAILED', 'The connection was given up.');
+    },
+    subscribe,
+
+    pull: (request) => reads.pull(models.get(request.collection), { ...request, signal: during(request.signal) }),
+    async push(changes, { signal }) {
+      // In a chunk of its own: an app reads first.
+      const { pushChanges } = await import('./push.js').catch((error: unknown) => {
+        throw toSyncLayerError(error, 'CONNECTION_LOST', 'The pushing part of the transport could not be loaded.');
+      });
+      return pushChanges({ ask, models, reads, concurrency: options.concurrency }, changes, during(signal));
+    },
+    fetch: (collection, ids, { signal }) => reads.fetch(models.get(collection), ids, during(signal)),
+    keys: (collection, { signal }) => reads.keys(models.get(collection), during(signal)),
+
+    disconnect,
+    async close() {
+      lifetime.abort();
+      await disconnect();
+    },
+  };
+}

@@ -1,0 +1,141 @@
+import { deepEqual, isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
+import { type ErrorEntry, errorOf, isConflict } from './failure.js';
+import type { Ask } from './http.js';
+import type { Item, Model, Models, Operation } from './model.js';
+import { fromItem, isItem } from './normalize.js';
+import { problem } from './problem.js';
+import type { Reads } from './reads.js';
+import { updatedAtOf } from './version.js';
+
+/** What a mutation needs. */
+export interface PushTools {
+  readonly ask: Ask;
+  readonly models: Models;
+  readonly reads: Reads;
+  /** Mutations under way at a time. */
+  readonly concurrency: number;
+}
+
+type Outcome = { readonly item: Item | undefined } | { readonly refused: readonly ErrorEntry[] };
+
+/** The fields that a change writes. A field that is removed becomes null. */
+function fieldsOf({ type, data, patch, unset = [] }: OutgoingChange): Row {
+  const removed = Object.fromEntries(unset.map((field) => [field, null]));
+  return { ...((type === 'update' && patch) || data), ...removed };
+}
+
+/** Whether an item has all that we sent: then the push came through and its answer was lost, or another wrote the same. */
+const holds = (item: Item, sent: Readonly<Record<string, unknown>>): boolean =>
+  Object.entries(sent).every(([field, value]) => deepEqual(item[field] ?? null, value ?? null));
+
+const retry = (message: string): PushResult => ({ type: 'retry', error: problem('CONFLICT', message) });
+
+function applied(model: Model, { baseVersion }: OutgoingChange, item: Item | undefined): PushResult {
+  const row = item && fromItem(model, item);
+  if (!row) return { type: 'applied', version: baseVersion ?? 0 };
+  const { version, timestamp } = row;
+  const time = timestamp !== undefined && { timestamp };
+  return { type: 'applied', version, ...time, ...(row.type !== 'delete' && { data: row.data }) };
+}
+
+/** Compare-and-set of one change. */
+async function pushOne(
+  { ask, reads }: PushTools,
+  model: Model,
+  change: OutgoingChange,
+  signal: AbortSignal,
+): Promise<PushResult> {
+  const { type, collection, recordId, baseVersion } = change;
+  const what = `The ${type} of ${collection}/${recordId}`;
+  const sent = model.toInput(fieldsOf(change));
+
+  async function mutate(operation: Operation, fields: object, condition?: object): Promise<Outcome> {
+    const request = model.mutation(operation, { [model.id]: recordId, ...fields }, condition);
+    const { data, errors } = await ask(what, 'write', request, signal);
+    const item = data[request.field];
+    // It is written: a field that could not be read is no reason to write it again.
+    if (isItem(item)) return { item };
+    return errors.length > 0 ? { refused: errors } : { item: undefined };
+  }
+
+  /** What the server has now. What a conflict carries is newer than what can be read: DynamoDB's reads may lag behind. */
+  async function current(refused: readonly ErrorEntry[]): Promise<Item | undefined> {
+    const carried = refused.find(({ data }) => isItem(data) && fromItem(model, data))?.data;
+    if (isItem(carried)) return carried;
+    return (await reads.byIds(model, [recordId], signal)).get(recordId);
+  }
+
+  /** Its id was used by a row that was deleted, and has left a tombstone. */
+  async function revive({ _version }: Item): Promise<PushResult> {
+    const outcome = await mutate('update', { ...model.blank(), ...sent, _version });
+    if ('refused' in outcome) return retry(`${what} met another one.`);
+    if (outcome.item?._deleted !== true) return applied(model, change, outcome.item);
+    const message = `${what} uses the id of a deleted row, which this API does not bring back. Choose another id.`;
+    return { type: 'rejected', error: problem('PUSH_REJECTED', message) };
+  }
+
+  async function settle(refused: readonly ErrorEntry[]): Promise<PushResult> {
+    const item = await current(refused);
+    const row = item && fromItem(model, item);
+    if (!item || !row) {
+      if (type === 'delete') return applied(model, change, undefined);
+      if (type === 'insert') return retry(`${what} met a row that cannot be read.`);
+      return { type: 'conflict', current: { data: null, version: baseVersion ?? 0 } };
+    }
+    const { version, timestamp } = row;
+    const time = timestamp !== undefined && { timestamp };
+    if (row.type === 'delete') {
+      if (type === 'insert') return revive(item);
+      if (type === 'delete') return applied(model, change, item);
+      return { type: 'conflict', current: { data: null, version, ...time } };
+    }
+    if (type !== 'delete' && holds(item, sent)) return applied(model, change, item);
+    // Nothing has changed, as far as can be read.
+    if (version === baseVersion) return retry(`${what} was refused, and the row is as it was.`);
+    return { type: 'conflict', current: { data: row.data, version, ...time } };
+  }
+
+  const updatedAt = updatedAtOf(baseVersion);
+  const known = model.versioned ? typeof baseVersion === 'number' : updatedAt !== undefined;
+  // Another backend's version cannot be compared here.
+  if (type !== 'insert' && !known) return settle([]);
+  const version = model.versioned ? { _version: baseVersion } : {};
+  const condition = model.versioned ? undefined : { [model.updatedAt]: { eq: updatedAt } };
+  const outcome = await (type === 'insert'
+    ? mutate('create', sent)
+    : type === 'update'
+      ? mutate('update', { ...sent, ...version }, condition)
+      : mutate('delete', version, condition));
+  if (!('refused' in outcome)) {
+    if (outcome.item || type === 'delete') return applied(model, change, outcome.item);
+    return settle([]);
+  }
+  const { refused } = outcome;
+  if (refused.some(isConflict)) return settle(refused);
+  throw errorOf(what, 'write', 200, refused);
+}
+
+/** Pushes changes, a few at a time; rejects once what is under way has ended, if the link is in trouble. */
+export async function pushChanges(
+  tools: PushTools,
+  changes: readonly OutgoingChange[],
+  signal: AbortSignal,
+): Promise<PushResult[]> {
+  const results: PushResult[] = [];
+  const queue = [...changes.entries()];
+  let failure: unknown;
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next && failure === undefined; next = queue.shift()) {
+      const [at, change] = next;
+      try {
+        results[at] = await pushOne(tools, tools.models.get(change.collection), change, signal);
+      } catch (error) {
+        if (isSyncLayerError(error) && error.code === 'PUSH_REJECTED') results[at] = { type: 'rejected', error };
+        else failure ??= error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: tools.concurrency }, worker));
+  if (failure !== undefined) throw failure;
+  return results;
+}

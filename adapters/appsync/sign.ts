@@ -1,0 +1,85 @@
+import type { AwsCredentials } from './options.js';
+import { problem } from './problem.js';
+
+/** AWS calls a service by this name in a signature. */
+const SERVICE = 'appsync';
+
+const encoder = new TextEncoder();
+
+const hex = (bytes: ArrayBuffer): string =>
+  [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
+const hash = async (text: string): Promise<string> => hex(await crypto.subtle.digest('SHA-256', encoder.encode(text)));
+
+async function hmac(key: BufferSource, text: string): Promise<ArrayBuffer> {
+  const imported = await crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  return crypto.subtle.sign('HMAC', imported, encoder.encode(text));
+}
+
+/**
+ * The headers of a POST, signed with Signature Version 4 ("Create a signed AWS API request" in the IAM user guide). Amplify's
+ * own signer is not exported for others.
+ */
+export async function sign(
+  url: URL,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+  { accessKeyId, secretAccessKey, sessionToken }: AwsCredentials,
+  region: string,
+  now: Date = new Date(),
+): Promise<Record<string, string>> {
+  const time = now.toISOString().replace(/[:-]|\.\d{3}/g, '');
+  const day = time.slice(0, 8);
+  const all: Record<string, string> = {
+    ...headers,
+    host: url.host,
+    'x-amz-date': time,
+    ...(sessionToken && { 'x-amz-security-token': sessionToken }),
+  };
+  const lines = Object.entries(all)
+    .map(([name, value]) => [name.toLowerCase(), value.trim().replace(/\s+/g, ' ')] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const signed = lines.map(([name]) => name).join(';');
+  const canonical = [
+    'POST',
+    url.pathname,
+    '',
+    ...lines.map(([name, value]) => `${name}:${value}`),
+    '',
+    signed,
+    await hash(body),
+  ].join('\n');
+  const scope = `${day}/${region}/${SERVICE}/aws4_request`;
+  const text = ['AWS4-HMAC-SHA256', time, scope, await hash(canonical)].join('\n');
+  let key: BufferSource = encoder.encode(`AWS4${secretAccessKey}`);
+  for (const part of scope.split('/')) key = await hmac(key, part);
+  const signature = hex(await hmac(key, text));
+  return {
+    ...all,
+    authorization: `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`,
+  };
+}
+
+/** As they must be where a subscription is signed. */
+const headers = {
+  accept: 'application/json, text/javascript',
+  'content-encoding': 'amz-1.0',
+  'content-type': 'application/json; charset=UTF-8',
+};
+
+const regionOf = (host: string): string | undefined => /\.appsync-api\.([\w-]+)\.amazonaws\.com/.exec(host)?.[1];
+
+/** The headers of a POST to this address. Throws AUTH_REQUIRED without credentials. */
+export async function signed(
+  address: string,
+  body: string,
+  credentials: AwsCredentials | undefined,
+  region: string | undefined,
+): Promise<Record<string, string>> {
+  const url = new URL(address);
+  const where = region ?? regionOf(url.host);
+  if (!where)
+    throw problem('CONFIG_INVALID', 'The region is not in the endpoint: set region, for requests to be signed.');
+  if (!credentials) throw problem('AUTH_REQUIRED', 'There are no AWS credentials. Sign in, or allow guests.');
+  return sign(url, body, headers, credentials, where);
+}

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { errorOf, isConflict, type Kind } from '../../../adapters/appsync/failure.js';
+
+const code = (kind: Kind, status: number, ...errors: object[]): string => errorOf('It', kind, status, errors).code;
+
+test('a refused token or key is AUTH_REQUIRED, a field that one may not touch is not', () => {
+  const expired = { errorType: 'UnauthorizedException', message: 'Token has expired.' };
+  const key = { errorType: 'UnauthorizedException', message: 'You are not authorized to make this call.' };
+  for (const kind of ['read', 'write', 'connect', 'start'] as const) {
+    expect(code(kind, 401)).toBe('AUTH_REQUIRED');
+    expect(code(kind, 0, expired)).toBe('AUTH_REQUIRED');
+    expect(code(kind, 0, key)).toBe('AUTH_REQUIRED');
+  }
+  expect(code('connect', 0, { errorType: 'Unauthorized', errorCode: 401 })).toBe('AUTH_REQUIRED');
+  const field = { errorType: 'Unauthorized', message: 'Not Authorized to access createTodo on type Mutation' };
+  expect(code('write', 200, { ...field, path: ['createTodo'] })).toBe('PUSH_REJECTED');
+  expect(code('read', 200, { ...field, path: ['listTodos'] })).toBe('SUBSCRIBE_REJECTED');
+  expect(code('start', 0, { ...field, message: 'Not Authorized to access onCreateTodo on type Subscription' })).toBe(
+    'SUBSCRIBE_REJECTED',
+  );
+});
+
+test('what passes by itself is tried again', () => {
+  for (const status of [408, 429, 500, 503]) expect(code('write', status)).toBe('CONNECTION_LOST');
+  for (const errorType of [
+    'DynamoDB:ProvisionedThroughputExceededException',
+    'ThrottlingException',
+    'InternalFailure',
+    'ExecutionTimeout',
+  ])
+    expect(code('write', 200, { errorType, path: ['createTodo'] })).toBe('CONNECTION_LOST');
+  expect(code('start', 0, { errorType: 'LimitExceededError', message: 'Rate limit exceeded' })).toBe('CONNECT_FAILED');
+  expect(code('start', 0, { errorType: 'MaxSubscriptionsReachedError' })).toBe('CONNECT_FAILED');
+});
+
+test('what stays wrong is final', () => {
+  expect(code('write', 200, { errorType: 'ValidationException', path: ['createTodo'] })).toBe('PUSH_REJECTED');
+  expect(code('read', 400, { message: 'Validation error of type FieldUndefined' })).toBe('SUBSCRIBE_REJECTED');
+  expect(code('start', 0, { errorType: 'UnsupportedOperation' })).toBe('SUBSCRIBE_REJECTED');
+  expect(code('connect', 0, { errorType: 'BadRequestException', errorCode: 400 })).toBe('CONNECT_FAILED');
+});
+
+test('both ways to say that somebody was first are conflicts', () => {
+  expect(isConflict({ errorType: 'ConflictUnhandled' })).toBe(true);
+  expect(isConflict({ errorType: 'DynamoDB:ConditionalCheckFailedException' })).toBe(true);
+  expect(isConflict({ errorType: 'ValidationException' })).toBe(false);
+  expect(isConflict({})).toBe(false);
+});

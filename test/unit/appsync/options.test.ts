@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest';
+import * as z from 'zod/mini';
+import { fromAmplify } from '../../../adapters/appsync/amplify.js';
+import { type AppsyncTransportOptions, appsyncTransport } from '../../../adapters/appsync/index.js';
+import { fieldsOf, readOptions } from '../../../adapters/appsync/options.js';
+
+const good: AppsyncTransportOptions = {
+  endpoint: 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql',
+  auth: { type: 'apiKey', apiKey: 'da2-abc' },
+  models: { todos: { name: 'Todo', fields: ['text', 'address { street city }'] } },
+};
+
+const problems = (options: unknown): readonly string[] => {
+  try {
+    readOptions(options as AppsyncTransportOptions);
+    return [];
+  } catch (error) {
+    const { code, message, details } = error as { code: string; message: string; details: { problems: string[] } };
+    expect(code).toBe('CONFIG_INVALID');
+    expect(message).not.toContain('da2-');
+    return details.problems.map((problem) => problem.split(' ')[0] ?? '');
+  }
+};
+
+test('good options pass, with their defaults', () => {
+  expect(readOptions(good)).toMatchObject({ overlap: 10_000, deltaTtl: 1_800_000, requestTimeout: 15_000 });
+  for (const auth of [
+    { type: 'oidc' },
+    { type: 'userPool', token: 'a' },
+    { type: 'lambda', token: async () => 'a' },
+    { type: 'iam', credentials: async () => undefined },
+  ])
+    expect(problems({ ...good, auth })).toEqual([]);
+  for (const endpoint of ['http://localhost:1/graphql', 'http://127.0.0.1/graphql', 'http://[::1]:20002/graphql'])
+    expect(problems({ ...good, endpoint })).toEqual([]);
+  expect(appsyncTransport(good).source).toBe(new URL(good.endpoint).host);
+});
+
+test('each wrong option is named', () => {
+  expect(problems({})).toEqual(['endpoint', 'auth', 'models']);
+  expect(problems({ ...good, overlap: 0, fetch: 1, endpiont: 'x' })).toEqual(['overlap', 'fetch', 'endpiont']);
+  const wrong = [
+    { type: 'apiKey' },
+    { type: 'apiKey', apiKey: 'with a space' },
+    { type: 'iam' },
+    { type: 'oauth' },
+    { type: 'oidc', token: 3 },
+    'apiKey',
+  ];
+  for (const auth of wrong) expect(problems({ ...good, auth })).toEqual(['auth']);
+});
+
+test('a token never goes over a line that others can read', () => {
+  for (const endpoint of [
+    'http://example.com/graphql',
+    'http://127.0.0.1.example.com/graphql',
+    'ws://localhost/graphql',
+    'https://user:word@example.com/graphql',
+    'https://example.com/graphql?key=1',
+    'not a url',
+  ])
+    expect(problems({ ...good, endpoint })).toEqual(['endpoint']);
+});
+
+test('each wrong option of a model is named', () => {
+  const model = (more: object) => problems({ ...good, models: { todos: { name: 'Todo', fields: ['text'], ...more } } });
+  expect(model({})).toEqual([]);
+  expect(problems({ ...good, models: { todos: {} } })).toEqual(['name', 'fields']);
+  expect(model({ name: 'To do' })).toEqual(['name']);
+  for (const fields of [[], ['a b'], [1], 'text', {}, ['text }']]) expect(model({ fields })).toEqual(['fields']);
+  expect(model({ events: 'some', versioned: 1, names: { list: 'a-b' } })).toEqual(['versioned', 'events', 'names']);
+  expect(model({ arguments: { owner: {} }, filter: 'owner' })).toEqual(['filter', 'arguments']);
+  expect(model({ arguments: { owner: null, done: true, count: 1, who: 'me' } })).toEqual([]);
+});
+
+test('fields come from a list, zod, valibot or JSON Schema', () => {
+  expect(fieldsOf(['a'])).toEqual(['a']);
+  expect(fieldsOf(z.object({ text: z.string(), done: z.boolean() }))).toEqual(['text', 'done']);
+  expect(fieldsOf({ entries: { text: {} } })).toEqual(['text']);
+  expect(fieldsOf({ type: 'object', properties: { text: { type: 'string' } } })).toEqual(['text']);
+});
+
+test("Amplify's three ways to write its configuration are read", () => {
+  const { endpoint } = good;
+  const region = 'eu-central-1';
+  const key = { endpoint, region, auth: { type: 'apiKey', apiKey: 'da2-abc' } };
+  expect(fromAmplify({ API: { GraphQL: { endpoint, region, apiKey: 'da2-abc', defaultAuthMode: 'apiKey' } } })).toEqual(
+    key,
+  );
+  expect(
+    fromAmplify({
+      version: '1',
+      data: { url: endpoint, aws_region: region, api_key: 'da2-abc', default_authorization_type: 'API_KEY' },
+    }),
+  ).toEqual(key);
+  expect(
+    fromAmplify({
+      aws_appsync_graphqlEndpoint: endpoint,
+      aws_appsync_region: region,
+      aws_appsync_authenticationType: 'API_KEY',
+      aws_appsync_apiKey: 'da2-abc',
+    }),
+  ).toEqual(key);
+  const resources = { API: { GraphQL: { endpoint, region, apiKey: 'da2-abc', defaultAuthMode: 'userPool' } } };
+  expect(fromAmplify(resources).auth).toMatchObject({ type: 'userPool', token: expect.any(Function) });
+  expect(fromAmplify(resources, 'iam').auth).toMatchObject({ type: 'iam', credentials: expect.any(Function) });
+  expect(fromAmplify(resources, 'apiKey')).toEqual(key);
+  expect(problems({ ...good, ...fromAmplify(resources) })).toEqual([]);
+  for (const empty of [
+    {},
+    { API: {} },
+    { API: { GraphQL: { endpoint } } },
+    { data: { url: endpoint, default_authorization_type: 'API_KEY' } },
+  ])
+    expect(() => fromAmplify(empty)).toThrow('fromAmplify found no GraphQL API');
+});

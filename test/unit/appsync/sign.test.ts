@@ -1,0 +1,34 @@
+import { signRequest } from '@aws-amplify/core/internals/aws-client-utils';
+import { expect, test } from 'vitest';
+import { sign, signed } from '../../../adapters/appsync/sign.js';
+
+const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
+const headers = {
+  accept: 'application/json, text/javascript',
+  'content-encoding': 'amz-1.0',
+  'content-type': 'application/json; charset=UTF-8',
+};
+
+test.each([
+  ['a connection', '/connect', '{}', credentials],
+  ['a query with unicode', '', '{"query":"{ a }","variables":{"text":"Süßes 🙂"}}', credentials],
+  ['a session', '', '{}', { ...credentials, sessionToken: 'FwoGZXIvYXdzEBYaD//session==' }],
+])("the signature is Amplify's own: %s", async (_, path, body, keys) => {
+  const url = new URL(`https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql${path}`);
+  const now = new Date('2026-01-02T03:04:05.678Z');
+  const theirs = signRequest(
+    { headers: { ...headers }, method: 'POST', url, body },
+    { credentials: keys, signingRegion: 'eu-central-1', signingService: 'appsync', signingDate: now },
+  );
+  expect(await sign(url, body, headers, keys, 'eu-central-1', now)).toEqual(theirs.headers);
+});
+
+test('the region is that of the endpoint, unless it is given; without any, or without keys, nothing is sent', async () => {
+  const endpoint = 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql';
+  const scope = async (address: string, region?: string) =>
+    (await signed(address, '{}', credentials, region)).authorization?.split('/')[2];
+  expect(await scope(endpoint)).toBe('eu-central-1');
+  expect(await scope('https://api.example.com/graphql', 'us-east-1')).toBe('us-east-1');
+  await expect(scope('https://api.example.com/graphql')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  await expect(signed(endpoint, '{}', undefined, undefined)).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+});
