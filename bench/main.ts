@@ -9,8 +9,9 @@ import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { apply } from './apply/index.js';
 import type { Bench } from './section.js';
+import { wire } from './wire.js';
 
-const benches: Readonly<Record<string, Bench>> = { apply };
+const benches: Readonly<Record<string, Bench>> = { apply, wire };
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, quick: { type: 'boolean', default: false } },
