@@ -8,10 +8,12 @@ import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { apply } from './apply/index.js';
+import { recovery } from './recovery/index.js';
 import type { Bench } from './section.js';
+import { server } from './server/index.js';
 import { wire } from './wire.js';
 
-const benches: Readonly<Record<string, Bench>> = { apply, wire };
+const benches: Readonly<Record<string, Bench>> = { apply, wire, recovery, server };
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, quick: { type: 'boolean', default: false } },

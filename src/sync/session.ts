@@ -144,8 +144,9 @@ export function createSession(options: SessionOptions) {
     // From before the first page is asked for: it may be made before a row that is saved and acknowledged meanwhile.
     const touched = snapshot?.touched ?? replica.track();
     try {
-      for (let start = true; ; start = false) {
-        const page = await pullPage(cursor, start, signal);
+      let next = pullPage(cursor, true, signal);
+      for (;;) {
+        const page = await next;
         // Stopped between the answer and here: what it says is of the past.
         signal.throwIfAborted();
         // A pull from the very beginning holds everything, whether the transport says so or not. Rows that are here
@@ -156,6 +157,10 @@ export function createSession(options: SessionOptions) {
         cursor = page.cursor;
         count += page.changes.length;
         const ended = page.changes.length === 0;
+        // The backend makes the next page while this one is applied.
+        if (!ended) next = pullPage(cursor, false, signal);
+        // Should this one fail, nobody waits for it.
+        next.catch(ignore);
         // No cursor is stored before a snapshot is whole: after a crash in the middle the seen ids would be unknown, and
         // rows deleted meanwhile would stay for ever.
         const stored = snapshot && !ended ? undefined : cursor;
