@@ -29,7 +29,7 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/firestore': '{ firestoreTransport }' },
     beyond: { synclayer: '{ createSyncLayer }' },
-    limit: 7600,
+    limit: 7900,
   },
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/appsync': '{ appsyncTransport }' },

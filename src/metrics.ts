@@ -36,6 +36,8 @@ export interface MetricsSnapshot {
   /** Each was resolved, by the strategy. */
   readonly conflicts: number;
   readonly changes: { readonly applied: number; readonly invalid: number };
+  /** Rows that the backend read for this client, where the transport counts them (Firestore); else 0. */
+  readonly reads: number;
   readonly errors: Readonly<Partial<Record<ErrorCode, number>>>;
 }
 
@@ -76,7 +78,7 @@ export function createMetrics() {
   const outbound = createTraffic();
   const connection = { attempts: 0, successes: 0, connectTime: 0, lasted: 0, since: undefined as number | undefined };
   const sync = { attempts: 0, successes: 0, duration: 0, lastSyncAt: undefined as number | undefined };
-  const counts = { queued: 0, synced: 0, failed: 0, conflicts: 0, applied: 0, invalid: 0 };
+  const counts = { queued: 0, synced: 0, failed: 0, conflicts: 0, applied: 0, invalid: 0, reads: 0 };
   const errors: Partial<Record<ErrorCode, number>> = {};
   const latencies: number[] = [];
   let latencyCount = 0;
@@ -84,6 +86,9 @@ export function createMetrics() {
     counts,
     traffic(direction: 'in' | 'out', bytes: number): void {
       (direction === 'in' ? inbound : outbound).add(bytes);
+    },
+    reads(rows: number): void {
+      counts.reads += rows;
     },
     connectAttempt(ok: boolean, took: number): void {
       connection.attempts += 1;
@@ -145,6 +150,7 @@ export function createMetrics() {
         operations: { queued: counts.queued, synced: counts.synced, failed: counts.failed },
         conflicts: counts.conflicts,
         changes: { applied: counts.applied, invalid: counts.invalid },
+        reads: counts.reads,
         errors: { ...errors },
       };
     },

@@ -8,7 +8,7 @@ import {
   toSyncLayerError,
   type Unsubscribe,
 } from '../../src/kit.js';
-import { appLink, ownLink, probe } from './link.js';
+import { appLink, ownLink, probe, type Session } from './link.js';
 import { listen } from './listener.js';
 import { type FirestoreTransportOptions, readOptions } from './options.js';
 import { problem } from './problem.js';
@@ -53,10 +53,15 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     refusedAt = refused ? (refusedAt ?? performance.now()) : undefined;
   }
 
+  async function ask(session: Session, ms: number, signal: AbortSignal): Promise<void> {
+    await probe(session, ms, signal);
+    attached.reads?.(1);
+  }
+
   const pulse = createPulse(
     options.heartbeatInterval,
     async (ms) => {
-      if (link.current) await probe(link.current, ms, lifetime.signal);
+      if (link.current) await ask(link.current, ms, lifetime.signal);
     },
     (error) => {
       judge(error);
@@ -82,7 +87,11 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       // Where deletes leave their mark, the rest of the collection need not be read again for each listener.
       const from = table.deletedAt === undefined ? undefined : await reads.newest(table, during(over.signal));
       if (over.signal.aborted) return;
-      stop = listen(session, table, from, sink, { heard: pulse.heard, doubt: pulse.doubt, failed: end });
+      const heard = (documents: number): void => {
+        pulse.heard();
+        attached.reads?.(documents);
+      };
+      stop = listen(session, table, from, sink, { heard, doubt: pulse.doubt, failed: end });
     }
     session?.lost.addEventListener('abort', lose);
     // Not before the caller has what it needs to end it.
@@ -121,7 +130,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       pulse.stop();
       link.lose(problem('CONNECTION_LOST', 'A new link to Firestore is being made.'));
       try {
-        await probe(await link.renew(refusedAt), options.requestTimeout, during(signal));
+        await ask(await link.renew(refusedAt), options.requestTimeout, during(signal));
         refusedAt = undefined;
       } catch (error) {
         judge(error);

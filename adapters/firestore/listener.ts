@@ -8,8 +8,8 @@ import type { Time } from './version.js';
 
 /** What a listener tells beside changes. */
 export interface ListenerEvents {
-  /** The server spoke. */
-  heard(): void;
+  /** The server spoke, and read so many documents for it. */
+  heard(documents: number): void;
   /** The SDK itself thinks that the link is gone. */
   doubt(): void;
   failed(error: SyncLayerError): void;
@@ -41,13 +41,13 @@ export function listen(
       if (!live) {
         if (snapshot.metadata.fromCache) return;
         live = true;
-        events.heard();
+        events.heard(Math.max(1, snapshot.size));
         // What this first one holds, the pull that follows reads.
         sink.live();
         return;
       }
       if (snapshot.metadata.fromCache) events.doubt();
-      else events.heard();
+      else events.heard(snapshot.docChanges().filter(({ type }) => type !== 'removed').length);
       for (const { type, doc } of snapshot.docChanges(options)) {
         // A write of the app's own that the server has not taken yet.
         if (doc.metadata.hasPendingWrites) continue;

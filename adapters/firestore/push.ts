@@ -99,6 +99,7 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
     const { sdk, db } = session;
     const run = async (transaction: Transaction): Promise<Map<string, PushResult>> => {
       const known = new Map<string, PushResult>();
+      reads.count(changes.length);
       const snapshots = await Promise.all(
         changes.map(({ collection, recordId }) =>
           transaction.get(sdk.doc(sdk.collection(db, tables.get(collection).path), documentId(recordId))),

@@ -49,6 +49,8 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
         options.requestTimeout,
         signal,
       );
+      // A query that finds nothing counts as one read.
+      host().reads?.(Math.max(1, docs.length));
       return docs;
     } catch (error) {
       throw isSyncLayerError(error) ? error : readError(what, error);
@@ -94,6 +96,8 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
   };
 
   return {
+    count: (documents: number): void => host().reads?.(documents),
+
     async pull(table: Table, { cursor, start, limit, signal }: Omit<PullRequest, 'collection'>): Promise<PullPage> {
       const from = cursorOf(cursor);
       const what = `Reading "${table.collection}"`;

@@ -263,6 +263,7 @@ export async function createEngine(options: EngineOptions) {
     authToken: tokens.get,
     log,
     traffic: metrics.traffic,
+    reads: metrics.reads,
     report: (error) => {
       if (!closed) announcer.report(error);
     },

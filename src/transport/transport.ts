@@ -58,6 +58,8 @@ export interface TransportHost {
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
   /** Counts one message of `bytes` bytes for the metrics. */
   traffic(direction: 'in' | 'out', bytes: number): void;
+  /** Counts rows that the backend read for this client, for the metrics: of use where each one is paid for. */
+  reads?(rows: number): void;
   /** A problem that ends no subscription (a malformed frame, an unknown type). It becomes an `error` event. */
   report(error: SyncLayerError): void;
   /**

@@ -165,6 +165,7 @@ describe('metrics', () => {
       operations: { queued: 0, synced: 0, failed: 0 },
       conflicts: 0,
       changes: { applied: 0, invalid: 0 },
+      reads: 0,
       errors: {},
     });
   });

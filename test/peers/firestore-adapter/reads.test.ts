@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { memoryStore } from '../../../src/index.js';
+import { type Emulator, startEmulator } from '../firestore/start-emulator.js';
+import { openClient, startLine } from './clients.js';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let emulator: Emulator;
+beforeAll(async () => {
+  emulator = await startEmulator();
+});
+afterAll(() => emulator?.close());
+
+const MANY = 200;
+const HOUR = 3_600_000;
+
+test('a resumed client with nothing new reads next to nothing; what it reads is counted', async () => {
+  const projectId = 'reads';
+  const hand = emulator.project(projectId);
+  const text = 'x'.repeat(1000);
+  for (let index = 0; index < MANY; index++)
+    await hand.write(`todos/n${index}`, { text }, { age: 2 * HOUR - index * 30_000 });
+  const line = await startLine(emulator);
+  const store = memoryStore();
+
+  /** Opens the app, until nothing more is to do; its reads by its own count, and in bytes on the line. */
+  async function visit(work: (client: Awaited<ReturnType<typeof openClient>>) => Promise<unknown> = async () => {}) {
+    const before = line.bytes.down;
+    const client = await openClient(projectId, line.port, {}, { store });
+    await client.live();
+    await work(client);
+    const { size } = await client.rows();
+    const { reads } = client.sync.metrics();
+    await client.sync.close();
+    return { reads, size, bytes: line.bytes.down - before };
+  }
+
+  const first = await visit();
+  expect(first.size).toBe(MANY);
+  expect(first.reads).toBeGreaterThanOrEqual(MANY);
+  expect(first.bytes).toBeGreaterThan(MANY * text.length);
+
+  const resumed = await visit();
+  expect(resumed.size).toBe(MANY);
+  // The heartbeat of the connect, the newest document, for the listener and for the pull, and what ends the pull.
+  expect(resumed.reads).toBeLessThanOrEqual(6);
+  expect(resumed.bytes).toBeLessThan(first.bytes / 10);
+
+  const changed = await visit(async ({ told }) => {
+    await hand.write('todos/n7', { text: 'new' });
+    await expect.poll(() => told, { timeout: 30_000 }).toEqual(['update n7']);
+  });
+  expect(changed.reads).toBe(resumed.reads + 1);
+
+  const edited = await visit(async (client) => {
+    await client.todos.update('n8', { text: 'mine' });
+    await client.live();
+  });
+  // Read before the write, after it, and by the listener.
+  expect(edited.reads - resumed.reads).toBeLessThanOrEqual(4);
+  console.log(
+    `documents read: first ${first.reads}, resumed ${resumed.reads}, an edit ${edited.reads - resumed.reads}`,
+  );
+});
