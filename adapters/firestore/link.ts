@@ -178,7 +178,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
       closed = true;
       await drop();
       if (!app || app === given) return;
-      const { deleteApp } = await import('firebase/app');
+      const { deleteApp } = await import('firebase/app').catch(missing);
       await deleteApp(app);
       app = undefined;
     },
