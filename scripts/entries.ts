@@ -11,6 +11,7 @@ export const entries: Readonly<Record<string, string>> = {
   testing: 'src/testing/index.ts',
   switchover: 'src/switchover.ts',
   migrate: 'src/migrate/index.ts',
+  compose: 'src/compose.ts',
   websocket: 'adapters/websocket/index.ts',
   supabase: 'adapters/supabase/index.ts',
   firestore: 'adapters/firestore/index.ts',

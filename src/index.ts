@@ -19,5 +19,5 @@ export { ConflictResolvers, type ConflictStrategy } from './sync/resolvers.js';
 export { createSyncLayer } from './sync-layer.js';
 export type { ConnectionState } from './transport/connection.js';
 export { registerTransport, type TransportFactory } from './transport/registry.js';
-export { type RolloutOptions, rollout } from './transport/rollout.js';
+export { type RolloutChoice, type RolloutOptions, rollout } from './transport/rollout.js';
 export type * from './transport/transport.js';

@@ -33,3 +33,11 @@ test.each([{ percent: -1 }, { percent: 101 }, { percent: Number.NaN }, { key: ''
     expect.objectContaining({ code: 'CONFIG_INVALID' }),
   );
 });
+
+test('with two choices it gives each key its own, the same as without', () => {
+  const [on, off] = [{ type: 'supabase' }, { type: 'websocket' }] as const;
+  for (const key of users.slice(0, 200)) {
+    const chosen: typeof on | typeof off = rollout({ percent: 30, key, on, off });
+    expect(chosen).toBe(rollout({ percent: 30, key })() ? on : off);
+  }
+});

@@ -1,0 +1,41 @@
+import { createTokenSource } from '../kit.js';
+import type { RealtimeTransport, TransportHost } from './transport.js';
+
+/** A transport that does as `current()` does, but for what it does in a way of its own. */
+export function delegate<Own extends Partial<RealtimeTransport>>(
+  current: () => RealtimeTransport,
+  own: Own,
+): RealtimeTransport & Own {
+  const same: RealtimeTransport = {
+    get name() {
+      return current().name;
+    },
+    get source() {
+      return current().source as string;
+    },
+    // Both are asked each time: a transport may learn from its backend what it can do.
+    get capabilities() {
+      return current().capabilities;
+    },
+    get fetch() {
+      return current().fetch;
+    },
+    get keys() {
+      return current().keys;
+    },
+    attach: (host) => current().attach?.(host),
+    connect: (options) => current().connect(options),
+    subscribe: (request, sink) => current().subscribe(request, sink),
+    pull: (request) => current().pull(request),
+    push: (changes, options) => current().push(changes, options),
+    disconnect: async () => current().disconnect?.(),
+    close: () => current().close(),
+  };
+  return Object.defineProperties(same, Object.getOwnPropertyDescriptors(own)) as RealtimeTransport & Own;
+}
+
+/** What one of several backends is given: its own token, where it has one. The app's would be another backend's. */
+export function ownTokenFirst(host: TransportHost): TransportHost {
+  const tokens = createTokenSource(undefined);
+  return { ...host, authToken: (own) => (own === undefined ? host.authToken() : tokens.get(own)) };
+}

@@ -1,0 +1,46 @@
+import { describe, test } from 'vitest';
+import { failover } from '../../../src/compose.js';
+import { SyncLayerError } from '../../../src/errors.js';
+import { describeTransport, type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
+import type { RealtimeTransport } from '../../../src/transport/transport.js';
+import { type MemoryConformance, memoryConformance, memoryPermissions } from './memory-conformance.js';
+
+/** Of three attempts to connect one works. */
+function moody(transport: RealtimeTransport): RealtimeTransport {
+  const { connect } = transport;
+  let attempts = 0;
+  return Object.assign(transport, {
+    connect: (options: Parameters<typeof connect>[0]) =>
+      attempts++ % 3 === 0 ? connect(options) : Promise.reject(new SyncLayerError('CONNECT_FAILED', 'Not this time.')),
+  });
+}
+
+const kinds: readonly Omit<MemoryTransportOptions, 'backend'>[] = [
+  { cursor: 'sequence', deletes: 'tombstones' },
+  { cursor: 'timestamp', deletes: 'none', pageCap: 7 },
+];
+
+const ways: Record<string, (backend: MemoryConformance) => RealtimeTransport> = {
+  'failover between doors to one backend': (backend) =>
+    failover([moody(backend.transport()), moody(backend.transport())], { source: 'one', dwell: 20 }),
+  'failover between replicas': (backend) =>
+    failover(
+      ['A', 'B'].map((source) => Object.assign(moody(backend.transport()), { source })),
+      { dwell: 20 },
+    ),
+};
+
+for (const kind of kinds)
+  for (const [name, create] of Object.entries(ways))
+    describeTransport(
+      { describe, test },
+      {
+        name: `${name}, ${Object.values(kind).join(' ')}`,
+        capabilities: memoryTransport(kind).capabilities,
+        backend: async () => memoryConformance(kind),
+        create,
+        permissions: memoryPermissions,
+        refused: { text: 'refused', done: false, count: 0 },
+        many: 300,
+      },
+    );
