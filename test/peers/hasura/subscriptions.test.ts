@@ -134,6 +134,9 @@ test('a Hasura whose subscriptions stay silent after a restart of Postgres serve
   await mute.startPostgres();
   await mute.sql("insert into todos values (1, 'Milk')");
   const other = listen(client, live.replace('text', 'text updated_at'));
-  expect(await other.result(0)).toMatchObject({ data: { todos: [{ id: 1 }] } });
+  // It may still hear of a connection that was lost.
+  let index = 0;
+  while ((await other.result(index)).data === null) index++;
+  expect(other.results[index]).toMatchObject({ data: { todos: [{ id: 1 }] } });
   expect(listener.results.every(({ data }, index) => index === 0 || data === null)).toBe(true);
 });
