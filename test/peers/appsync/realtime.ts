@@ -93,7 +93,10 @@ export function createRealtime({ api, auth, connectionTimeout, keepAlive }: Real
       if (!('event' in plan)) return say({ id, type: 'error', payload: { errors: plan.errors } });
       const { start } = faults;
       if (start?.fields.includes(subscriptionOf(plan.operation, plan.model))) {
-        if (start.answer !== 'none') fail({ errorType: start.answer, message: 'The test made this start fail.' });
+        const field = subscriptionOf(plan.operation, plan.model);
+        const rights = `Not Authorized to access ${field} on type Subscription`;
+        const message = start.answer === 'Unauthorized' ? rights : 'The test made this start fail.';
+        if (start.answer !== 'none') fail({ errorType: start.answer, message });
         return;
       }
       subscriptions.set(id, plan);
