@@ -21,23 +21,15 @@ export const isConflict = (entry: ErrorEntry): boolean =>
 
 /** The service is busy, or has stumbled: the same may work later. */
 const isPassing = (entry: ErrorEntry): boolean =>
-  /Throttl|TooMany|LimitExceed|MaxSubscriptions|Throughput|Unavailable|Internal|Timeout|Timed ?out/i.test(
-    `${typeOf(entry)} ${entry.message}`,
-  );
+  /Throttl|TooMany|LimitExceed|MaxSubscriptions|Throughput|Unavailable|Internal|Timeout/.test(typeOf(entry));
 
-/** The token or the key is refused; a field that this user may not touch has a path, or names itself. */
-function isAuth(entry: ErrorEntry): boolean {
-  const { path, message = '' } = entry;
-  const about = `${typeOf(entry)} ${message}`;
-  if (/token.*expired|expired.*token/i.test(about)) return true;
-  return (
-    path == null &&
-    !/Not Authorized to access/i.test(about) &&
-    /Unauthorized|AccessDenied|UnrecognizedClient|InvalidSignature|IncompleteSignature|MissingAuthentication/i.test(
-      about,
-    )
-  );
-}
+/** The token or the key is refused; a field that this user may not touch has a path, or is named. */
+const isAuth = (entry: ErrorEntry): boolean =>
+  entry.path == null &&
+  /Unauthorized|AccessDenied|UnrecognizedClient|Signature|MissingAuthentication|token (has )?expired/i.test(
+    `${typeOf(entry)} ${entry.message}`,
+  ) &&
+  !/Not Authorized to access/i.test(String(entry.message));
 
 /** Something that failed, as an error. `PUSH_REJECTED` of a write, `SUBSCRIBE_REJECTED` of anything else: for good. */
 export function errorOf(what: string, kind: Kind, status: number, errors: readonly ErrorEntry[]): SyncLayerError {

@@ -69,7 +69,7 @@ export const only = (item: Item, selected: ReadonlySet<string>): Item =>
 
 function entryOf(error: GraphQLError): ErrorEntry {
   const cause = error.originalError;
-  const { errorType = cause ? 'InternalFailure' : null, data = null } = Object(cause) as Partial<Refusal>;
+  const { errorType = cause && error.path ? 'InternalFailure' : null, data = null } = Object(cause) as Partial<Refusal>;
   return { path: error.path ?? null, data: data ?? null, errorType, message: error.message };
 }
 

@@ -1,0 +1,120 @@
+import { expect, test } from 'vitest';
+import { openClient, openPeer, until } from './harness.js';
+
+const both = ['todos', 'tasks'] as const;
+const typeOf = { todos: 'Todo', tasks: 'Task' } as const;
+const row = { text: 'x', done: false, count: 1 };
+
+test('a filter is applied behind the limit: empty pages do not end a pull', async () => {
+  const peer = await openPeer();
+  for (let index = 0; index < 300; index++) peer.write('Task', `theirs ${index}`, { ...row, owner: 'you' });
+  for (let index = 0; index < 3; index++) peer.write('Task', `mine ${index}`, { ...row, owner: 'me' });
+  const models = { tasks: { name: 'Task', fields: ['text', 'done', 'count'], filter: { owner: { eq: 'me' } } } };
+  const client = await openClient(peer, ['tasks'], { transport: { models }, config: { pageSize: 5 } });
+  await client.live();
+  expect([...(await client.rows()).keys()].sort()).toEqual(['mine 0', 'mine 1', 'mine 2']);
+  // At reconnect the time is a filter too.
+  await client.sync.pause();
+  peer.write('Task', 'mine 3', { ...row, owner: 'me' });
+  client.sync.resume();
+  await client.live();
+  expect((await client.rows()).size).toBe(4);
+});
+
+test('away for longer than the delta table remembers: all is read anew, and what was deleted for good is gone', async () => {
+  const peer = await openPeer({ deltaTtl: 100, tombstoneTtl: 200 });
+  for (const id of ['stays', 'deleted']) peer.write('Todo', id, row);
+  const client = await openClient(peer, ['todos'], { transport: { deltaTtl: 100, overlap: 1 } });
+  await client.live();
+  await client.sync.pause();
+  peer.delete('Todo', 'deleted');
+  peer.write('Todo', 'new', row);
+  const until200 = Date.now() + 250;
+  // Until its tombstone is gone, too.
+  await until('the tombstone is forgotten', () => Date.now() > until200);
+  client.sync.resume();
+  await client.live();
+  expect([...(await client.rows()).keys()].sort()).toEqual(['new', 'stays']);
+  expect(client.told.filter(({ type }) => type === 'Delete').map(({ recordId }) => recordId)).toEqual(['deleted']);
+});
+
+test('away for less: only what has changed is read, tombstones among it', async () => {
+  const peer = await openPeer();
+  for (let index = 0; index < 200; index++) peer.write('Todo', `row ${index}`, row);
+  const client = await openClient(peer, ['todos'], { transport: { overlap: 1 }, config: { pageSize: 10 } });
+  await client.live();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await client.sync.pause();
+  peer.delete('Todo', 'row 7');
+  peer.write('Todo', 'row 8', { ...row, text: 'new' });
+  const before = peer.requests.syncTodos ?? 0;
+  client.sync.resume();
+  await client.live();
+  expect((await client.rows()).get('row 8')?.text).toBe('new');
+  expect((await client.rows()).has('row 7')).toBe(false);
+  // Of 21 pages.
+  expect((peer.requests.syncTodos ?? 0) - before).toBeLessThanOrEqual(2);
+});
+
+test.each(both)(
+  'a catch-up that breaks off in the middle goes on, and misses nothing that changed meanwhile: %s',
+  async (name) => {
+    const peer = await openPeer();
+    const type = typeOf[name];
+    const ids = Array.from({ length: 60 }, (_, index) => `row ${index}`);
+    for (const id of ids) peer.write(type, id, row);
+    const client = await openClient(peer, [name], {
+      config: { pageSize: 10, enableRealtimeSync: false, syncInterval: 100 },
+    });
+    await until('some rows', async () => (await client.rows()).size > 0);
+    const reads = name === 'todos' ? 'syncTodos' : 'listTasks';
+    peer.httpFault({ status: 503, times: 3, containing: reads });
+    for (const id of ids) peer.write(type, id, { ...row, text: 'new' });
+    await until(
+      'all rows are new',
+      async () => {
+        const rows = [...(await client.rows()).values()];
+        return rows.length === 60 && rows.every(({ text }) => text === 'new');
+      },
+      client.state,
+    );
+  },
+);
+
+test('an item that the schema cannot deliver is reported and left out; the rest goes on', async () => {
+  const strict = { name: 'Todo', fields: { text: 'String!', count: 'Int' }, versioned: true };
+  const peer = await openPeer({ models: [strict] });
+  for (const id of ['a', 'b']) peer.write('Todo', id, { text: 'x', count: 1 });
+  peer.write('Todo', 'bad', { count: 1 });
+  const models = { todos: { name: 'Todo', fields: ['text', 'count'], versioned: true } };
+  const client = await openClient(peer, ['todos'], { transport: { models } });
+  await client.live();
+  expect([...(await client.rows()).keys()].sort()).toEqual(['a', 'b']);
+  expect(client.codes()).toContain('VALIDATION_FAILED');
+});
+
+test.each(both)('rows that may not be read any more are not taken for deleted: %s', async (name) => {
+  const peer = await openPeer();
+  peer.write(typeOf[name], 'a', row);
+  const client = await openClient(peer, [name]);
+  await client.live();
+  peer.revoke(typeOf[name]);
+  await client.sync.syncNow().catch(() => undefined);
+  await until('it is said', () => client.codes().includes('SUBSCRIBE_REJECTED'), client.state);
+  expect((await client.rows()).has('a')).toBe(true);
+});
+
+test('a key that is not called id, and names of a schema of ones own, by way of a plural', async () => {
+  const peer = await openPeer({ models: [{ name: 'Box', plural: 'Boxes', fields: { text: 'String' } }] });
+  const models = { boxes: { name: 'Box', plural: 'Boxes', fields: ['text', 'createdAt'] } };
+  const client = await openClient(peer, ['boxes'], { transport: { models } });
+  await client.live();
+  await client.sync.collection('boxes').save({ text: 'x' }, 'a');
+  await client.live();
+  expect(peer.read('Box')).toMatchObject([{ id: 'a', text: 'x' }]);
+  // The server's own time is in the row, and is not written back by the next edit.
+  await until('the time', async () => typeof (await client.rows()).get('a')?.createdAt === 'string', client.state);
+  await client.sync.collection('boxes').update('a', { text: 'y' });
+  await client.live();
+  expect(client.sync.outbox.failed()).toEqual([]);
+});
