@@ -7,18 +7,13 @@ const MAX_BUSY = 30;
  * What a store that never waits calls at each commit: only promises are between two awaited saves, and a loop of them
  * would keep sockets and timers waiting.
  */
-export function createTurns(): () => Promise<void> | undefined {
+export function createTurns(): () => Promise<void> {
   let commits = 0;
   let mayTurnAt = 0;
-  return () => {
-    if (++commits % 16 || Date.now() < mayTurnAt) return undefined;
-    return new Promise((resolve) => {
-      const turn = (): void => {
-        mayTurnAt = Date.now() + MAX_BUSY;
-        resolve();
-      };
-      (globalThis.setImmediate ?? setTimeout)(turn);
-    });
+  return async () => {
+    if (++commits % 16 || Date.now() < mayTurnAt) return;
+    await new Promise((resolve) => void (globalThis.setImmediate ?? setTimeout)(resolve));
+    mayTurnAt = Date.now() + MAX_BUSY;
   };
 }
 
@@ -27,14 +22,14 @@ export function createTurns(): () => Promise<void> | undefined {
  * would be a second copy that nothing reads.
  */
 export function volatileStore(): LocalStore {
-  const turn = createTurns();
+  const nothing = async (): Promise<void> => undefined;
   return {
     name: 'memory',
     volatile: true,
-    open: async () => undefined,
+    open: nothing,
     async *read() {},
-    commit: async () => turn(),
-    clear: async () => undefined,
-    close: async () => undefined,
+    commit: createTurns(),
+    clear: nothing,
+    close: nothing,
   };
 }

@@ -157,7 +157,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     const { recordId: id, version } = change;
     const timestamp = Number.isFinite(change.timestamp) ? change.timestamp : undefined;
     if (typeof id !== 'string' || !(typeof version === 'string' || Number.isFinite(version))) {
-      const message = `A change of "${collection}" has no recordId, or a version that is neither a string nor a finite number; it was skipped.`;
+      const message = `A change of "${collection}" needs a recordId, and a version: a string or a finite number. It was skipped.`;
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { details: { collection, recordId: id } });
     }
     if (isStale(id, version)) return undefined;
