@@ -1,5 +1,21 @@
-import { defineConfig } from 'tsup';
+import { defineConfig, type Options } from 'tsup';
 import { entries } from './scripts/entries.js';
+
+type Plugin = NonNullable<Options['plugins']>[number];
+
+/**
+ * A CommonJS app has required its SDK, and may hand us an object of it (a Firebase app, Amplify's configuration). `import()`
+ * would load the SDK's other copy, to which that object is a stranger.
+ */
+const requireSdks: Plugin = {
+  name: 'require-sdks',
+  renderChunk(code) {
+    if (this.format !== 'cjs') return;
+    return {
+      code: code.replace(/\bimport\((['"])(?![./])([^'"]+)\1\)/g, "Promise.resolve().then(() => require('$2'))"),
+    };
+  },
+};
 
 export default defineConfig({
   entry: entries,
@@ -12,6 +28,7 @@ export default defineConfig({
   // Both formats share chunks, so `synclayer` and `synclayer/websocket` have one SyncLayerError between them.
   splitting: true,
   // Also drops `import './chunk.js'` lines that import nothing: no module of ours has side effects.
+  plugins: [requireSdks],
   treeshake: { moduleSideEffects: false },
   sourcemap: true,
   minify: false,

@@ -115,6 +115,14 @@ test('Node requires every entry point, and they share their modules', () => {
   expect(JSON.parse(run(process.execPath, ['load.cjs']))).toEqual(subpaths.map(() => [true, true]));
 });
 
+test('CommonJS requires the SDKs: an app that requires one as well must not meet a second copy of it', () => {
+  const dist = join(scratch, 'node_modules/synclayer/dist');
+  const imports = readdirSync(dist)
+    .filter((file) => file.endsWith('.cjs'))
+    .flatMap((file) => readFileSync(join(dist, file), 'utf8').match(/\bimport\(['"](?![./])[^)]*\)/g) ?? []);
+  expect(imports).toEqual([]);
+});
+
 test('a browser bundle of what is for browsers needs nothing of Node and no peer', async () => {
   write('app.js', forBrowsers.map((name, index) => `export * as entry${index} from '${name}';`).join('\n'));
   rmSync(join(scratch, 'node_modules/ws'));
