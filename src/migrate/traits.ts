@@ -26,7 +26,7 @@ export const traitsOf = (transport: string): Traits => (Object.hasOwn(known, tra
 /** What is known beforehand of fields that will not stay as they are. Without writing anything. */
 export function expectedFindings(plan: CollectionPlan, from: string, to: string): Finding[] {
   const { collection } = plan;
-  const target = traitsOf(to);
+  const [source, target] = [traitsOf(from), traitsOf(to)];
   const findings: Finding[] = [];
   for (const [field, kinds] of Object.entries(plan.fields)) {
     const has = (kind: ValueKind): boolean => (kinds[kind] ?? 0) > 0;
@@ -46,6 +46,8 @@ export function expectedFindings(plan: CollectionPlan, from: string, to: string)
         'note',
         `Values that only ${from} has are kept as objects with a type; a column for them must be json or jsonb.`,
       );
+    if (source.columns && (has('object') || has('list')))
+      tell('note', 'Inside json, 1.50 is read as 1.5; and a json null is read as NULL.');
     if (target.typed && has('time'))
       tell(
         'note',

@@ -1,0 +1,106 @@
+import { placeOf, setupSql } from '../../../adapters/supabase/tools/setup.js';
+import type { SyncLayerConfig } from '../../../src/index.js';
+import { startEmulator } from '../firestore/start-emulator.js';
+import { startSupabasePeer } from '../supabase/index.js';
+
+/** A backend to move from or to, with two collections. */
+export interface Place {
+  readonly name: string;
+  /** What `--from` and `--to` get. */
+  readonly config: SyncLayerConfig<readonly string[]>;
+  /** What a client gets that keeps the rows of one owner. */
+  configFor(owner: string): SyncLayerConfig<readonly string[]>;
+  /** Puts so many rows into each collection, past every transport. */
+  seed(collection: string, count: number): Promise<void>;
+  /** The `n` of every row that is there. */
+  numbers(collection: string): Promise<ReadonlyMap<string, number>>;
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const collections = ['todos', 'notes'] as const;
+
+/** Todos are marked as deleted, notes are deleted for good. */
+const marked = (collection: string, field: string) => (collection === 'todos' ? { deletedAt: field } : {});
+
+export async function supabasePlace(): Promise<Place> {
+  const columns = { price: { type: 'numeric' as const } };
+  const tables = collections.map((name) => placeOf(name, marked(name, 'deleted_at')));
+  const peer = await startSupabasePeer({
+    schema: `
+      create table todos (id text primary key, owner text, text text, n bigint, price numeric, done boolean, meta jsonb, note text);
+      create table notes (like todos including all);
+      ${setupSql(tables, 'postgres_changes')}
+      grant all on todos, notes to anon`,
+  });
+  const transport = (owner?: string) => ({
+    type: 'supabase',
+    url: peer.url,
+    key: peer.anonKey,
+    collections: Object.fromEntries(
+      collections.map((name) => [
+        name,
+        { columns, ...marked(name, 'deleted_at'), ...(owner !== undefined && { filter: `owner=eq.${owner}` }) },
+      ]),
+    ),
+  });
+  const is = (collection: string): string => (collection === 'todos' ? 'where deleted_at is null' : '');
+  return {
+    name: 'supabase',
+    config: { transport: transport(), collections },
+    configFor: (owner) => ({ transport: transport(owner), collections }),
+    async seed(collection, count) {
+      await peer.sql(
+        `insert into ${collection} (id, owner, text, n, price, done, meta, note)
+         select 'seed' || i, 'seed', 'Row ' || i, i, i + 0.50, i % 2 = 0, jsonb_build_object('i', i, 'list', jsonb_build_array(i, null, 'x')),
+         case when i % 3 = 0 then null else 'note ' || i end from generate_series(1, ${count}) i`,
+      );
+    },
+    async numbers(collection) {
+      const rows = await peer.sql(`select id, n from ${collection} ${is(collection)}`);
+      return new Map(rows.map(({ id, n }) => [String(id), Number(n)]));
+    },
+    restart: () => peer.restartPostgres({ crash: true }),
+    close: peer.close,
+  };
+}
+
+export async function firestorePlace(): Promise<Place> {
+  const emulator = await startEmulator();
+  const projectId = 'move';
+  const hand = emulator.project(projectId);
+  const transport = (owner?: string) => ({
+    type: 'firestore',
+    config: { projectId },
+    emulator: `${emulator.host}:${emulator.port}`,
+    collections: Object.fromEntries(
+      collections.map((name) => [
+        name,
+        { ...marked(name, 'deletedAt'), ...(owner !== undefined && { where: [['owner', '==', owner]] }) },
+      ]),
+    ),
+  });
+  return {
+    name: 'firestore',
+    config: { transport: transport(), collections },
+    configFor: (owner) => ({ transport: transport(owner), collections }),
+    async seed(collection, count) {
+      const rows = Array.from({ length: count }, (_, index): [string, object] => {
+        const i = index + 1;
+        const row = { owner: 'seed', text: `Row ${i}`, n: i, price: `${i}.50`, done: i % 2 === 0 };
+        return [`${collection}/seed${i}`, i % 3 === 0 ? row : { ...row, meta: { i, list: [i, null] }, note: null }];
+      });
+      await hand.writeAll(new Map(rows as [string, Record<string, unknown>][]));
+    },
+    async numbers(collection) {
+      const documents = await hand.list(collection);
+      return new Map(
+        documents
+          .filter(({ fields }) => fields?.deletedAt === undefined)
+          .map(({ name, fields }) => [name.slice(name.lastIndexOf('/') + 1), Number(fields?.n?.integerValue)]),
+      );
+    },
+    restart: () => emulator.restart(projectId),
+    close: emulator.close,
+  };
+}
