@@ -17,4 +17,5 @@ export const entries: Readonly<Record<string, string>> = {
   firestore: 'adapters/firestore/index.ts',
   appsync: 'adapters/appsync/index.ts',
   'appsync-amplify': 'adapters/appsync/amplify.ts',
+  hasura: 'adapters/hasura/index.ts',
 };

@@ -36,10 +36,15 @@ const measures: readonly Measure[] = [
     beyond: { synclayer: '{ createSyncLayer }' },
     limit: 9600,
   },
+  {
+    imports: { synclayer: '{ createSyncLayer }', 'synclayer/hasura': '{ hasuraTransport }' },
+    beyond: { synclayer: '{ createSyncLayer }' },
+    limit: 6000,
+  },
 ];
 
 /** What an app has chosen with its backend. */
-const sdks = ['@supabase/supabase-js', 'firebase', 'aws-amplify'];
+const sdks = ['@supabase/supabase-js', 'firebase', 'aws-amplify', 'graphql-ws'];
 
 type Outputs = Metafile['outputs'];
 

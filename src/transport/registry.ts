@@ -11,6 +11,7 @@ const builtIn: Record<string, () => Promise<TransportFactory>> = {
   supabase: async () => (await import('../../adapters/supabase/index.js')).supabaseTransport,
   firestore: async () => (await import('../../adapters/firestore/index.js')).firestoreTransport,
   appsync: async () => (await import('../../adapters/appsync/index.js')).appsyncTransport,
+  hasura: async () => (await import('../../adapters/hasura/index.js')).hasuraTransport,
 };
 
 const registered = new Map<string, TransportFactory>();

@@ -1,0 +1,97 @@
+import { type RealtimeTransport, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import type { Live } from './live.js';
+import { type HasuraTransportOptions, readOptions } from './options.js';
+import { problem } from './problem.js';
+import { createRest } from './rest.js';
+import { createTables } from './table.js';
+
+export type {
+  ColumnType,
+  GraphqlWsClientLike,
+  HasuraCollection,
+  HasuraFields,
+  HasuraSchema,
+  HasuraTransportOptions,
+  InputType,
+  NamingConvention,
+  RootField,
+} from './options.js';
+
+const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
+
+/**
+ * A Hasura GraphQL API (v2: self-hosted, cloud, Nhost): live changes by GraphQL subscriptions through `graphql-ws`, reads and
+ * writes by HTTP. Each table needs a unique key that the client makes, and an `updated_at` that a trigger sets; the adapter's
+ * README has the SQL and the permissions.
+ *
+ * @throws SyncLayerError CONFIG_INVALID.
+ * @example
+ * const transport = hasuraTransport({
+ *   url: 'https://abc.hasura.app/v1/graphql',
+ *   collections: { todos: { fields: ['text', 'done'], deletedAt: 'deleted_at' } },
+ * });
+ * const sync = await createSyncLayer({ transport, collections: ['todos'], authToken: async () => (await session()).token });
+ */
+export function hasuraTransport(input: HasuraTransportOptions): RealtimeTransport {
+  const options = readOptions(input);
+  const tables = createTables(options);
+  const lifetime = new AbortController();
+  let attached = unattached;
+  let live: Live | undefined;
+  const host = (): TransportHost => attached;
+  const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
+  const rest = createRest(options, host);
+  const checkOpen = (): void => {
+    if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
+  };
+
+  return {
+    name: 'hasura',
+    source: new URL(options.url).host,
+    get capabilities() {
+      return {
+        push: true,
+        deletes: tables.allSoft() ? 'tombstones' : 'none',
+        cursor: 'timestamp',
+        reconnect: 'core',
+        filters: false,
+      } as const;
+    },
+    attach(to) {
+      attached = to;
+    },
+
+    async connect({ signal }) {
+      checkOpen();
+      // In a chunk of its own: what is only polled needs no socket.
+      const { createLive } = await import('./live.js').catch((error: unknown) => {
+        throw toSyncLayerError(error, 'CONNECT_FAILED', 'What listens could not be loaded.');
+      });
+      checkOpen();
+      live ??= createLive(options, host, tables, rest);
+      await live.connect(during(signal));
+    },
+    subscribe(request, sink) {
+      if (!live) throw problem('CONNECTION_LOST', 'Hasura is not connected.');
+      return live.subscribe(request, sink);
+    },
+
+    pull: async (request) => rest.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
+    async push(changes, { signal }) {
+      // In a chunk of its own: an app reads first.
+      const { pushChanges } = await import('./push.js').catch((error: unknown) => {
+        throw toSyncLayerError(error, 'CONNECTION_LOST', 'What pushes could not be loaded.');
+      });
+      return pushChanges(rest, tables, changes, during(signal));
+    },
+    fetch: async (collection, ids, { signal }) =>
+      (await rest.byIds(tables.get(collection), ids, during(signal))).changes,
+    keys: (collection, { signal }) => rest.keys(tables.get(collection), during(signal)),
+
+    disconnect: async () => live?.disconnect(),
+    async close() {
+      lifetime.abort();
+      await live?.disconnect();
+    },
+  };
+}

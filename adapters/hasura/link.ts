@@ -1,0 +1,259 @@
+import { type SyncLayerError, type TransportHost, tokenExpiry, toSyncLayerError } from '../../src/kit.js';
+import type { ParsedOptions } from './options.js';
+import { problem } from './problem.js';
+import type { Credentials, Rest } from './rest.js';
+import { socketError } from './socket-failure.js';
+
+/** What is used of graphql-ws' client; its own types bring all of `graphql`. */
+export interface GraphqlClient {
+  subscribe(
+    payload: { readonly query: string; readonly variables?: Record<string, unknown> },
+    sink: {
+      next(result: { readonly data?: unknown; readonly errors?: unknown }): void;
+      error(cause: unknown): void;
+      complete(): void;
+    },
+  ): () => void;
+  on(event: 'message' | 'closed', listener: (value: unknown) => void): () => void;
+  terminate(): void;
+}
+
+/** The one socket of all collections. */
+export interface Link {
+  /** Once it was connected. */
+  readonly client: GraphqlClient | undefined;
+  connect(signal: AbortSignal): Promise<void>;
+  /** `dead`: nobody answers there any more. */
+  disconnect(dead?: true): Promise<void>;
+}
+
+export interface LinkEvents {
+  /** The server spoke. */
+  heard(): void;
+  /** The socket is gone. */
+  lost(error: SyncLayerError): void;
+  /** `client` is another one, with a fresh token; the one before is closed after this. */
+  renewed(): void;
+}
+
+/** Longest setTimeout: what is longer fires at once. */
+const MAX_TIMER = 2 ** 31 - 1;
+/** How long a close may take, in ms: a dead socket answers none. */
+const CLOSE_TIMEOUT = 1000;
+
+/**
+ * Asks the server something that needs neither database nor rights. Hasura takes the messages of a socket one after another:
+ * what was sent before this has been understood, or refused, when it is answered.
+ */
+export function ask(client: GraphqlClient, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let stop = (): void => undefined;
+    function end(error?: SyncLayerError): void {
+      signal.removeEventListener('abort', onAbort);
+      stop();
+      if (error) reject(error);
+      else resolve();
+    }
+    const onAbort = (): void =>
+      end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'Hasura did not answer.', { adapter: 'hasura' }));
+    signal.addEventListener('abort', onAbort);
+    stop = client.subscribe(
+      { query: '{ __typename }' },
+      // Errors of GraphQL are an answer, too.
+      {
+        next: () => end(),
+        error: (cause) => end(Array.isArray(cause) ? undefined : socketError(cause)),
+        complete: () => end(),
+      },
+    );
+    if (signal.aborted) onAbort();
+  });
+}
+
+/** A client of the app's: its token and its reconnecting are its own business; its closes are a loss all the same. */
+export function appLink(client: GraphqlClient, events: LinkEvents): Link {
+  let off: readonly (() => void)[] = [];
+  const leave = (): void => {
+    for (const each of off) each();
+    off = [];
+  };
+  return {
+    client,
+    async connect(signal) {
+      leave();
+      // It subscribes anew by itself, with the same old cursor: core does it better.
+      off = [client.on('message', events.heard), client.on('closed', (event) => events.lost(socketError(event)))];
+      await ask(client, signal);
+    },
+    async disconnect(dead) {
+      leave();
+      if (dead) client.terminate();
+    },
+  };
+}
+
+interface Socket {
+  readonly client: GraphqlClient;
+  close(dead?: true): Promise<void>;
+}
+
+/** A client of our own for each connection: graphql-ws' would connect again with a token that was refused. */
+export function ownLink(options: ParsedOptions, rest: Rest, host: () => TransportHost, events: LinkEvents): Link {
+  let current: Socket | undefined;
+  let token: string | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** From one disconnect to the next: what was begun in an earlier one is void. */
+  let turn = new AbortController();
+
+  async function open({ headers }: Credentials, signal: AbortSignal): Promise<Socket> {
+    // The client alone: the package's main entry brings the server, and with it all of `graphql`.
+    const { createClient } = await import('graphql-ws/client').catch((cause: unknown) => {
+      throw unloaded(cause);
+    });
+    if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
+    return new Promise<Socket>((resolve, reject) => {
+      let phase: 'opening' | 'open' | 'over' = 'opening';
+      let onClosed = (): void => undefined;
+      const closed = new Promise<void>((done) => {
+        onClosed = done;
+      });
+
+      function end(cause: unknown, silent = false): void {
+        const before = phase;
+        phase = 'over';
+        signal.removeEventListener('abort', onAbort);
+        // Else it would connect again after a close with 1000.
+        Promise.resolve(client.dispose()).catch(() => undefined);
+        if (before === 'opening') {
+          // Nothing else ends a socket that was not acknowledged.
+          client.terminate();
+          reject(unreached(socketError(cause)));
+        } else if (before === 'open' && !silent && current === socket) events.lost(socketError(cause));
+      }
+      const onAbort = (): void =>
+        end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'hasura' }));
+
+      const client = createClient({
+        url: options.url.replace(/^http/i, 'ws'),
+        connectionParams: { headers },
+        lazy: false,
+        // Core connects again, with a fresh token.
+        retryAttempts: 0,
+        onNonLazyError: (cause) => phase !== 'over' && end(cause),
+        ...(options.WebSocket && { webSocketImpl: options.WebSocket }),
+        on: {
+          message: () => current === socket && events.heard(),
+          connected() {
+            if (phase !== 'opening') return;
+            phase = 'open';
+            signal.removeEventListener('abort', onAbort);
+            resolve(socket);
+          },
+          error: (cause) => phase !== 'over' && end(cause),
+          closed(event) {
+            onClosed();
+            if (phase !== 'over') end(event);
+          },
+        },
+      });
+      const socket: Socket = {
+        client: client as unknown as GraphqlClient,
+        async close(dead) {
+          if (phase !== 'over') end(undefined, true);
+          if (dead) client.terminate();
+          let late: ReturnType<typeof setTimeout> | undefined;
+          await Promise.race([
+            closed,
+            new Promise((done) => {
+              late = setTimeout(done, CLOSE_TIMEOUT);
+            }),
+          ]);
+          clearTimeout(late);
+        },
+      };
+      signal.addEventListener('abort', onAbort);
+      if (signal.aborted) onAbort();
+    });
+  }
+
+  /** Takes a new socket instead of the one before. */
+  function take(socket: Socket, fresh: string | undefined): Socket | undefined {
+    const before = current;
+    current = socket;
+    token = fresh;
+    renewInTime();
+    return before;
+  }
+
+  /** A new token is a new connection: Hasura cuts the one whose token ends, without a word. */
+  async function renew(): Promise<void> {
+    const mine = turn;
+    const signed = await rest.credentials();
+    if (mine !== turn || signed.token === token) return;
+    const socket = await open(signed, AbortSignal.any([mine.signal, AbortSignal.timeout(options.requestTimeout)]));
+    if (mine !== turn) {
+      await socket.close();
+      return;
+    }
+    const before = take(socket, signed.token);
+    events.renewed();
+    await before?.close();
+  }
+
+  /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
+  function renewInTime(): void {
+    clearTimeout(timer);
+    const left = ((token && tokenExpiry(token)) || 0) - Date.now();
+    if (left <= 0) return;
+    const mine = turn;
+    const again = (): void =>
+      void renew()
+        .catch((error: SyncLayerError) => mine === turn && host().report(error))
+        .then(() => mine === turn && renewInTime());
+    timer = setTimeout(again, Math.min(MAX_TIMER, Math.max(1000, left - Math.min(60_000, left / 5))));
+  }
+
+  async function disconnect(dead?: true): Promise<void> {
+    turn.abort();
+    turn = new AbortController();
+    clearTimeout(timer);
+    const before = current;
+    current = undefined;
+    await before?.close(dead);
+  }
+
+  return {
+    get client() {
+      return current?.client;
+    },
+    async connect(signal) {
+      await disconnect();
+      const mine = turn;
+      const signed = await rest.credentials();
+      const socket = await open(signed, signal);
+      if (mine === turn) {
+        take(socket, signed.token);
+        return;
+      }
+      await socket.close();
+      throw problem('CONNECT_FAILED', 'The connection was given up.');
+    },
+    disconnect,
+  };
+}
+
+/** Of a socket that never was acknowledged. */
+function unreached(error: SyncLayerError): SyncLayerError {
+  if (error.code !== 'CONNECTION_LOST') return error;
+  const what = 'Hasura could not be reached by WebSocket. Is the server up, and the url right?';
+  return problem(
+    'CONNECT_FAILED',
+    `${what} A server that knows only the older subprotocol "graphql-ws" (before Hasura 2.1) is not supported: update it.`,
+  );
+}
+
+/** Not there, or only out of reach: a browser that is offline cannot load the chunk. */
+const unloaded = (cause: unknown): SyncLayerError =>
+  /MODULE_NOT_FOUND/.test(String(Object(cause).code))
+    ? problem('PEER_MISSING', 'graphql-ws is not installed: npm install graphql-ws', { cause })
+    : problem('CONNECT_FAILED', 'graphql-ws could not be loaded. It is tried again.', { cause });

@@ -1,0 +1,207 @@
+import {
+  type Change,
+  type Cursor,
+  type PullPage,
+  type PullRequest,
+  type RecordKey,
+  type TransportHost,
+  toSyncLayerError,
+} from '../../src/kit.js';
+import {
+  allOf,
+  behind,
+  type Document,
+  dated,
+  isSendable,
+  keysDocument,
+  notDeleted,
+  pageDocument,
+} from './documents.js';
+import { graphqlError, httpError } from './failure.js';
+import { cursorAfter, cursorOf, fromRow, isObject, keyOf, type TimeCursor } from './normalize.js';
+import type { ParsedOptions } from './options.js';
+import { problem } from './problem.js';
+import type { Table } from './table.js';
+import { stampOf, timeOf, versionOf } from './version.js';
+
+type Columns = Readonly<Record<string, unknown>>;
+
+export interface Answer {
+  /** By root field. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** The server's clock, in ms, where it is told: browsers hide it from other origins. */
+  readonly serverTime: number | undefined;
+}
+
+/** Keys in one page, ids in one request. */
+const MOST = 1000;
+
+/** The server's clock. `Date` has seconds only: our own time is taken where it fits into that second. */
+function clockOf(response: Response, sentAt: number): number | undefined {
+  const second = Date.parse(response.headers.get('date') ?? '');
+  const guess = (sentAt + Date.now()) / 2;
+  return Number.isNaN(second) ? undefined : Math.min(Math.max(guess, second), second + 999);
+}
+
+/** What to sign requests and the socket with. */
+export interface Credentials {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly token: string | undefined;
+}
+
+/** All that goes by HTTP. */
+export function createRest(options: ParsedOptions, host: () => TransportHost) {
+  const { url, overlap } = options;
+
+  /** Asks for the token and the headers. Throws AUTH_REQUIRED, also for a token that no header can carry. */
+  async function credentials(): Promise<Credentials> {
+    const token = await host().authToken(options.authToken);
+    // The platform's own error for such a header quotes it.
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
+      throw problem('AUTH_REQUIRED', 'The token has characters that no header can carry.');
+    const { headers } = options;
+    const more = typeof headers === 'function' ? await headers() : headers;
+    return { token, headers: { ...more, ...(token !== undefined && { Authorization: `Bearer ${token}` }) } };
+  }
+
+  async function request(
+    what: string,
+    kind: 'read' | 'write',
+    query: Document,
+    variables: object,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const { headers } = await credentials();
+    const body = JSON.stringify({ query, variables });
+    const sentAt = Date.now();
+    host().traffic('out', body.length);
+    let response: Response;
+    let text: string;
+    try {
+      response = await (options.fetch ?? fetch)(url, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(options.requestTimeout)]),
+      });
+      text = await response.text();
+    } catch {
+      // Not the cause: some platforms quote a header that they cannot send.
+      if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
+      throw problem('CONNECTION_LOST', `${what} got no answer. Is the server up?`);
+    }
+    host().traffic('in', text.length);
+    const { data, errors } = parsed(text);
+    // Also beside data: what could not be read is not empty.
+    if (Array.isArray(errors)) throw graphqlError(what, kind, errors);
+    if (!response.ok || !isObject(data)) throw httpError(what, response.status);
+    return { data, serverTime: clockOf(response, sentAt) };
+  }
+
+  async function rows(
+    what: string,
+    document: Document,
+    variables: object,
+    signal: AbortSignal,
+  ): Promise<{ readonly rows: readonly Columns[]; readonly serverTime: number | undefined }> {
+    const { data, serverTime } = await request(what, 'read', document, variables, signal);
+    if (!Array.isArray(data.rows)) throw problem('PROTOCOL_VIOLATION', `${what} was answered without rows.`);
+    return { rows: data.rows.map((row) => Object(row)), serverTime };
+  }
+
+  /** The row's change, or none with a report. */
+  function toChange(table: Table, row: unknown): Change[] {
+    try {
+      const change = fromRow(table, row);
+      if (change) return [change];
+      const what = `A row of "${table.collection}" has no usable ${table.primaryKey} or ${table.updatedAt}`;
+      host().report(problem('PROTOCOL_VIOLATION', `${what}; it was skipped.`));
+    } catch (error) {
+      host().report(toSyncLayerError(error, 'PROTOCOL_VIOLATION', 'A row was skipped.'));
+    }
+    return [];
+  }
+
+  /** Where a pull begins: behind the last row, or at its start back in time for what was committed late. */
+  function beginning(table: Table, from: TimeCursor | undefined, start: boolean): object {
+    if (from && !start) return behind(table, from.at, from.id);
+    if (!from?.max) return dated(table);
+    return { [table.updatedAt]: { _gte: new Date(timeOf(from.max) - overlap).toISOString() } };
+  }
+
+  async function byIds(table: Table, ids: readonly string[], signal: AbortSignal, all = false) {
+    const missing = new Set(ids.filter(isSendable));
+    const present = new Set<string>();
+    const changes: Change[] = [];
+    let serverTime: number | undefined;
+    while (missing.size > 0) {
+      const some = [...missing].slice(0, MOST);
+      const keys = { [table.primaryKey]: { _in: some.map(table.keyValue) } };
+      const variables = { where: allOf(all ? undefined : table.where, keys), limit: MOST };
+      const page = await rows(`Reading rows of "${table.collection}"`, pageDocument(table), variables, signal);
+      changes.push(...page.rows.flatMap((row) => toChange(table, row)));
+      const found = page.rows.map((row) => String(row[table.primaryKey]));
+      for (const id of found) present.add(id);
+      // A role's limit may have cut it: only what an empty page was asked for is not there.
+      for (const id of found.length > 0 ? found : some) missing.delete(id);
+      serverTime = page.serverTime;
+    }
+    return { changes, present, serverTime };
+  }
+
+  return {
+    credentials,
+    refused: graphqlError,
+    request,
+    rows,
+    toChange,
+
+    async pull(table: Table, { cursor, start, limit, signal }: Omit<PullRequest, 'collection'>): Promise<PullPage> {
+      let from = cursorOf(cursor);
+      for (let first = start; ; first = false) {
+        const variables = { where: allOf(table.where, beginning(table, from, first)), limit };
+        const page = await rows(`Reading "${table.collection}"`, pageDocument(table), variables, signal);
+        const { serverTime } = page;
+        const changes = page.rows.flatMap((row) => toChange(table, row));
+        from = cursorAfter(table, page.rows, from, serverTime) ?? from;
+        // Empty would say that this is the end.
+        if (changes.length === 0 && page.rows.length > 0) continue;
+        const next = (from ?? { at: '', id: '', max: '' }) as unknown as Cursor;
+        return { changes, cursor: next, ...(serverTime !== undefined && { serverTime }) };
+      }
+    },
+
+    /**
+     * The rows of these ids as they are now, those marked as deleted too. `all`: whatever the table's condition says, as for
+     * what stands in the way of a write. `present`: all ids that are there, also of rows that cannot be used.
+     */
+    byIds,
+
+    async *keys(table: Table, signal: AbortSignal): AsyncGenerator<RecordKey[]> {
+      const { primaryKey, updatedAt } = table;
+      for (let last: string | undefined; ; ) {
+        const after = last === undefined ? undefined : { [primaryKey]: { _gt: table.keyValue(last) } };
+        const variables = { where: allOf(table.where, notDeleted(table), dated(table), after), limit: MOST };
+        const what = `Reading the keys of "${table.collection}"`;
+        const { rows: found } = await rows(what, keysDocument(table), variables, signal);
+        if (found.length === 0) return;
+        yield found.map((row) => {
+          const stamp = stampOf(row[updatedAt]);
+          last = keyOf(row[primaryKey]);
+          if (last === undefined) throw problem('PROTOCOL_VIOLATION', `${what} gave one that JSON cannot hold.`);
+          return { recordId: last, ...(stamp !== undefined && { version: versionOf(stamp) }) };
+        });
+      }
+    },
+  };
+}
+
+export type Rest = ReturnType<typeof createRest>;
+
+function parsed(text: string): Columns {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
