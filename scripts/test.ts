@@ -41,7 +41,11 @@ const inCI = process.env.CI !== undefined && process.env.CI !== '' && process.en
 
 /** What some tests start, and why it does not run here. */
 const backends = [
-  { why: await whyNoPostgres(), fix: 'Run npm ci.', peers: 'postgres|supabase|supabase-adapter|hasura|hasura-adapter' },
+  {
+    why: await whyNoPostgres(),
+    fix: 'Run npm ci.',
+    peers: 'postgres|supabase|supabase-adapter|hasura|hasura-adapter|hasura-tools',
+  },
   { why: whyNoEmulator(), fix: '', peers: 'firestore|firestore-adapter|firestore-tools' },
 ];
 

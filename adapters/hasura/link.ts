@@ -61,7 +61,8 @@ export function ask(client: GraphqlClient, signal: AbortSignal): Promise<void> {
       { query: '{ __typename }' },
       // Errors of GraphQL are an answer, too.
       {
-        next: () => end(),
+        // Not the end: graphql-ws counts the `complete` in the same packet as another one, and then closes the socket.
+        next: () => undefined,
         error: (cause) => end(Array.isArray(cause) ? undefined : socketError(cause)),
         complete: () => end(),
       },

@@ -1,6 +1,8 @@
+import { hasuraTools } from '../../adapters/hasura/tools/index.js';
 import { placeOf, setupSql } from '../../adapters/supabase/tools/setup.js';
 import { createSyncServer, sqliteServerStore } from '../../src/server/index.js';
 import { startEmulator } from '../../test/peers/firestore/start-emulator.js';
+import { startHasuraPeer } from '../../test/peers/hasura/index.js';
 import { startSupabasePeer } from '../../test/peers/supabase/index.js';
 import type { Todo } from './todo.js';
 
@@ -69,6 +71,36 @@ export const backends: Readonly<Record<string, Backend>> = {
         transport: { type: 'firestore', config: { projectId, apiKey: 'none' }, collections, heartbeatInterval: 1000 },
         close: emulator.close,
       };
+    },
+  },
+  hasura: {
+    title: 'Hasura, on a PostgreSQL of this machine',
+    async start({ seed }) {
+      const fields = ['text', 'done', 'createdAt'];
+      const collections = { todos: { fields, deletedAt: 'deleted_at' } };
+      const setup = hasuraTools.setup({
+        transport: { url: 'http://127.0.0.1/v1/graphql', collections },
+        collections: ['todos'],
+      });
+      const peer = await startHasuraPeer({
+        schema: `create table todos (id text primary key, text text not null, done boolean not null, "createdAt" bigint not null);
+          ${setup}`,
+        // Nobody signs in here.
+        unauthorizedRole: 'user',
+        permissions: {
+          user: {
+            todos: {
+              select: { columns: '*', filter: {} },
+              insert: { columns: ['id', ...fields], check: {} },
+              update: { columns: [...fields, 'deleted_at'], filter: {} },
+            },
+          },
+        },
+      });
+      const insert = 'insert into todos (id, text, done, "createdAt") values ($1, $2, $3, $4)';
+      for (const [index, { text, done, createdAt }] of seed.entries())
+        await peer.sql(insert, [`todo-${index + 1}`, text, done, createdAt]);
+      return { target: new URL(peer.url), transport: { type: 'hasura', collections }, close: peer.close };
     },
   },
 };

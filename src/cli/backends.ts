@@ -4,6 +4,7 @@ import type { BackendTools } from './tools.js';
 const tools: Readonly<Record<string, () => Promise<BackendTools>>> = {
   supabase: async () => (await import('../../adapters/supabase/tools/index.js')).supabaseTools,
   firestore: async () => (await import('../../adapters/firestore/tools/index.js')).firestoreTools,
+  hasura: async () => (await import('../../adapters/hasura/tools/index.js')).hasuraTools,
 };
 
 /** Throws CONFIG_INVALID with the backends that there are tools for. */

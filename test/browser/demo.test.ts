@@ -457,9 +457,13 @@ describe('the server', { timeout: TIMEOUT }, () => {
     await runHeadlessCheck({ backend: 'firestore', db: undefined });
   });
 
+  test('the same page on Hasura', async () => {
+    await runHeadlessCheck({ backend: 'hasura', db: undefined });
+  });
+
   test('an unknown backend is refused with a list of those that are there', async () => {
     await expect(startDemo({ port: 0, backend: 'carrier-pigeon' })).rejects.toThrow(
-      'There is no backend "carrier-pigeon" yet. Available: websocket, supabase, firestore.',
+      'There is no backend "carrier-pigeon" yet. Available: websocket, supabase, firestore, hasura.',
     );
   });
 });

@@ -1,0 +1,122 @@
+import type { Place } from './place.js';
+
+/** An SQL identifier, quoted. */
+const ident = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+const nameOf = ({ table }: Place): string => `"public".${ident(table)}`;
+
+/** The statements by what they are for: `doctor` gives one of them as the fix of what it found. */
+export const statements = {
+  updatedAt: (place: Place): string =>
+    `alter table ${nameOf(place)} add column if not exists ${ident(place.updatedAt)} timestamptz not null default clock_timestamp();`,
+
+  deletedAt: (place: Place): string =>
+    `alter table ${nameOf(place)} add column if not exists ${ident(place.deletedAt ?? 'deleted_at')} timestamptz;`,
+
+  /** `now()` is when the transaction began: two of one row could leave the older time, and share one within a transaction. */
+  trigger: (place: Place): string => {
+    const fn = `"public".${ident(`synclayer_touch_${place.updatedAt}`.slice(0, 63))}`;
+    const column = ident(place.updatedAt);
+    return `create or replace function ${fn}() returns trigger language plpgsql set search_path = '' as $$
+begin
+  if tg_op = 'INSERT' then
+    new.${column} = clock_timestamp();
+  else
+    new.${column} = greatest(clock_timestamp(), old.${column} + interval '1 microsecond');
+  end if;
+  return new;
+end $$;
+drop trigger if exists synclayer_touch on ${nameOf(place)};
+create trigger synclayer_touch before insert or update on ${nameOf(place)} for each row execute function ${fn}();`;
+  },
+
+  index: (place: Place): string =>
+    `create index if not exists ${ident(`synclayer_${place.table}`.slice(0, 63))} on ${nameOf(place)} (${ident(place.updatedAt)}, ${ident(place.primaryKey)});`,
+};
+
+/** A call of the metadata API. */
+interface Call {
+  readonly type: string;
+  readonly args: object;
+}
+
+export type Right = 'select' | 'insert' | 'update' | 'delete';
+
+const call = (type: string, { table }: Place, more: object = {}): Call => ({
+  type,
+  args: { source: 'default', table: { schema: 'public', name: table }, ...more },
+});
+
+/** What one right takes; the time of a change is the trigger's alone. */
+function permission(place: Place, right: Right): object {
+  const { primaryKey, updatedAt, deletedAt, columns, counted } = place;
+  const marked = [...columns, ...(deletedAt === undefined ? [] : [deletedAt])];
+  switch (right) {
+    case 'select':
+      return {
+        columns: [primaryKey, updatedAt, ...marked],
+        filter: {},
+        ...(counted && { allow_aggregations: true }),
+      };
+    case 'insert':
+      return { columns: [primaryKey, ...columns], check: {} };
+    case 'update':
+      return { columns: marked, filter: {}, check: {} };
+    case 'delete':
+      return { filter: {} };
+  }
+}
+
+export const trackCall = (place: Place): Call => call('pg_track_table', place);
+
+export const grantCall = (place: Place, right: Right): Call =>
+  call(`pg_create_${right}_permission`, place, { role: place.role, permission: permission(place, right) });
+
+/** Rows that are only marked as deleted need no right to delete. */
+export const rightsOf = ({ deletedAt }: Place): Right[] =>
+  deletedAt === undefined ? ['select', 'insert', 'update', 'delete'] : ['select', 'insert', 'update'];
+
+/** One call a line; what is there already is left as it is. */
+export const metadataJson = (calls: readonly Call[]): string =>
+  `{ "type": "bulk_keep_going", "args": [\n${calls.map((each) => `  ${JSON.stringify(each)}`).join(',\n')}\n] }`;
+
+function tableSql(place: Place): string {
+  const parts: readonly (readonly [why: string, sql: string] | undefined)[] = [
+    ['When a row was changed: a trigger sets it at each write, with microseconds.', statements.updatedAt(place)],
+    ['', statements.trigger(place)],
+    place.deletedAt === undefined
+      ? undefined
+      : ['Deleted rows are marked, so that a catch-up sees them.', statements.deletedAt(place)],
+    ['Each catch-up reads in this order.', statements.index(place)],
+  ];
+  const text = parts.flatMap((part) => (part ? [part[0] === '' ? part[1] : `-- ${part[0]}\n${part[1]}`] : []));
+  return `-- ${place.collection}: ${nameOf(place)}\n${text.join('\n\n')}`;
+}
+
+/** All in one text that may be run again: SQL, and the metadata in a comment of it. */
+export function setupText(places: readonly Place[], naming: string): string {
+  const [{ role } = { role: 'user' }] = places;
+  const calls = places.flatMap((place) => [
+    trackCall(place),
+    ...rightsOf(place).map((right) => grantCall(place, right)),
+  ]);
+  const guessed =
+    naming === 'graphql-default'
+      ? '\n-- Names are taken to be snake_case in the database; change them where they are not.'
+      : '';
+  return `-- ---- 1. Run this SQL: with psql, or in Hasura's console under Data, SQL.${guessed}
+begin;
+
+${places.map(tableSql).join('\n\n\n')}
+
+commit;
+
+-- ---- 2. Then this metadata, which serves the tables and says what the role ${JSON.stringify(role)} may do:
+--   curl <your Hasura>/v1/metadata -H 'X-Hasura-Admin-Secret: ...' -d @metadata.json
+-- Whose rows they are is yours to say. {} is everybody's; for each user's own, in "filter" and "check":
+--   { "owner": { "_eq": "X-Hasura-User-Id" } }
+-- A filter must not hide rows that are marked as deleted: devices could not learn of it.
+-- Where a role has a permission already, it stays as it is.
+/* ---- metadata.json
+${metadataJson(calls)}
+*/`;
+}
