@@ -1,3 +1,4 @@
 /** Transports made of transports. */
 export { type FailoverOptions, type FailoverReport, failover } from './transport/failover.js';
+export { type Mirror, type MirrorOptions, type MirrorReport, mirror } from './transport/mirror.js';
 export { polling } from './transport/polling.js';

@@ -6,7 +6,9 @@
 export { type Change, compareVersions, type Row, type Version } from './change.js';
 export type { BackendTools, Check, ToolsInput } from './cli/tools.js';
 export { disposition, type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
+export { newId } from './id.js';
 export { deepEqual } from './json.js';
+export { patchBetween } from './patch.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';
 export type * from './protocol.js';
 export { checkWrites } from './store/check-writes.js';

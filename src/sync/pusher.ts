@@ -1,6 +1,5 @@
-import type { Row } from '../change.js';
 import { SyncLayerError, toSyncLayerError } from '../errors.js';
-import { deepEqual } from '../json.js';
+import { patchBetween } from '../patch.js';
 import { abortable } from '../transport/abortable.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
 import type { Replica } from './replica.js';
@@ -25,12 +24,7 @@ export function outgoing(entry: OutboxEntry, clockOffset: number): OutgoingChang
     baseVersion: entry.baseVersion,
     timestamp: entry.editedAt + clockOffset,
   };
-  if (!base || !local) return change;
-  const patch: Row = Object.fromEntries(
-    Object.entries(local).filter(([field, value]) => !deepEqual(value, base[field])),
-  );
-  const unset = Object.keys(base).filter((field) => local[field] === undefined && base[field] !== undefined);
-  return unset.length > 0 ? { ...change, patch, unset } : { ...change, patch };
+  return base && local ? { ...change, ...patchBetween(base, local) } : change;
 }
 
 export interface PusherOptions {

@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest';
-import { failover } from '../../../src/compose.js';
+import { failover, mirror } from '../../../src/compose.js';
 import { SyncLayerError } from '../../../src/errors.js';
 import { describeTransport, type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';
@@ -28,10 +28,19 @@ const ways: Record<string, (backend: MemoryConformance) => RealtimeTransport> = 
       ['A', 'B'].map((source) => Object.assign(moody(backend.transport()), { source })),
       { dwell: 20 },
     ),
+  'mirror to a backend that works': (backend) =>
+    mirror({ primary: backend.transport(), secondary: memoryTransport({ cursor: 'timestamp' }) }),
+  'mirror to a backend that is gone': (backend) => {
+    const secondary = memoryTransport();
+    secondary.wire.before = () => Promise.reject(new SyncLayerError('CONNECTION_LOST', 'It is gone.'));
+    return mirror({ primary: backend.transport(), secondary });
+  },
 };
 
-for (const kind of kinds)
-  for (const [name, create] of Object.entries(ways))
+for (const [index, kind] of kinds.entries())
+  for (const [name, create] of Object.entries(ways)) {
+    // A mirror reads like its primary; once is enough.
+    if (index > 0 && name.startsWith('mirror')) continue;
     describeTransport(
       { describe, test },
       {
@@ -44,3 +53,4 @@ for (const kind of kinds)
         many: 300,
       },
     );
+  }
