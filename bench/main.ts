@@ -8,12 +8,14 @@ import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { apply } from './apply/index.js';
+import { durable } from './durable/index.js';
 import { recovery } from './recovery/index.js';
 import type { Bench } from './section.js';
 import { server } from './server/index.js';
+import { size } from './size.js';
 import { wire } from './wire.js';
 
-const benches: Readonly<Record<string, Bench>> = { apply, wire, recovery, server };
+const benches: Readonly<Record<string, Bench>> = { apply, durable, wire, recovery, server, size };
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, quick: { type: 'boolean', default: false } },

@@ -2,9 +2,7 @@
  * What an app downloads for each entry point, minified and gzipped, dependencies included. Counted are the entry chunk
  * and all that it imports statically; what is reached only by import() is loaded when it is used, so it has its own row.
  */
-import { basename } from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { build, type Metafile } from 'esbuild';
+import { weigh } from './weigh.js';
 
 interface Measure {
   /** Entry points, with what of them is used; everything, where nothing is named. */
@@ -43,57 +41,10 @@ const measures: readonly Measure[] = [
   },
 ];
 
-/** What an app has chosen with its backend. */
-const sdks = ['@supabase/supabase-js', 'firebase', 'aws-amplify', 'graphql-ws'];
-
-type Outputs = Metafile['outputs'];
-
-function reached(outputs: Outputs, file: string, seen: Set<string> = new Set()): Set<string> {
-  if (seen.has(file)) return seen;
-  seen.add(file);
-  for (const { path, kind, external } of outputs[file]?.imports ?? [])
-    if (kind !== 'dynamic-import' && external !== true) reached(outputs, path, seen);
-  return seen;
-}
-
-async function weigh(imports: Measure['imports']) {
-  const { outputFiles, metafile } = await build({
-    stdin: {
-      contents: Object.entries(imports)
-        .map(([name, used], index) => `export ${used || `* as entry${index}`} from '${name}';`)
-        .join('\n'),
-      resolveDir: process.cwd(),
-      sourcefile: 'app.js',
-    },
-    bundle: true,
-    splitting: true,
-    minify: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    outdir: 'out',
-    entryNames: 'app',
-    chunkNames: '[name]-[hash]',
-    metafile: true,
-    write: false,
-    legalComments: 'none',
-    logLevel: 'error',
-    external: sdks,
-  });
-  const gzipped = new Map(
-    outputFiles.map((file) => [basename(file.path), gzipSync(file.contents, { level: 9 }).length]),
-  );
-  const sum = (files: Iterable<string>): number =>
-    [...files].reduce((total, file) => total + (gzipped.get(basename(file)) ?? 0), 0);
-  const first = reached(metafile.outputs, 'out/app.js');
-  const lazy = Object.entries(metafile.outputs)
-    .filter(([file, output]) => !first.has(file) && output.entryPoint !== undefined)
-    .map(([file, output]) => ({
-      name: basename(output.entryPoint ?? file),
-      size: sum([...reached(metafile.outputs, file)].filter((each) => !first.has(each))),
-    }));
-  return { size: sum(first), lazy };
-}
+const exporting = (imports: Measure['imports']): string =>
+  Object.entries(imports)
+    .map(([name, used], index) => `export ${used || `* as entry${index}`} from '${name}';`)
+    .join('\n');
 
 const kB = (bytes: number): string => `${(bytes / 1000).toFixed(2)} kB`;
 const row = (name: string, size: string, limit = '', verdict = ''): void =>
@@ -102,8 +53,8 @@ const row = (name: string, size: string, limit = '', verdict = ''): void =>
 let failed = false;
 row('min+gzip, dependencies included', 'size', 'limit');
 for (const measure of measures) {
-  const { size: all, lazy } = await weigh(measure.imports);
-  const size = all - (measure.beyond ? (await weigh(measure.beyond)).size : 0);
+  const { size: all, lazy } = await weigh(exporting(measure.imports));
+  const size = all - (measure.beyond ? (await weigh(exporting(measure.beyond))).size : 0);
   const over = measure.limit !== undefined && size > measure.limit;
   failed ||= over;
   const verdict = measure.limit === undefined ? '' : over ? `over by ${kB(size - measure.limit)}` : 'ok';

@@ -1,0 +1,62 @@
+/** What a browser downloads of a program: bundled, minified and gzipped, by the chunks that it loads. */
+import { basename } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build, type Metafile } from 'esbuild';
+
+/** What an app has chosen with its backend. */
+const sdks = ['@supabase/supabase-js', 'firebase', 'aws-amplify', 'graphql-ws'];
+
+type Outputs = Metafile['outputs'];
+
+function reached(outputs: Outputs, file: string, seen: Set<string> = new Set()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const { path, kind, external } of outputs[file]?.imports ?? [])
+    if (kind !== 'dynamic-import' && external !== true) reached(outputs, path, seen);
+  return seen;
+}
+
+export interface Weight {
+  /** Bytes of the first chunk and all that it imports statically. */
+  readonly size: number;
+  /** What is reached only by import(), beyond that. */
+  readonly lazy: readonly { readonly name: string; readonly size: number }[];
+}
+
+/** `program`: the text of a module. `external`: packages that are not counted. */
+export async function weigh(program: string, external: readonly string[] = sdks): Promise<Weight> {
+  const { outputFiles, metafile } = await build({
+    stdin: {
+      contents: program,
+      resolveDir: process.cwd(),
+      sourcefile: 'app.js',
+    },
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    outdir: 'out',
+    entryNames: 'app',
+    chunkNames: '[name]-[hash]',
+    metafile: true,
+    write: false,
+    legalComments: 'none',
+    logLevel: 'error',
+    external: [...external],
+  });
+  const gzipped = new Map(
+    outputFiles.map((file) => [basename(file.path), gzipSync(file.contents, { level: 9 }).length]),
+  );
+  const sum = (files: Iterable<string>): number =>
+    [...files].reduce((total, file) => total + (gzipped.get(basename(file)) ?? 0), 0);
+  const first = reached(metafile.outputs, 'out/app.js');
+  const lazy = Object.entries(metafile.outputs)
+    .filter(([file, output]) => !first.has(file) && output.entryPoint !== undefined)
+    .map(([file, output]) => ({
+      name: basename(output.entryPoint ?? file),
+      size: sum([...reached(metafile.outputs, file)].filter((each) => !first.has(each))),
+    }));
+  return { size: sum(first), lazy };
+}
