@@ -8,12 +8,12 @@ import {
   toSyncLayerError,
   type Unsubscribe,
 } from '../../src/kit.js';
-import { appLink, ownLink, probe, type Session } from './link.js';
+import { appLink, loadPart, ownLink, probe, type Session } from './link.js';
 import { listen } from './listener.js';
 import { type FirestoreTransportOptions, readOptions } from './options.js';
 import { problem } from './problem.js';
 import { createPulse } from './pulse.js';
-import { createReads } from './reads.js';
+import { conditionsOf, createReads, since } from './reads.js';
 import { createTables } from './table.js';
 
 export type {
@@ -84,14 +84,21 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     const lose = (): void => end(session?.lost.reason);
     async function open(): Promise<void> {
       if (!session) throw problem('CONNECTION_LOST', 'Firestore is not connected.');
-      // Where deletes leave their mark, the rest of the collection need not be read again for each listener.
+      // Where deletes leave their mark, the rest of the collection need not be read again for each listener. Elsewhere only a
+      // document that it holds is heard to go. And no condition on the time without need: a `serverTimestamp()` of the app's own
+      // is none until the server has it, and its document would leave such a query for as long.
       const from = table.deletedAt === undefined ? undefined : await reads.newest(table, during(over.signal));
+      const conditions = await conditionsOf(session, table);
       if (over.signal.aborted) return;
       const heard = (documents: number): void => {
         pulse.heard();
         attached.reads?.(documents);
       };
-      stop = listen(session, table, from, sink, { heard, doubt: pulse.doubt, failed: end });
+      stop = listen(session, table, [...conditions, ...(from ? [since(session, table, from)] : [])], sink, {
+        heard,
+        doubt: pulse.doubt,
+        failed: end,
+      });
     }
     session?.lost.addEventListener('abort', lose);
     // Not before the caller has what it needs to end it.
@@ -143,9 +150,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     pull: (request) => reads.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
-      const { pushChanges } = await import('./push.js').catch((error: unknown) => {
-        throw toSyncLayerError(error, 'CONNECTION_LOST', 'The pushing part of the transport could not be loaded.');
-      });
+      const { pushChanges } = await loadPart(() => import('./push.js'));
       return pushChanges({ link, options, tables, reads }, changes, during(signal));
     },
     fetch: (collection, ids, { signal }) => reads.byIds(tables.get(collection), ids, during(signal)),

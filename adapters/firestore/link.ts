@@ -1,18 +1,16 @@
 import type { FirebaseApp, FirebaseOptions } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
-import { type ErrorCode, isSyncLayerError, type SyncLayerError } from '../../src/kit.js';
+import { type ErrorCode, isSyncLayerError, type SyncLayerError, toSyncLayerError } from '../../src/kit.js';
 import { codeOf, readError } from './failure.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
-import type { ValueMaker } from './values.js';
 
 export type Sdk = typeof import('firebase/firestore');
 
 /** The SDK, and one instance of its client. */
-interface Client {
+export interface Client {
   readonly sdk: Sdk;
   readonly db: Firestore;
-  readonly make: ValueMaker;
 }
 
 /** A client, from one connect to the loss that follows. */
@@ -41,16 +39,11 @@ const missing = (cause: unknown): never => {
   throw problem('PEER_MISSING', 'firebase could not be loaded. Install it: npm install firebase', { cause });
 };
 
-function clientOf(sdk: Sdk, db: Firestore): Client {
-  const make: ValueMaker = {
-    timestamp: (seconds, nanoseconds) => new sdk.Timestamp(seconds, nanoseconds),
-    geoPoint: (latitude, longitude) => new sdk.GeoPoint(latitude, longitude),
-    bytes: (base64) => sdk.Bytes.fromBase64String(base64),
-    reference: (path) => sdk.doc(db, path),
-    vector: (values) => sdk.vector([...values]),
-  };
-  return { sdk, db, make };
-}
+/** A part of the adapter that not every app needs. */
+export const loadPart = <T>(load: () => Promise<T>): Promise<T> =>
+  load().catch((error: unknown) => {
+    throw toSyncLayerError(error, 'CONNECTION_LOST', 'A part of the Firestore transport could not be loaded.');
+  });
 
 const loadSdk = (): Promise<Sdk> => import('firebase/firestore').catch(missing);
 
@@ -72,7 +65,7 @@ export function appLink(db: Firestore): Link {
   let client: Client | undefined;
   const life = createLife((reason) => life.end(reason));
   const session = async (): Promise<Session> => {
-    client ??= clientOf(await loadSdk(), db);
+    client ??= { sdk: await loadSdk(), db };
     return life.of(client);
   };
   return {
@@ -105,9 +98,11 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
   const life = createLife((reason) => void drop(reason));
 
   async function make(): Promise<Client> {
+    // Not the end of this one, which may be wanted while it is being made.
+    const before = ended;
     const [firebase, sdk] = await Promise.all([import('firebase/app').catch(missing), loadSdk()]);
     // A second client on the same host would take over the dead connection of the first.
-    await ended;
+    await before;
     app ??=
       (given as FirebaseApp | undefined) ??
       firebase.initializeApp(config as FirebaseOptions, `synclayer-${crypto.randomUUID()}`);
@@ -122,7 +117,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
       const at = emulator.lastIndexOf(':');
       sdk.connectFirestoreEmulator(db, emulator.slice(0, at), Number(emulator.slice(at + 1)));
     }
-    ready = clientOf(sdk, db);
+    ready = { sdk, db };
     return ready;
   }
 

@@ -1,10 +1,10 @@
+import type { QueryConstraint } from 'firebase/firestore';
 import type { ChangeSink, SyncLayerError } from '../../src/kit.js';
 import { readError } from './failure.js';
 import type { Session } from './link.js';
 import { fromDocument, gone } from './normalize.js';
-import { collectionOf, conditionsOf, since } from './reads.js';
+import { collectionOf } from './reads.js';
 import type { Table } from './table.js';
-import type { Time } from './version.js';
 
 /** What a listener tells beside changes. */
 export interface ListenerEvents {
@@ -15,22 +15,16 @@ export interface ListenerEvents {
   failed(error: SyncLayerError): void;
 }
 
-/**
- * Listens to a collection: to all of it where documents are deleted for good, since only a document that it holds is heard to
- * go (`from` left out); else only to what is newer than `from`. Returns how to stop, which is at once.
- */
+/** Listens to the documents of a collection for which the conditions hold. Returns how to stop, which is at once. */
 export function listen(
   session: Session,
   table: Table,
-  from: Time | undefined,
+  conditions: readonly QueryConstraint[],
   sink: ChangeSink,
   events: ListenerEvents,
 ): () => void {
   const { sdk } = session;
-  // No condition on the time without need: a `serverTimestamp()` of the app's own is none until the server has it, and its
-  // document would leave such a query for as long.
-  const newer = from ? [since(session, table, from)] : [];
-  const query = sdk.query(collectionOf(session, table), ...conditionsOf(session, table), ...newer);
+  const query = sdk.query(collectionOf(session, table), ...conditions);
   let live = false;
   // Without metadata there is neither a sign of the link nor of an own write's acknowledgement.
   const options = { includeMetadataChanges: true } as const;

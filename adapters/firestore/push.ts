@@ -8,8 +8,8 @@ import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Reads } from './reads.js';
 import type { Table, Tables } from './table.js';
-import { fieldFromJson } from './values.js';
 import { timeOf } from './version.js';
+import { fieldFromJson, makerOf } from './write-values.js';
 
 /** Documents in one transaction. The server takes 500 writes, but each is read first and after. */
 const MOST = 100;
@@ -64,7 +64,8 @@ interface Means {
 function createSender({ link, options, tables, reads }: Means, signal: AbortSignal) {
   /** Throws what the SDK's classes throw for a value that Firestore cannot store. */
   function write(session: Session, transaction: Transaction, table: Table, change: OutgoingChange): void {
-    const { sdk, db, make } = session;
+    const { sdk, db } = session;
+    const make = makerOf(session);
     const { updatedAt, deletedAt, typeOf } = table;
     const ref = sdk.doc(sdk.collection(db, table.path), documentId(change.recordId));
     if (change.type === 'delete' && deletedAt === undefined) {

@@ -10,12 +10,11 @@ import {
 } from '../../src/kit.js';
 import { readError } from './failure.js';
 import { documentId } from './ids.js';
-import { type Link, type Session, within } from './link.js';
+import { type Link, loadPart, type Session, within } from './link.js';
 import { cursorAfter, cursorOf, fromDocument, type TimeCursor } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Table } from './table.js';
-import { fromJson } from './values.js';
 import { earlier, FIRST, type Time, timeOf } from './version.js';
 
 /** Ids in one query: more are refused. */
@@ -26,25 +25,31 @@ const KEYS = 1000;
 export const collectionOf = ({ sdk, db }: Session, table: Table): CollectionReference => sdk.collection(db, table.path);
 
 /** The collection's own conditions. */
-export const conditionsOf = ({ sdk, make }: Session, { where }: Table): QueryConstraint[] =>
-  where.map(([field, operator, value]) => sdk.where(field, operator, fromJson(value, make)));
+export async function conditionsOf(session: Session, { where }: Table): Promise<readonly QueryConstraint[]> {
+  if (where.length === 0) return [];
+  const { fromJson, makerOf } = await loadPart(() => import('./write-values.js'));
+  const make = makerOf(session);
+  return where.map(([field, operator, value]) => session.sdk.where(field, operator, fromJson(value, make)));
+}
 
 /** Only documents with a timestamp: without this one condition, those with a number would come first. */
-export const since = ({ sdk, make }: Session, { updatedAt }: Table, time: Time): QueryConstraint =>
-  sdk.where(new sdk.FieldPath(updatedAt), '>=', make.timestamp(time.seconds, time.nanoseconds));
+export const since = ({ sdk }: Session, { updatedAt }: Table, time: Time): QueryConstraint =>
+  sdk.where(new sdk.FieldPath(updatedAt), '>=', new sdk.Timestamp(time.seconds, time.nanoseconds));
 
 /** All that is read. */
 export function createReads(link: Link, options: ParsedOptions, host: () => TransportHost) {
   async function get(
     what: string,
-    build: (session: Session) => Query,
+    table: Table,
+    build: (session: Session, conditions: readonly QueryConstraint[]) => Query,
     signal: AbortSignal,
   ): Promise<readonly QueryDocumentSnapshot[]> {
     const session = await link.session();
+    const conditions = await conditionsOf(session, table);
     try {
       const { docs } = await within(
         session,
-        session.sdk.getDocsFromServer(build(session)),
+        session.sdk.getDocsFromServer(build(session, conditions)),
         what,
         options.requestTimeout,
         signal,
@@ -67,27 +72,28 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
 
   /** Behind the last document, or at the start of a catch-up back in time for what was committed late. */
   function beginning(session: Session, table: Table, from: TimeCursor | undefined, start: boolean): QueryConstraint[] {
-    const { sdk, make } = session;
+    const { sdk } = session;
     const at = timeOf(from?.at ?? null);
     if (from && at && !start)
-      return [since(session, table, at), sdk.startAfter(make.timestamp(at.seconds, at.nanoseconds), from.id)];
+      return [since(session, table, at), sdk.startAfter(new sdk.Timestamp(at.seconds, at.nanoseconds), from.id)];
     const max = timeOf(from?.max ?? null);
     return [since(session, table, max ? earlier(max, options.overlap) : FIRST)];
   }
 
   const ordered = (
     session: Session,
+    conditions: readonly QueryConstraint[],
     table: Table,
     from: TimeCursor | undefined,
     start: boolean,
     most: number,
   ): Query => {
     const { sdk } = session;
-    const [condition, ...after] = beginning(session, table, from, start);
+    const [first, ...after] = beginning(session, table, from, start);
     return sdk.query(
       collectionOf(session, table),
-      ...conditionsOf(session, table),
-      ...(condition ? [condition] : []),
+      ...conditions,
+      ...(first ? [first] : []),
       sdk.orderBy(new sdk.FieldPath(table.updatedAt)),
       sdk.orderBy(sdk.documentId()),
       ...after,
@@ -101,7 +107,7 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     async pull(table: Table, { cursor, start, limit, signal }: Omit<PullRequest, 'collection'>): Promise<PullPage> {
       const from = cursorOf(cursor);
       const what = `Reading "${table.collection}"`;
-      const docs = await get(what, (session) => ordered(session, table, from, start, limit), signal);
+      const docs = await get(what, table, (...given) => ordered(...given, table, from, start, limit), signal);
       const next = cursorAfter(table, docs, from, Date.now());
       // Every document of the query has a timestamp, so an empty page is the end.
       return { changes: docs.flatMap((found) => toChange(table, found)), cursor: (next ?? null) as Cursor };
@@ -114,10 +120,14 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
       const read = (part: readonly string[]): Promise<readonly QueryDocumentSnapshot[]> =>
         get(
           `Reading documents of "${table.collection}"`,
-          (session) => {
-            const conditions = all ? [] : conditionsOf(session, table);
+          table,
+          (session, conditions) => {
             const { sdk } = session;
-            return sdk.query(collectionOf(session, table), ...conditions, sdk.where(sdk.documentId(), 'in', part));
+            return sdk.query(
+              collectionOf(session, table),
+              ...(all ? [] : conditions),
+              sdk.where(sdk.documentId(), 'in', part),
+            );
           },
           signal,
         );
@@ -128,7 +138,7 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
       for (let from: TimeCursor | undefined, start = true; ; start = false) {
         const what = `Reading the keys of "${table.collection}"`;
         const at = from;
-        const docs = await get(what, (session) => ordered(session, table, at, start, KEYS), signal);
+        const docs = await get(what, table, (...given) => ordered(...given, table, at, start, KEYS), signal);
         if (docs.length === 0) return;
         from = cursorAfter(table, docs, from, Date.now());
         yield docs
@@ -142,11 +152,12 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     async newest(table: Table, signal: AbortSignal): Promise<Time> {
       const [found] = await get(
         `Reading the newest document of "${table.collection}"`,
-        (session) => {
+        table,
+        (session, conditions) => {
           const { sdk } = session;
           return sdk.query(
             collectionOf(session, table),
-            ...conditionsOf(session, table),
+            ...conditions,
             since(session, table, FIRST),
             sdk.orderBy(new sdk.FieldPath(table.updatedAt), 'desc'),
             sdk.limit(1),

@@ -3,16 +3,6 @@ import type { Row } from '../../src/kit.js';
 /** How a field looks in a row, instead of a tagged object. */
 export type FieldType = 'timestamp' | 'geoPoint' | 'bytes' | 'reference' | 'vector';
 
-/** Makes the values that JSON does not have. The SDK's own classes, or others in a test. */
-export interface ValueMaker {
-  timestamp(seconds: number, nanoseconds: number): unknown;
-  geoPoint(latitude: number, longitude: number): unknown;
-  /** From base64. */
-  bytes(base64: string): unknown;
-  reference(path: string): unknown;
-  vector(values: readonly number[]): unknown;
-}
-
 /** A value that JSON does not have, as a row holds it: `{ type: 'firestore/timestamp/1.0', seconds, nanoseconds }`. */
 interface Tagged {
   readonly type: `firestore/${string}/1.0`;
@@ -24,15 +14,14 @@ const tag = (kind: string, parts: Readonly<Record<string, unknown>>): Tagged => 
   ...parts,
 });
 
-type Parts = { readonly [part: string]: unknown };
-const isObject = (value: unknown): value is Parts => typeof value === 'object' && value !== null;
-const isNumber = (value: unknown): value is number => typeof value === 'number';
-const isString = (value: unknown): value is string => typeof value === 'string';
+export type Parts = { readonly [part: string]: unknown };
+export const isObject = (value: unknown): value is Parts => typeof value === 'object' && value !== null;
+export const isNumber = (value: unknown): value is number => typeof value === 'number';
+export const isString = (value: unknown): value is string => typeof value === 'string';
 const isFunction = (value: unknown): boolean => typeof value === 'function';
-const areNumbers = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(isNumber);
 
 /** Without `__proto__` being what it is in an object literal. */
-const mapFields = (map: Parts, change: (value: unknown) => unknown): Row =>
+export const mapFields = (map: Parts, change: (value: unknown) => unknown): Row =>
   Object.fromEntries(Object.entries(map).map(([field, value]) => [field, change(value)]));
 
 const LOST_NUMBERS: ReadonlyMap<string, number> = new Map([
@@ -41,6 +30,10 @@ const LOST_NUMBERS: ReadonlyMap<string, number> = new Map([
   ['-Infinity', Number.NEGATIVE_INFINITY],
   ['-0', -0],
 ]);
+
+/** The number that a tag stands for. */
+export const lostNumber = (json: unknown): number | undefined =>
+  isObject(json) && json.type === 'firestore/double/1.0' ? LOST_NUMBERS.get(json.value as string) : undefined;
 
 function fromNumber(value: number): unknown {
   const [name] = [...LOST_NUMBERS].find(([, lost]) => Object.is(lost, value)) ?? [];
@@ -63,7 +56,7 @@ function fromClass(value: Parts): Tagged | undefined {
 }
 
 /** A map of the user's own that would be taken for something tagged. */
-const looksTagged = (map: Parts): boolean => isString(map.type) && /^firestore\/\w+\/1\.0$/.test(map.type);
+export const looksTagged = (map: Parts): boolean => isString(map.type) && /^firestore\/\w+\/1\.0$/.test(map.type);
 
 const literal = (value: unknown): Tagged => tag('literal', { value });
 
@@ -81,47 +74,10 @@ export function toJson(value: unknown): unknown {
   return looksTagged(value) ? literal(fields) : fields;
 }
 
-/** What a tag means; undefined: it is not one of ours after all. */
-function fromTag({ type, ...parts }: Parts, make: ValueMaker): { readonly value: unknown } | undefined {
-  const { seconds, nanoseconds, latitude, longitude, bytes, referencePath, vectorValues, value } = parts;
-  switch (type) {
-    case 'firestore/timestamp/1.0':
-      return isNumber(seconds) && isNumber(nanoseconds) ? { value: make.timestamp(seconds, nanoseconds) } : undefined;
-    case 'firestore/geoPoint/1.0':
-      return isNumber(latitude) && isNumber(longitude) ? { value: make.geoPoint(latitude, longitude) } : undefined;
-    case 'firestore/bytes/1.0':
-      return isString(bytes) ? { value: make.bytes(bytes) } : undefined;
-    case 'firestore/documentReference/1.0':
-      return isString(referencePath) ? { value: make.reference(referencePath) } : undefined;
-    case 'firestore/vectorValue/1.0': {
-      const numbers = Array.isArray(vectorValues) ? vectorValues.map((each) => fromJson(each, make)) : undefined;
-      return areNumbers(numbers) ? { value: make.vector(numbers) } : undefined;
-    }
-    case 'firestore/double/1.0':
-      return isString(value) && LOST_NUMBERS.has(value) ? { value: LOST_NUMBERS.get(value) } : undefined;
-    case 'firestore/literal/1.0':
-      return { value: unmarked(value, make) };
-    default:
-      return undefined;
-  }
-}
-
-/** A value that is no tag itself, whatever it looks like. */
-function unmarked(json: unknown, make: ValueMaker): unknown {
-  if (Array.isArray(json)) return json.map((each) => fromJson(each, make));
-  return isObject(json) ? mapFields(json, (each) => fromJson(each, make)) : json;
-}
-
-/** A JSON value as Firestore stores it. What the maker throws of parts out of range comes through. */
-export function fromJson(json: unknown, make: ValueMaker): unknown {
-  const known = isObject(json) && looksTagged(json) ? fromTag(json, make) : undefined;
-  return known ? known.value : unmarked(json, make);
-}
-
 const BASE64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/;
 /** A collection and a document, and so on. */
 const PATH = /^[^/]+\/[^/]+(?:\/[^/]+\/[^/]+)*$/;
-const ISO = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/;
+export const ISO = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/;
 
 /** How a field of a type looks in a row: plainly. Undefined: the value is of another type, and keeps its tag. */
 const plain: Readonly<Record<FieldType, (tagged: Parts) => unknown>> = {
@@ -137,33 +93,14 @@ const plain: Readonly<Record<FieldType, (tagged: Parts) => unknown>> = {
   vector: ({ type, vectorValues }) => (type === 'firestore/vectorValue/1.0' ? vectorValues : undefined),
 };
 
-/** The way back. Undefined: it is not written like that. */
-const typed: Readonly<Record<FieldType, (json: unknown, make: ValueMaker) => unknown>> = {
-  timestamp: (json, make) => {
-    const [, second, fraction = ''] = (isString(json) && ISO.exec(json)) || [];
-    const ms = Date.parse(`${second}Z`);
-    return Number.isNaN(ms) ? undefined : make.timestamp(ms / 1000, Number(fraction.padEnd(9, '0')));
-  },
-  geoPoint: (json, make) => {
-    if (!isObject(json) || Object.keys(json).length !== 2) return undefined;
-    const { latitude, longitude } = json;
-    return isNumber(latitude) && isNumber(longitude) ? make.geoPoint(latitude, longitude) : undefined;
-  },
-  bytes: (json, make) => (isString(json) && BASE64.test(json) ? make.bytes(json) : undefined),
-  reference: (json, make) => (isString(json) && PATH.test(json) ? make.reference(json) : undefined),
-  vector: (json, make) => {
-    const numbers = Array.isArray(json) ? json.map((each) => fromJson(each, make)) : undefined;
-    return areNumbers(numbers) ? make.vector(numbers) : undefined;
-  },
-};
-
-/** Makes nothing: only to see whether something would be made. */
-const nothing: ValueMaker = {
-  timestamp: () => true,
-  geoPoint: () => true,
-  bytes: () => true,
-  reference: () => true,
-  vector: () => true,
+/** Whether a value of a row is written like that, plainly. */
+export const isPlain: Readonly<Record<FieldType, (json: unknown) => boolean>> = {
+  timestamp: (json) => isString(json) && ISO.test(json) && !Number.isNaN(Date.parse(json)),
+  geoPoint: (json) =>
+    isObject(json) && Object.keys(json).length === 2 && isNumber(json.latitude) && isNumber(json.longitude),
+  bytes: (json) => isString(json) && BASE64.test(json),
+  reference: (json) => isString(json) && PATH.test(json),
+  vector: (json) => Array.isArray(json) && json.every((each) => isNumber(each) || lostNumber(each) !== undefined),
 };
 
 /** A field as a row shows it. */
@@ -173,10 +110,5 @@ export function fieldToJson(value: unknown, type?: FieldType): unknown {
   const bare = isObject(json) && looksTagged(json) ? plain[type](json) : undefined;
   if (bare !== undefined) return bare;
   // What would come back as that type though it is not: a text in a field of timestamps.
-  return typed[type](json, nothing) === undefined ? json : literal(json);
-}
-
-/** A field of a row as Firestore stores it. */
-export function fieldFromJson(json: unknown, type: FieldType | undefined, make: ValueMaker): unknown {
-  return (type && typed[type](json, make)) ?? fromJson(json, make);
+  return isPlain[type](json) ? literal(json) : json;
 }

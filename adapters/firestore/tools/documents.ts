@@ -14,8 +14,8 @@ const COUNTED = 1000;
 const TOLERANCE = 60_000;
 
 /** Some documents of a collection, in no order: also those without a time. */
-export const sampleOf = (session: Session, table: Table): Query =>
-  session.sdk.query(collectionOf(session, table), ...conditionsOf(session, table), session.sdk.limit(SAMPLE));
+export const sampleOf = async (session: Session, table: Table): Promise<Query> =>
+  session.sdk.query(collectionOf(session, table), ...(await conditionsOf(session, table)), session.sdk.limit(SAMPLE));
 
 /** How to put a time where none is, once. */
 const backfill = ({ path, updatedAt }: Table): string =>
@@ -34,9 +34,10 @@ export async function* timeChecks(
   const { sdk } = session;
   const { collection, path, updatedAt, deletedAt } = table;
   const all = sample.length < SAMPLE;
+  const conditions = await conditionsOf(session, table);
 
   async function count(...more: readonly QueryConstraint[]): Promise<number> {
-    const query = sdk.query(collectionOf(session, table), ...conditionsOf(session, table), ...more, sdk.limit(COUNTED));
+    const query = sdk.query(collectionOf(session, table), ...conditions, ...more, sdk.limit(COUNTED));
     const answer = await ask(session, sdk.getCountFromServer(query), ms);
     return answer.ok ? answer.value.data().count : Number.NaN;
   }
@@ -73,12 +74,7 @@ export async function* timeChecks(
   const future = `${collection}: no document is from the future`;
   const time = new sdk.FieldPath(updatedAt);
   const soon = sdk.Timestamp.fromMillis(Date.now() + TOLERANCE);
-  const ahead = sdk.query(
-    collectionOf(session, table),
-    ...conditionsOf(session, table),
-    sdk.where(time, '>', soon),
-    sdk.limit(1),
-  );
+  const ahead = sdk.query(collectionOf(session, table), ...conditions, sdk.where(time, '>', soon), sdk.limit(1));
   const answer = await ask(session, sdk.getDocsFromServer(ahead), ms);
   const [found] = answer.ok ? answer.value.docs : [];
   if (!answer.ok) yield unknown(future, answer.said);

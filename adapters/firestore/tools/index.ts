@@ -56,7 +56,7 @@ async function* collectionChecks(means: Means, table: Table, writable: boolean):
   const { collection, path } = table;
   const ms = options.requestTimeout;
   const may = (action: string): string => `${collection}: the rules let this user ${action}`;
-  const listed = await ask(session, sdk.getDocsFromServer(sampleOf(session, table)), ms);
+  const listed = await ask(session, sdk.getDocsFromServer(await sampleOf(session, table)), ms);
   if (listed.ok) yield ok(may('list the documents'));
   else yield wrong(may('list the documents'), ...refused(table), listed.said);
 

@@ -3,7 +3,7 @@ import type { Check } from '../../../src/kit.js';
 import type { Session } from '../link.js';
 import { collectionOf } from '../reads.js';
 import type { Table } from '../table.js';
-import { fromJson } from '../values.js';
+import { fromJson, makerOf } from '../write-values.js';
 import { type Answer, ask, ok, unknown, wrong } from './ask.js';
 import { OWN_RULE, refused } from './setup.js';
 
@@ -37,7 +37,8 @@ export async function canTry(session: Session, ms: number): Promise<Check> {
 }
 
 /** The fields of a document for which the conditions hold. */
-function matching({ make }: Session, { where }: Table): Record<string, unknown> {
+function matching(session: Session, { where }: Table): Record<string, unknown> {
+  const make = makerOf(session);
   const fields: Record<string, unknown> = {};
   for (const [path, operator, json] of where) {
     const value = fromJson(json, make);

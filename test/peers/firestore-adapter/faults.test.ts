@@ -89,6 +89,19 @@ test('the emulator is killed and started again, with what was written meanwhile'
   expect(twice(client.told)).toEqual([]);
 });
 
+test('pause and close while the client is being made', async () => {
+  const { projectId, hand } = newProject();
+  await hand.write('todos/a', { text: 'a' });
+  for (let turns = 0; turns < 6; turns++) {
+    const client = await openClient(projectId, emulator.port);
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await client.sync.pause();
+    client.sync.resume();
+    if (turns % 2 === 0) await same(client, new Map([['a', 'a']]));
+    await client.sync.close();
+  }
+});
+
 test('5 000 documents written while away arrive once each', async () => {
   const { projectId, hand } = newProject();
   await hand.writeAll(new Map(['a', 'b'].map((id) => [`todos/${id}`, { text: id }])));
