@@ -50,5 +50,6 @@ export function advance(place: Place, page: PageFacts, now: number): Place {
   // A scan has no order: a row can change behind it, before the newest that it saw. That row's change is no older than the
   // scan's beginning, and the newest no younger than its end.
   const next = startedAt ?? (newest && newest - Math.max(0, now - begun));
-  return { since: next ? Math.max(next, since ?? 0) : since, snapshot, done: !place.again };
+  // 0 for an empty table: the next reading must not be taken for a snapshot, since a scan may lag behind the first rows.
+  return { since: Math.max(next, since ?? 0), snapshot, done: !place.again };
 }

@@ -25,6 +25,11 @@ export interface PageRequest {
 
 type Variable = readonly [name: string, type: string, value: unknown];
 
+/** How far DynamoDB's reads may lag behind its writes, ms. */
+export const LAG = 2000;
+/** How many rows are remembered for as long. */
+const RECENT = 5000;
+
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 const list = (values: readonly string[]): string => (values.length > 0 ? `(${values.join(',')})` : '');
 
@@ -62,9 +67,20 @@ export function createModel(collection: string, options: AppsyncModel) {
     value == null ? [] : `${argument}:${JSON.stringify(value)}`,
   );
 
+  /** Rows that were there a moment ago, and when, ms. */
+  const recent = new Map<string, number>();
+
   return {
     collection,
     versioned,
+    /** A row is known to be there, or to be gone, whatever a read that lags behind says. */
+    note(recordId: string, there: boolean): void {
+      recent.delete(recordId);
+      if (there) recent.set(recordId, Date.now());
+      // The oldest are first.
+      for (const [id, at] of recent) if (Date.now() - at > LAG || recent.size > RECENT) recent.delete(id);
+    },
+    recent: (): readonly string[] => [...recent].flatMap(([id, at]) => (Date.now() - at > LAG ? [] : id)),
     id,
     updatedAt,
     /** No event is whole by itself. */

@@ -128,7 +128,10 @@ export async function pushChanges(
     for (let next = queue.shift(); next && failure === undefined; next = queue.shift()) {
       const [at, change] = next;
       try {
-        results[at] = await pushOne(tools, tools.models.get(change.collection), change, signal);
+        const model = tools.models.get(change.collection);
+        const result = await pushOne(tools, model, change, signal);
+        if (result.type === 'applied') model.note(change.recordId, change.type !== 'delete');
+        results[at] = result;
       } catch (error) {
         if (isSyncLayerError(error) && error.code === 'PUSH_REJECTED') results[at] = { type: 'rejected', error };
         else failure ??= error;

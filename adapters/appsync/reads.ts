@@ -131,6 +131,8 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
 
     async *keys(model: Model, signal: AbortSignal): AsyncGenerator<RecordKey[]> {
       const what = `Reading the keys of "${model.collection}"`;
+      // A scan may not see yet what was written a moment ago.
+      yield model.recent().map((recordId) => ({ recordId }));
       for (let nextToken: string | undefined; ; ) {
         const request = model.page({ keysOnly: true, limit: KEYS, nextToken });
         const answer = await ask(what, 'read', request, signal);

@@ -1,7 +1,7 @@
-import { type ChangeSink, createTimers, type SyncLayerError, type Unsubscribe } from '../../src/kit.js';
+import { type Change, type ChangeSink, createTimers, type SyncLayerError, type Unsubscribe } from '../../src/kit.js';
 import { createLateRows } from './late-rows.js';
 import type { Link } from './link.js';
-import { type Model, type Operation, operations } from './model.js';
+import { LAG, type Model, type Operation, operations } from './model.js';
 import { createReader, idOf, isItem } from './normalize.js';
 import { problem } from './problem.js';
 import type { Reads } from './reads.js';
@@ -18,9 +18,15 @@ export interface SubscriptionOptions {
 /** A collection's three subscriptions, which live and end together. Returns what ends them. */
 export function openSubscription({ link, model, reads, subscribeTimeout, sink }: SubscriptionOptions): Unsubscribe {
   const { collection } = model;
+  function tell(change: Change): void {
+    model.note(change.recordId, change.type !== 'delete');
+    sink.change(change);
+  }
   const take = createReader(model);
-  const late = createLateRows(model, sink, (ids, signal) => reads.byIds(model, ids, signal));
-  const timers = createTimers<'live'>();
+  const late = createLateRows(model, { change: tell, gap: (reason) => sink.gap(reason) }, (ids, signal) =>
+    reads.byIds(model, ids, signal),
+  );
+  const timers = createTimers<'live' | 'again'>();
   const waiting = new Set<Operation>(operations);
   let stops: readonly (() => void)[] = [];
   let over = false;
@@ -42,6 +48,8 @@ export function openSubscription({ link, model, reads, subscribeTimeout, sink }:
     if (over || !waiting.delete(operation) || waiting.size > 0) return;
     timers.cancel('live');
     sink.live();
+    // What was written just before may be missing from what is read now.
+    timers.schedule('again', LAG, () => sink.gap('reads of DynamoDB may have lagged behind'));
   }
 
   function onEvent(operation: Operation, field: string, payload: unknown): void {
@@ -58,7 +66,7 @@ export function openSubscription({ link, model, reads, subscribeTimeout, sink }:
     const taken = take(operation, item);
     if (taken === 'gap') sink.gap('an event that does not say which row it is about');
     else if ('read' in taken) late.want(taken.read, gone, taken.atLeast);
-    else sink.change(taken);
+    else tell(taken);
   }
 
   timers.schedule('live', subscribeTimeout, () => {

@@ -118,3 +118,39 @@ test('a key that is not called id, and names of a schema of ones own, by way of 
   await client.live();
   expect(client.sync.outbox.failed()).toEqual([]);
 });
+
+test.each(both)('what was written just before, and a read cannot see yet, is read once more: %s', async (name) => {
+  const peer = await openPeer({ readLag: 300 });
+  const type = typeOf[name];
+  peer.write(type, 'old', row);
+  const client = await openClient(peer, [name]);
+  await until('the old row', async () => (await client.rows()).has('old'), client.state);
+  await client.sync.pause();
+  peer.write(type, 'just before', row);
+  peer.write(type, 'old', { ...row, text: 'new' });
+  client.sync.resume();
+  await client.live();
+  // No event tells of these two, and the first catch-up cannot see them.
+  expect((await client.rows()).has('just before')).toBe(false);
+  await until('the row', async () => (await client.rows()).has('just before'), client.state);
+  await until('the change', async () => (await client.rows()).get('old')?.text === 'new', client.state);
+});
+
+test.each(both)(
+  'a row that was just made is not taken for deleted by an audit that cannot see it yet: %s',
+  async (name) => {
+    const peer = await openPeer({ readLag: 300 });
+    const client = await openClient(peer, [name], { config: { auditInterval: 1000 } });
+    await client.live();
+    const deleted: string[] = [];
+    client.sync.events.on('realtimeDelete', ({ recordId }) => void deleted.push(recordId));
+    let audits = 0;
+    client.sync.events.on('syncCompleted', () => void audits++);
+    for (let index = 0; audits < 2; index++) {
+      peer.write(typeOf[name], `row ${index}`, row);
+      await client.sync.collection(name).save(row, `mine ${index}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(deleted).toEqual([]);
+  },
+);

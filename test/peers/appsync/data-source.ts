@@ -21,6 +21,8 @@ export interface DataSourceOptions {
   readonly deltaTtl: number;
   /** How long a deleted item stays in the base table, ms. AWS's default: 30 days. */
   readonly tombstoneTtl: number;
+  /** How long a read may still see what was there before a write, ms. AWS: under a second, mostly. */
+  readonly readLag: number;
   /** Whether an update of a deleted item, with its version, brings it back. Else it is changed, and stays deleted. */
   readonly revives: boolean;
 }
@@ -49,7 +51,20 @@ const withoutUndefined = (fields: Values): Values =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
 /** Amplify's resolvers on DynamoDB, with and without conflict detection. */
-export function createDataSource({ tables, deltaTtl, tombstoneTtl, revives }: DataSourceOptions) {
+export function createDataSource({ tables, deltaTtl, tombstoneTtl, readLag, revives }: DataSourceOptions) {
+  /** What reads still see of an item, and until when. */
+  const earlier = new Map<string, { readonly item: Item | undefined; readonly until: number }>();
+
+  function changed(model: Model, id: string, item: Item | undefined): void {
+    if (readLag > 0) earlier.set(`${model.name}/${id}`, { item, until: Date.now() + readLag });
+  }
+
+  /** As an eventually consistent read has it. */
+  function seen(model: Model, id: string, item: Item | undefined): Item | undefined {
+    const old = earlier.get(`${model.name}/${id}`);
+    return old && old.until > Date.now() ? old.item : item;
+  }
+
   /** The last stamp of each item: on AWS a write takes some ms, so that no two of one item share one. */
   const stamps = new Map<string, number>();
 
@@ -60,12 +75,12 @@ export function createDataSource({ tables, deltaTtl, tombstoneTtl, revives }: Da
     return undefined;
   }
 
-  function store(model: Model, before: Item | undefined, fields: Values & { readonly id: string }, age = 0): Item {
+  function store(model: Model, old: Item | undefined, fields: Values & { readonly id: string }, age = 0): Item {
     const key = `${model.name}/${fields.id}`;
-    const at = Math.max(Date.now() - age, (stamps.get(key) ?? (Date.parse(String(before?.updatedAt)) || 0)) + 1);
+    const at = Math.max(Date.now() - age, (stamps.get(key) ?? (Date.parse(String(old?.updatedAt)) || 0)) + 1);
     stamps.set(key, at);
     const updatedAt = new Date(at).toISOString();
-    const { _version, _deleted, _lastChangedAt, ...kept } = (before ?? {}) as Values;
+    const { _version, _deleted, _lastChangedAt, ...kept } = (old ?? {}) as Values;
     const item: Item = {
       createdAt: updatedAt,
       ...kept,
@@ -75,20 +90,22 @@ export function createDataSource({ tables, deltaTtl, tombstoneTtl, revives }: Da
       ...(model.versioned && { _version: Number(_version ?? 0) + 1, _lastChangedAt: Date.now() - age }),
       ...(_deleted === true && !revives && { _deleted }),
     };
+    changed(model, fields.id, old);
     tables.put(model.name, item);
     if (model.versioned) tables.log(model.name, Date.now() - age, item);
     return item;
   }
 
-  function remove(model: Model, before: Item, age = 0): Item {
+  function remove(model: Model, old: Item, age = 0): Item {
+    changed(model, old.id, old);
     if (!model.versioned) {
-      tables.remove(model.name, before.id);
+      tables.remove(model.name, old.id);
       // What is deleted for good is given as it was.
-      return before;
+      return old;
     }
     const item = {
-      ...before,
-      _version: Number(before._version) + 1,
+      ...old,
+      _version: Number(old._version) + 1,
       _deleted: true,
       _lastChangedAt: Date.now() - age,
     };
@@ -115,7 +132,8 @@ export function createDataSource({ tables, deltaTtl, tombstoneTtl, revives }: Da
   function list(model: Model, { filter, limit, nextToken }: ListArguments): Page {
     const page = tables.scan(model.name, limit ?? DEFAULT_LIMIT, nextToken);
     // DynamoDB filters what it has read: a page can be empty, and not be the last.
-    return { ...page, items: page.items.filter((item) => holds(filter, item)) };
+    const items = page.items.flatMap((item) => seen(model, item.id, item) ?? []);
+    return { ...page, items: items.filter((item) => holds(filter, item)) };
   }
 
   function sync(model: Model, args: ListArguments & { readonly lastSync?: number | null }) {
@@ -139,14 +157,17 @@ export function createDataSource({ tables, deltaTtl, tombstoneTtl, revives }: Da
       startedAt,
       items: page.items.filter(
         (item) =>
-          holds(filter, item) && !(item._deleted === true && Date.now() - Number(item._lastChangedAt) > tombstoneTtl),
+          // The delta table lags, too.
+          Number(seen(model, item.id, item)?._version ?? 0) >= Number(item._version) &&
+          holds(filter, item) &&
+          !(item._deleted === true && Date.now() - Number(item._lastChangedAt) > tombstoneTtl),
       ),
       nextToken: page.nextToken === null ? null : Buffer.from(next).toString('base64url'),
     };
   }
 
   return {
-    get,
+    get: (model: Model, id: string): Item | undefined => seen(model, id, get(model, id)),
     list,
     sync,
     mutate,

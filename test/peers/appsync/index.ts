@@ -26,6 +26,8 @@ export interface AppsyncPeerOptions {
   readonly deltaTtl?: number;
   /** How long a deleted item stays in the base table, ms. AWS's: 30 days, the default. */
   readonly tombstoneTtl?: number;
+  /** How long a read may still see what was there before a write, ms. Default 0. */
+  readonly readLag?: number;
   /** Whether an update of a deleted item brings it back. Default true. */
   readonly revives?: boolean;
 }
@@ -102,10 +104,18 @@ function answer(response: ServerResponse, status: number, body: Answer | object)
 
 export async function startAppsyncPeer(options: AppsyncPeerOptions): Promise<AppsyncPeer> {
   const { models, path, port: wantedPort = 0, connectionTimeout = 5 * MINUTE, keepAlive = MINUTE } = options;
-  const { deltaTtl = 30 * MINUTE, tombstoneTtl = 30 * 24 * 60 * MINUTE, revives = true } = options;
+  const { deltaTtl = 30 * MINUTE, tombstoneTtl = 30 * 24 * 60 * MINUTE, revives = true, readLag = 0 } = options;
   const tables = createTables(path);
   const auth = createAuth(options.auth ?? { apiKey: 'da2-local' });
-  const api = createApi({ models, tables, deltaTtl, tombstoneTtl, revives, made: (made) => publishSoon(made) });
+  const api = createApi({
+    models,
+    tables,
+    deltaTtl,
+    tombstoneTtl,
+    readLag,
+    revives,
+    made: (made) => publishSoon(made),
+  });
   const realtime = createRealtime({ api: () => api, auth, connectionTimeout, keepAlive });
   let requests: Record<string, number> = {};
   let faults: { fault: HttpFault; left: number }[] = [];
