@@ -80,13 +80,21 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
     }
   }
 
+  let reading: Promise<unknown> = Promise.resolve();
+  /** One read at a time: a backend that is in use has other things to do, and Firestore's stream takes no more. */
+  function read<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const mine = reading.then(() => run(what, work));
+    reading = mine.catch(() => undefined);
+    return mine;
+  }
+
   return {
     transport,
     name: transport.name,
     run,
     async pull(collection: string, cursor: Cursor | null, start: boolean, limit: number): Promise<PullPage> {
       const request = { collection, cursor, start, limit, signal };
-      const page = await run(`Reading "${collection}"`, () => transport.pull(request));
+      const page = await read(`Reading "${collection}"`, () => transport.pull(request));
       return { ...page, changes: page.changes.map(withId) };
     },
 
@@ -97,7 +105,7 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
       const changes: Change[] = [];
       for (let at = 0; at < ids.length; at += FETCH) {
         const part = ids.slice(at, at + FETCH);
-        changes.push(...(await run(`Reading rows of "${collection}"`, () => fetch(collection, part, { signal }))));
+        changes.push(...(await read(`Reading rows of "${collection}"`, () => fetch(collection, part, { signal }))));
       }
       return changes.map(withId);
     },

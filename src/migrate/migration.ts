@@ -142,7 +142,7 @@ export function createMigration(input: MigrationOptions): Migration {
       sameness: samenessOf(collection),
       limiter,
       pushSize: options.pushSize,
-      concurrency: options.concurrency,
+      concurrency: options.concurrency ?? traitsOf(transports[direction.target].name).pushes,
       signal,
       onEvent: emit,
     });
@@ -164,8 +164,9 @@ export function createMigration(input: MigrationOptions): Migration {
   };
 
   async function drain(way: keyof typeof lanes, audit = true): Promise<number> {
-    const counts = await Promise.all(lanes[way].map((lane) => lane.catchUp(audit)));
-    return counts.reduce((sum, count) => sum + count, 0);
+    let written = 0;
+    for (const lane of lanes[way]) written += await lane.catchUp(audit);
+    return written;
   }
 
   async function plan(): Promise<MigrationPlan> {

@@ -3,8 +3,7 @@ import type { MigrationOptions } from './types.js';
 
 const defaults = {
   pageSize: 1000,
-  pushSize: 250,
-  concurrency: 4,
+  pushSize: 500,
   accept: [] as readonly string[],
   giveUpAfter: 600_000,
   auditInterval: 300_000,
@@ -36,6 +35,8 @@ export function checkOptions(input: MigrationOptions): CheckedOptions {
   for (const key of positive)
     if (options[key] !== undefined && !(Number(options[key]) > 0)) wrong(`"${key}" must be a number above 0.`);
   for (const key of whole)
-    if (!Number.isSafeInteger(options[key]) || options[key] < 1) wrong(`"${key}" must be a whole number, 1 or more.`);
+    if (options[key] === undefined) continue;
+    else if (!Number.isSafeInteger(options[key]) || options[key] < 1)
+      wrong(`"${key}" must be a whole number, 1 or more.`);
   return options;
 }

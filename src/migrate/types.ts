@@ -28,9 +28,9 @@ export interface MigrationOptions {
   readonly rateLimit?: number | undefined;
   /** Rows read at a time. Default 1000. */
   readonly pageSize?: number | undefined;
-  /** Rows in one push. Default 250. */
+  /** Rows in one push. Default 500. */
   readonly pushSize?: number | undefined;
-  /** Pushes under way at a time. Default 4. */
+  /** Pushes under way at a time. Default 4; for Firestore 1. */
   readonly concurrency?: number | undefined;
   /**
    * Fields that may come out different, as `collection.field`: what the plan says the target cannot hold, and you can do

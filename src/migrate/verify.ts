@@ -132,11 +132,14 @@ export async function verifyCollection(
   const scans = { from: createScan('from', options), to: createScan('to', options) };
   await Promise.all([scans.from.all(), scans.to.all()]);
 
+  // Not a FULL JOIN: SQLite has no index for that one, and compares every row with every other.
   const compare = state.db.prepare(`
-    SELECT coalesce(a.id, b.id) AS id, a.digest AS a, b.digest AS b, a.version AS at, b.version AS bt
-    FROM (SELECT * FROM scanned WHERE collection = :collection AND side = 'from') a
-    FULL JOIN (SELECT * FROM scanned WHERE collection = :collection AND side = 'to') b ON a.id = b.id
-    WHERE a.digest IS NOT b.digest`);
+    SELECT a.id, a.digest AS a, b.digest AS b, a.version AS at, b.version AS bt
+    FROM scanned a LEFT JOIN scanned b ON b.collection = a.collection AND b.id = a.id AND b.side = 'to'
+    WHERE a.collection = :collection AND a.side = 'from' AND a.digest IS NOT b.digest
+    UNION ALL
+    SELECT b.id, NULL, b.digest, NULL, b.version FROM scanned b WHERE b.collection = :collection AND b.side = 'to'
+      AND NOT EXISTS (SELECT 1 FROM scanned a WHERE a.collection = b.collection AND a.id = b.id AND a.side = 'from')`);
 
   function mismatches(): { readonly found: Mismatch[]; readonly counts: Record<Difference['kind'], number> } {
     const counts = { missing: 0, extra: 0, different: 0 };
