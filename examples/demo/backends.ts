@@ -1,6 +1,7 @@
 import { hasuraTools } from '../../adapters/hasura/tools/index.js';
 import { placeOf, setupSql } from '../../adapters/supabase/tools/setup.js';
 import { createSyncServer, sqliteServerStore } from '../../src/server/index.js';
+import { startAppsyncPeer } from '../../test/peers/appsync/index.js';
 import { startEmulator } from '../../test/peers/firestore/start-emulator.js';
 import { startHasuraPeer } from '../../test/peers/hasura/index.js';
 import { startSupabasePeer } from '../../test/peers/supabase/index.js';
@@ -45,13 +46,13 @@ export const backends: Readonly<Record<string, Backend>> = {
     async start({ seed }) {
       const collections = { todos: { deletedAt: 'deleted_at' } };
       const peer = await startSupabasePeer({
-        schema: `create table todos (id text primary key, text text not null, done boolean not null, "createdAt" bigint not null);
+        schema: `create table todos (id text primary key, text text not null, done boolean not null, "addedAt" bigint not null);
           ${setupSql([placeOf('todos', collections.todos)], 'postgres_changes')}
           grant all on todos to anon`,
       });
-      const insert = 'insert into todos (id, text, done, "createdAt") values ($1, $2, $3, $4)';
-      for (const [index, { text, done, createdAt }] of seed.entries())
-        await peer.sql(insert, [`todo-${index + 1}`, text, done, createdAt]);
+      const insert = 'insert into todos (id, text, done, "addedAt") values ($1, $2, $3, $4)';
+      for (const [index, { text, done, addedAt }] of seed.entries())
+        await peer.sql(insert, [`todo-${index + 1}`, text, done, addedAt]);
       const transport = { type: 'supabase', key: peer.anonKey, collections };
       return { target: new URL(peer.url), transport, close: peer.close };
     },
@@ -76,14 +77,14 @@ export const backends: Readonly<Record<string, Backend>> = {
   hasura: {
     title: 'Hasura, on a PostgreSQL of this machine',
     async start({ seed }) {
-      const fields = ['text', 'done', 'createdAt'];
+      const fields = ['text', 'done', 'addedAt'];
       const collections = { todos: { fields, deletedAt: 'deleted_at' } };
       const setup = hasuraTools.setup({
         transport: { url: 'http://127.0.0.1/v1/graphql', collections },
         collections: ['todos'],
       });
       const peer = await startHasuraPeer({
-        schema: `create table todos (id text primary key, text text not null, done boolean not null, "createdAt" bigint not null);
+        schema: `create table todos (id text primary key, text text not null, done boolean not null, "addedAt" bigint not null);
           ${setup}`,
         // Nobody signs in here.
         unauthorizedRole: 'user',
@@ -97,10 +98,22 @@ export const backends: Readonly<Record<string, Backend>> = {
           },
         },
       });
-      const insert = 'insert into todos (id, text, done, "createdAt") values ($1, $2, $3, $4)';
-      for (const [index, { text, done, createdAt }] of seed.entries())
-        await peer.sql(insert, [`todo-${index + 1}`, text, done, createdAt]);
+      const insert = 'insert into todos (id, text, done, "addedAt") values ($1, $2, $3, $4)';
+      for (const [index, { text, done, addedAt }] of seed.entries())
+        await peer.sql(insert, [`todo-${index + 1}`, text, done, addedAt]);
       return { target: new URL(peer.url), transport: { type: 'hasura', collections }, close: peer.close };
+    },
+  },
+  appsync: {
+    title: 'AppSync, by an API of this machine that speaks its protocol',
+    async start({ seed }) {
+      const apiKey = 'da2-demo';
+      const fields = { text: 'String', done: 'Boolean', addedAt: 'Float' };
+      const peer = await startAppsyncPeer({ auth: { apiKey }, models: [{ name: 'Todo', fields, versioned: true }] });
+      for (const [index, todo] of seed.entries()) peer.write('Todo', `todo-${index + 1}`, { ...todo });
+      const models = { todos: { name: 'Todo', fields: Object.keys(fields), versioned: true } };
+      const transport = { type: 'appsync', auth: { type: 'apiKey', apiKey }, models };
+      return { target: new URL(peer.endpoint), transport, close: peer.close };
     },
   },
 };

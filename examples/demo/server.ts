@@ -41,7 +41,7 @@ const welcome: readonly Todo[] = [
   'Cut a wire, edit, reload: nothing is lost',
   'Edit one todo on both sides, then restore',
   'Tick this when you have seen it all',
-].map((text, index) => ({ text, done: false, createdAt: Date.now() - index }));
+].map((text, index) => ({ text, done: false, addedAt: Date.now() - index }));
 
 function listen(server: ReturnType<typeof createServer>, port: number): Promise<number> {
   return new Promise((resolve, reject) => {

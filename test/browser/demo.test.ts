@@ -137,7 +137,7 @@ describe('two devices', { timeout: TIMEOUT }, () => {
     await b.field.pressSequentially(', two');
     const changeOnA = (text: string) =>
       page.evaluate(async (text) => {
-        const todos = window.demo?.devices.a.sync.collection('todos').orderBy('createdAt');
+        const todos = window.demo?.devices.a.sync.collection('todos').orderBy('addedAt');
         const { id = '' } = (await todos?.first()) ?? {};
         await window.demo?.devices.a.sync.collection('todos').update(id, { text });
       }, text);
@@ -145,7 +145,7 @@ describe('two devices', { timeout: TIMEOUT }, () => {
     // Comes in above the one that is being edited.
     await page.evaluate(async () => {
       const todos = window.demo?.devices.a.sync.collection('todos');
-      await todos?.save({ text: 'Bread', done: false, createdAt: Date.now() });
+      await todos?.save({ text: 'Bread', done: false, addedAt: Date.now() });
     });
     await b.todo('Bread').waitFor();
     await a.todo('Oat milk').waitFor();
@@ -225,7 +225,7 @@ describe('events', { timeout: TIMEOUT }, () => {
     await page.evaluate(async () => {
       const todos = window.demo?.devices.a.sync.collection('todos');
       for (let index = 0; index < 110; index++) {
-        await todos?.save({ text: `Todo ${index}`, done: false, createdAt: index });
+        await todos?.save({ text: `Todo ${index}`, done: false, addedAt: index });
         await window.demo?.devices.a.until(({ pending }) => pending === 0);
         // A frame each: more of a kind in one frame become a counter.
         await new Promise((resolve) => requestAnimationFrame(resolve));
@@ -340,7 +340,7 @@ const saveOfflineAndSend = (page: Page): Promise<{ pending: number; saving: numb
     const ids: string[] = [];
     for (let first = 0; first < 10_000; first += 100) {
       const saves = Array.from({ length: 100 }, (_, index) =>
-        todos.save({ text: `Revision 0 of ${first + index}`, done: false, createdAt: first + index }),
+        todos.save({ text: `Revision 0 of ${first + index}`, done: false, addedAt: first + index }),
       );
       ids.push(...(await Promise.all(saves)));
     }
@@ -461,9 +461,13 @@ describe('the server', { timeout: TIMEOUT }, () => {
     await runHeadlessCheck({ backend: 'hasura', db: undefined });
   });
 
+  test("the same page on AppSync's protocol", async () => {
+    await runHeadlessCheck({ backend: 'appsync', db: undefined });
+  });
+
   test('an unknown backend is refused with a list of those that are there', async () => {
     await expect(startDemo({ port: 0, backend: 'carrier-pigeon' })).rejects.toThrow(
-      'There is no backend "carrier-pigeon" yet. Available: websocket, supabase, firestore, hasura.',
+      'There is no backend "carrier-pigeon" yet. Available: websocket, supabase, firestore, hasura, appsync.',
     );
   });
 });

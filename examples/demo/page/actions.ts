@@ -27,8 +27,8 @@ async function arrival(device: Device, id: string): Promise<void> {
  */
 export async function makeConflict(a: Device, b: Device): Promise<string> {
   await Promise.all([restore(a), restore(b)]);
-  const newest = await todosOf(a).orderBy('createdAt', 'desc').first();
-  const id = newest?.id ?? (await todosOf(a).save({ text: 'Buy milk', done: false, createdAt: Date.now() }));
+  const newest = await todosOf(a).orderBy('addedAt', 'desc').first();
+  const id = newest?.id ?? (await todosOf(a).save({ text: 'Buy milk', done: false, addedAt: Date.now() }));
   const text = newest?.text.replace(EDITED, '') ?? 'Buy milk';
   await arrival(b, id);
   await Promise.all([cut(a), cut(b)]);
@@ -48,7 +48,7 @@ export async function burst(a: Device, b: Device): Promise<string> {
     Array.from({ length: BURST }, (_, index) => ({
       text: `Burst ${formatTime(now).slice(0, 8)}, todo ${index + 1}`,
       done: false,
-      createdAt: now + index / BURST,
+      addedAt: now + index / BURST,
     })),
   );
   const saved = performance.now();

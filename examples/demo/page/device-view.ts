@@ -68,7 +68,7 @@ export function createDeviceView({ name, strategy, onStrategy, onError }: Device
     const text = input.value.trim();
     if (text === '') return;
     input.value = '';
-    edit((todos) => todos.save({ text, done: false, createdAt: Date.now() }));
+    edit((todos) => todos.save({ text, done: false, addedAt: Date.now() }));
   });
   const list = createTodoList(find('.todos', card), {
     tick: (id, done) => edit((todos) => todos.update(id, { done })),
@@ -108,7 +108,7 @@ export function createDeviceView({ name, strategy, onStrategy, onError }: Device
       client.events.on('realtimeUpdate', note);
       client.events.on('statusChanged', draw);
       todosOf(client)
-        .orderBy('createdAt', 'desc')
+        .orderBy('addedAt', 'desc')
         .limit(SHOWN)
         .watch((next, info) => {
           rows = next;
