@@ -2,3 +2,4 @@
 export { type FailoverOptions, type FailoverReport, failover } from './transport/failover.js';
 export { type Mirror, type MirrorOptions, type MirrorReport, mirror } from './transport/mirror.js';
 export { polling } from './transport/polling.js';
+export { type ShadowDifference, type ShadowOptions, type ShadowReport, shadow } from './transport/shadow.js';
