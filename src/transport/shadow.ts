@@ -369,9 +369,8 @@ export function shadow({
     async close() {
       lifetime.abort(new SyncLayerError('CLOSED', 'This shadow is closed.'));
       clearTimeout(timer);
-      for (const watch of watches.values()) mute(watch);
-      watches.clear();
       link.close();
+      watches.clear();
       await Promise.all([primary.close(), secondary.close().catch(() => undefined)]);
     },
     report: (): ShadowReport => ({

@@ -232,7 +232,7 @@ test('the examples that README.md marks as running do run, as they stand', () =>
   }
 }, 60_000);
 
-test.each(['api', 'testing'])(
+test.each(['api', 'testing', 'compose'])(
   'docs/%s.md, its blocks one after the other, prints what it says',
   (page) => {
     const program = blocksOf(`docs/${page}.md`, 'run').join('\n');
