@@ -32,7 +32,7 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/appsync': '{ appsyncTransport }' },
     beyond: { synclayer: '{ createSyncLayer }' },
-    limit: 9750,
+    limit: 7700,
   },
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/hasura': '{ hasuraTransport }' },

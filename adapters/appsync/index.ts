@@ -1,20 +1,11 @@
-import {
-  type ChangeSink,
-  type RealtimeTransport,
-  type SubscribeRequest,
-  type SyncLayerError,
-  type TransportHost,
-  toSyncLayerError,
-  type Unsubscribe,
-} from '../../src/kit.js';
+import { type RealtimeTransport, type TransportHost, toSyncLayerError } from '../../src/kit.js';
 import { createAuthorizer } from './auth.js';
 import { createAsk } from './http.js';
-import { type Link, openLink } from './link.js';
+import type { Live } from './live.js';
 import { createModels } from './model.js';
 import { type AppsyncTransportOptions, readOptions } from './options.js';
 import { problem } from './problem.js';
 import { createReads } from './reads.js';
-import { openSubscription } from './subscription.js';
 
 export type {
   AppsyncAuth,
@@ -49,35 +40,11 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
   const ask = createAsk(options, authorizer, host);
   const reads = createReads(ask, options, host);
   const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
-  let link: Link | undefined;
-  const subscriptions = new Map<Unsubscribe, ChangeSink>();
-
-  function onLost(error: SyncLayerError): void {
-    link = undefined;
-    const lost = [...subscriptions];
-    subscriptions.clear();
-    for (const [stop, sink] of lost) {
-      stop();
-      sink.error(error);
-    }
-  }
-
-  function subscribe({ collection }: SubscribeRequest, sink: ChangeSink): Unsubscribe {
-    if (!link) throw problem('CONNECTION_LOST', 'The socket is not connected.');
-    const { subscribeTimeout } = options;
-    const stop = openSubscription({ link, model: models.get(collection), reads, subscribeTimeout, sink });
-    subscriptions.set(stop, sink);
-    return () => {
-      subscriptions.delete(stop);
-      stop();
-    };
-  }
+  let live: Live | undefined;
 
   async function disconnect(): Promise<void> {
-    for (const stop of subscriptions.keys()) stop();
-    subscriptions.clear();
-    const closing = link?.close();
-    link = undefined;
+    const closing = live?.end();
+    live = undefined;
     await closing;
   }
 
@@ -99,20 +66,27 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
 
     async connect({ signal }) {
       if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
-      void link?.close();
-      onLost(problem('CONNECTION_LOST', 'A new link is being made.'));
-      const opened = await openLink({
-        ...{ options, authorizer, onLost, host: attached, signal: during(signal) },
+      void live?.end(problem('CONNECTION_LOST', 'A new link is being made.'));
+      live = undefined;
+      const { openLive } = await import('./live.js').catch((error: unknown) => {
+        throw toSyncLayerError(error, 'CONNECT_FAILED', 'The live part of the transport could not be loaded.');
+      });
+      const opened = await openLive({
+        ...{ options, authorizer, reads, host: attached, signal: during(signal) },
+        subscribeTimeout: options.subscribeTimeout,
         renew: () => authorizer.headers('{}'),
       });
       if (!signal.aborted && !lifetime.signal.aborted && opened.isOpen) {
-        link = opened;
+        live = opened;
         return;
       }
-      void opened.close();
+      void opened.end();
       throw problem('CONNECT_FAILED', 'The connection was given up.');
     },
-    subscribe,
+    subscribe({ collection }, sink) {
+      if (!live?.isOpen) throw problem('CONNECTION_LOST', 'The socket is not connected.');
+      return live.subscribe(models.get(collection), sink);
+    },
 
     pull: (request) => reads.pull(models.get(request.collection), { ...request, signal: during(request.signal) }),
     async push(changes, { signal }) {
