@@ -27,7 +27,7 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/firestore': '{ firestoreTransport }' },
     beyond: { synclayer: '{ createSyncLayer }' },
-    limit: 7800,
+    limit: 8100,
   },
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/appsync': '{ appsyncTransport }' },

@@ -3,7 +3,7 @@ import type { ChangeSink, SyncLayerError } from '../../src/kit.js';
 import { readError } from './failure.js';
 import type { Session } from './link.js';
 import { fromDocument, gone } from './normalize.js';
-import { collectionOf } from './reads.js';
+import { collectionOf } from './place.js';
 import type { Table } from './table.js';
 
 /** What a listener tells beside changes. */
@@ -45,7 +45,7 @@ export function listen(
       for (const { type, doc } of snapshot.docChanges(options)) {
         // A write of the app's own that the server has not taken yet.
         if (doc.metadata.hasPendingWrites) continue;
-        if (type === 'removed') sink.change(gone(table, doc.id));
+        if (type === 'removed') sink.change(gone(table, doc));
         else {
           // Without a timestamp it is not seen by pulls either.
           const change = fromDocument(table, doc);

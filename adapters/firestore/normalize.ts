@@ -1,5 +1,5 @@
 import { type Change, type Cursor, deepEqual, type Row } from '../../src/kit.js';
-import { recordIdOf } from './ids.js';
+import { idOf, nameOf } from './place.js';
 import type { Table } from './table.js';
 import { fieldToJson } from './values.js';
 import { DELETED, msOf, stampOf, type Time, timeOf } from './version.js';
@@ -7,6 +7,7 @@ import { DELETED, msOf, stampOf, type Time, timeOf } from './version.js';
 /** A document as the SDK gives it. */
 export interface Found {
   readonly id: string;
+  readonly ref: { readonly path: string };
   data(): Readonly<Record<string, unknown>>;
 }
 
@@ -19,7 +20,7 @@ export function fromDocument(table: Table, found: Found): Exclude<Change, { type
   const fields = found.data();
   const at = fields[updatedAt];
   if (!isTime(at)) return undefined;
-  const recordId = recordIdOf(found.id);
+  const recordId = idOf(table, found);
   const base = { collection, recordId, version: stampOf(at), timestamp: msOf(at) };
   if (deletedAt !== undefined && (fields[deletedAt] ?? null) !== null) return { type: 'delete', ...base };
   const entries = Object.entries(fields)
@@ -30,10 +31,10 @@ export function fromDocument(table: Table, found: Found): Exclude<Change, { type
 }
 
 /** A document that is gone, or that left the collection's conditions. */
-export const gone = (table: Table, id: string): Change => ({
+export const gone = (table: Table, found: Found): Change => ({
   type: 'delete',
   collection: table.collection,
-  recordId: recordIdOf(id),
+  recordId: idOf(table, found),
   version: DELETED,
   inferred: true,
 });
@@ -67,7 +68,7 @@ export function cursorAfter(
   const stamps = page.map((found) => stampOf(found.data()[table.updatedAt] as Time));
   const present = stampOf({ seconds: Math.floor(now / 1000), nanoseconds: 0 });
   const max = stamps.filter((stamp) => stamp <= present).reduce(later, from?.max ?? '');
-  return { at: stamps.at(-1) ?? '', id: last.id, max };
+  return { at: stamps.at(-1) ?? '', id: nameOf(table, idOf(table, last)), max };
 }
 
 /** Whether a row has all that we sent: then the push came through and its answer was lost, or somebody else wrote the same. */

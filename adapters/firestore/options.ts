@@ -12,6 +12,11 @@ export type FirestoreCondition = readonly [
 export interface FirestoreCollection {
   /** `todos`, `users/u1/todos`. Default: the collection's name. */
   readonly path?: string;
+  /**
+   * All collections whose id is `path`, wherever they lie: a collection group. A record's id is then its document's path,
+   * `posts/p1/comments/c1`. Default false.
+   */
+  readonly group?: boolean;
   /** The field that every writer sets to `serverTimestamp()` at every write. Default `updatedAt`. */
   readonly updatedAt?: string;
   /** A timestamp field: set, the document counts as deleted. Left out: documents are deleted for good. */
@@ -88,6 +93,8 @@ const isCondition = (value: unknown): boolean =>
 const isPath = (value: unknown): boolean =>
   isText(value) && value.split('/').length % 2 === 1 && value.split('/').every((part) => part !== '');
 
+const isId = (value: unknown): boolean => isPath(value) && !String(value).includes('/');
+
 const field: OptionRules[string] = ['the name of a field', isText];
 const positive: OptionRules[string] = [
   `a number above 0, up to ${LONGEST}`,
@@ -96,6 +103,7 @@ const positive: OptionRules[string] = [
 
 export const collectionRules = {
   path: ['the path of a collection such as "todos" or "users/u1/todos"', isPath],
+  group: ['true or false; with true, "path" is one id such as "comments"', (value) => typeof value === 'boolean'],
   updatedAt: field,
   deletedAt: field,
   where: [
@@ -131,7 +139,9 @@ export function readOptions(input: FirestoreTransportOptions): ParsedOptions {
   const out = (key: string): OptionRules => ({ [key]: [`left out: ${chosen} is given`, () => false] });
   const alone = Object.assign({}, ...more.map(out), chosen === 'firestore' ? out('emulator') : {}) as OptionRules;
   checkOptions({ ...rules, ...alone }, input, 'firestoreTransport', chosen === undefined ? ['config'] : []);
-  for (const [name, options] of Object.entries(given.collections ?? {}))
-    checkOptions(collectionRules, options, `firestoreTransport, collections.${name},`);
+  for (const [name, options] of Object.entries(given.collections ?? {})) {
+    const lone = options?.group === true && { path: ['one id such as "comments", with group', isId] as const };
+    checkOptions({ ...collectionRules, ...lone }, options, `firestoreTransport, collections.${name},`);
+  }
   return withDefaults(defaults, input);
 }

@@ -1,10 +1,10 @@
 import type { Transaction } from 'firebase/firestore';
 import { type Change, isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
 import { isContention, readError, writeRefusal } from './failure.js';
-import { documentId } from './ids.js';
 import { type Link, type Session, within } from './link.js';
 import { fromDocument, holds } from './normalize.js';
 import type { ParsedOptions } from './options.js';
+import { hasPlace, refOf } from './place.js';
 import { problem } from './problem.js';
 import type { Reads } from './reads.js';
 import type { Table, Tables } from './table.js';
@@ -64,10 +64,10 @@ interface Means {
 function createSender({ link, options, tables, reads }: Means, signal: AbortSignal) {
   /** Throws what the SDK's classes throw for a value that Firestore cannot store. */
   function write(session: Session, transaction: Transaction, table: Table, change: OutgoingChange): void {
-    const { sdk, db } = session;
+    const { sdk } = session;
     const make = makerOf(session);
     const { updatedAt, deletedAt, typeOf } = table;
-    const ref = sdk.doc(sdk.collection(db, table.path), documentId(change.recordId));
+    const ref = refOf(session, table, change.recordId);
     if (change.type === 'delete' && deletedAt === undefined) {
       transaction.delete(ref);
       return;
@@ -102,9 +102,7 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
       const known = new Map<string, PushResult>();
       reads.count(changes.length);
       const snapshots = await Promise.all(
-        changes.map(({ collection, recordId }) =>
-          transaction.get(sdk.doc(sdk.collection(db, tables.get(collection).path), documentId(recordId))),
-        ),
+        changes.map(({ collection, recordId }) => transaction.get(refOf(session, tables.get(collection), recordId))),
       );
       for (const [index, change] of changes.entries()) {
         const table = tables.get(change.collection);
@@ -185,8 +183,19 @@ export async function pushChanges(
 ): Promise<PushResult[]> {
   const send = createSender(means, signal);
   const results = new Map<string, PushResult>();
-  for (let from = 0; from < changes.length; from += MOST)
-    for (const [opId, result] of await send(changes.slice(from, from + MOST))) results.set(opId, result);
+  const placed = changes.filter(({ opId, collection, recordId }) => {
+    const table = means.tables.get(collection);
+    if (hasPlace(table, recordId)) return true;
+    const fix = `Save it as the path of its document: save(row, 'posts/p1/${table.path}/c1').`;
+    const error = problem(
+      'PUSH_REJECTED',
+      `${JSON.stringify(recordId)} is no document of the group "${table.path}". ${fix}`,
+    );
+    results.set(opId, { type: 'rejected', error });
+    return false;
+  });
+  for (let from = 0; from < placed.length; from += MOST)
+    for (const [opId, result] of await send(placed.slice(from, from + MOST))) results.set(opId, result);
   return changes.map(({ opId, collection, recordId }): PushResult => {
     const unknown = `Nothing is known of the push of ${collection}/${recordId}.`;
     return results.get(opId) ?? { type: 'retry', error: problem('PROTOCOL_VIOLATION', unknown) };

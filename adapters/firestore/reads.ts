@@ -1,4 +1,4 @@
-import type { CollectionReference, Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
+import type { Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
 import {
   type Change,
   type Cursor,
@@ -9,10 +9,10 @@ import {
   type TransportHost,
 } from '../../src/kit.js';
 import { readError } from './failure.js';
-import { documentId } from './ids.js';
 import { type Link, loadPart, type Session, within } from './link.js';
 import { cursorAfter, cursorOf, fromDocument, type TimeCursor } from './normalize.js';
 import type { ParsedOptions } from './options.js';
+import { collectionOf, hasPlace, nameOf } from './place.js';
 import { problem } from './problem.js';
 import type { Table } from './table.js';
 import { earlier, FIRST, type Time, timeOf } from './version.js';
@@ -21,8 +21,6 @@ import { earlier, FIRST, type Time, timeOf } from './version.js';
 const IDS = 30;
 /** Keys per page. The SDK cannot read ids without their documents. */
 const KEYS = 1000;
-
-export const collectionOf = ({ sdk, db }: Session, table: Table): CollectionReference => sdk.collection(db, table.path);
 
 /** The collection's own conditions. */
 export async function conditionsOf(session: Session, { where }: Table): Promise<readonly QueryConstraint[]> {
@@ -115,8 +113,9 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
 
     /** The documents of these ids as they are now, those marked as deleted too; `all`: also outside the conditions. */
     async byIds(table: Table, ids: readonly string[], signal: AbortSignal, all = false): Promise<Change[]> {
+      const names = ids.filter((id) => hasPlace(table, id)).map((id) => nameOf(table, id));
       const parts: string[][] = [];
-      for (let from = 0; from < ids.length; from += IDS) parts.push(ids.slice(from, from + IDS).map(documentId));
+      for (let from = 0; from < names.length; from += IDS) parts.push(names.slice(from, from + IDS));
       const read = (part: readonly string[]): Promise<readonly QueryDocumentSnapshot[]> =>
         get(
           `Reading documents of "${table.collection}"`,

@@ -5,6 +5,8 @@ import type { FieldType } from './values.js';
 export interface Table {
   readonly collection: string;
   readonly path: string;
+  /** All collections of that id, wherever they lie. */
+  readonly group: boolean;
   readonly updatedAt: string;
   readonly deletedAt: string | undefined;
   readonly where: readonly FirestoreCondition[];
@@ -16,6 +18,7 @@ function makeTable(collection: string, options: FirestoreCollection): Table {
   return {
     collection,
     path: options.path ?? collection,
+    group: options.group === true,
     updatedAt: options.updatedAt ?? 'updatedAt',
     deletedAt: options.deletedAt,
     where: options.where ?? [],

@@ -1,7 +1,8 @@
 import type { Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
 import type { Check } from '../../../src/kit.js';
 import type { Session } from '../link.js';
-import { collectionOf, conditionsOf, since } from '../reads.js';
+import { collectionOf } from '../place.js';
+import { conditionsOf, since } from '../reads.js';
 import type { Table } from '../table.js';
 import { FIRST, stampOf, type Time } from '../version.js';
 import { ask, ok, unknown, wrong } from './ask.js';
@@ -18,9 +19,9 @@ export const sampleOf = async (session: Session, table: Table): Promise<Query> =
   session.sdk.query(collectionOf(session, table), ...(await conditionsOf(session, table)), session.sdk.limit(SAMPLE));
 
 /** How to put a time where none is, once. */
-const backfill = ({ path, updatedAt }: Table): string =>
+const backfill = ({ path, group, updatedAt }: Table): string =>
   `Let every writer set it to serverTimestamp(), and set it once where it is none; with firebase-admin:
-for (const doc of (await db.collection(${JSON.stringify(path)}).get()).docs)
+for (const doc of (await db.${group ? 'collectionGroup' : 'collection'}(${JSON.stringify(path)}).get()).docs)
   if (!(doc.get(${JSON.stringify(updatedAt)}) instanceof Timestamp))
     await doc.ref.update(${JSON.stringify(updatedAt)}, FieldValue.serverTimestamp());`;
 
@@ -32,7 +33,7 @@ export async function* timeChecks(
   ms: number,
 ): AsyncGenerator<Check> {
   const { sdk } = session;
-  const { collection, path, updatedAt, deletedAt } = table;
+  const { collection, updatedAt, deletedAt } = table;
   const all = sample.length < SAMPLE;
   const conditions = await conditionsOf(session, table);
 
@@ -42,7 +43,7 @@ export async function* timeChecks(
     return answer.ok ? answer.value.data().count : Number.NaN;
   }
   const isTime = (value: unknown): boolean => value instanceof sdk.Timestamp;
-  const named = (wrong: readonly QueryDocumentSnapshot[]): string => wrong.map(({ id }) => `${path}/${id}`).join(', ');
+  const named = (wrong: readonly QueryDocumentSnapshot[]): string => wrong.map(({ ref }) => ref.path).join(', ');
   const seen = `Only ${SAMPLE} documents were looked at: they are well.`;
 
   const stamps = `${collection}: every document has a timestamp in ${updatedAt}`;
@@ -82,7 +83,7 @@ export async function* timeChecks(
   else
     yield wrong(
       future,
-      `${updatedAt} of ${path}/${found.id} is ${stampOf(found.data()[updatedAt] as Time)}, and it is read again at each catch-up until then.`,
+      `${updatedAt} of ${found.ref.path} is ${stampOf(found.data()[updatedAt] as Time)}, and it is read again at each catch-up until then.`,
       'Somebody set it by their own clock: let them set it to serverTimestamp(). Or the clock of this machine is behind.',
     );
 }

@@ -3,13 +3,14 @@ import type { BackendTools, Check, ToolsInput, TransportHost } from '../../../sr
 import { appLink, type Link, ownLink, type Session } from '../link.js';
 import { fromDocument } from '../normalize.js';
 import { type ParsedOptions, readOptions } from '../options.js';
+import { refOf } from '../place.js';
 import { createReads } from '../reads.js';
 import { createTables, type Table } from '../table.js';
 import { ask, ok, unknown, wrong } from './ask.js';
 import { clockCheck } from './clock.js';
 import { sampleOf, timeChecks } from './documents.js';
-import { indexesJson, indexesOf, OWN_RULE, refused, setupText } from './setup.js';
-import { canTry, writeChecks } from './writes.js';
+import { indexesJson, needsIndexes, OWN_RULE, refused, setupText } from './setup.js';
+import { canTry, unusedId, writeChecks } from './writes.js';
 
 function read({ transport, collections }: ToolsInput): { options: ParsedOptions; tables: Table[] } {
   const options = readOptions(transport as never);
@@ -45,15 +46,15 @@ async function queriesCheck({ link, session, options }: Means, table: Table): Pr
   if (!answer.ok && answer.code === MISSING_INDEX)
     return wrong(what, answer.said, 'Its link makes the index. Or in firestore.indexes.json:', indexesJson([table]));
   if (!answer.ok) return wrong(what, answer.said);
-  if (!isEmulator(session) || indexesOf(table).length === 0) return ok(what);
+  if (!isEmulator(session) || !needsIndexes(table)) return ok(what);
   return unknown(what, 'An emulator answers without indexes. Google wants these:', indexesJson([table]));
 }
 
 /** One collection: what its rules allow, its indexes, its documents. */
 async function* collectionChecks(means: Means, table: Table, writable: boolean): AsyncGenerator<Check> {
   const { session, options } = means;
-  const { sdk, db } = session;
-  const { collection, path } = table;
+  const { sdk } = session;
+  const { collection } = table;
   const ms = options.requestTimeout;
   const may = (action: string): string => `${collection}: the rules let this user ${action}`;
   const listed = await ask(session, sdk.getDocsFromServer(await sampleOf(session, table)), ms);
@@ -61,7 +62,7 @@ async function* collectionChecks(means: Means, table: Table, writable: boolean):
   else yield wrong(may('list the documents'), ...refused(table), listed.said);
 
   // As a new document is looked for before it is made.
-  const got = await ask(session, sdk.getDocFromServer(sdk.doc(sdk.collection(db, path), crypto.randomUUID())), ms);
+  const got = await ask(session, sdk.getDocFromServer(refOf(session, table, unusedId(table))), ms);
   const get = may('get a document, also one that is not there');
   yield got.ok ? ok(get) : wrong(get, ...refused(table), got.said);
 

@@ -3,7 +3,7 @@ import type { Table } from '../table.js';
 /** A composite index as `firestore.indexes.json` has it. */
 export interface Index {
   readonly collectionGroup: string;
-  readonly queryScope: 'COLLECTION';
+  readonly queryScope: 'COLLECTION' | 'COLLECTION_GROUP';
   readonly fields: readonly { readonly fieldPath: string; readonly order?: string; readonly arrayConfig?: string }[];
 }
 
@@ -14,7 +14,7 @@ const fieldOf = (map: string, field: string): string =>
   isName(field) ? `${map}.${field}` : `${map}[${JSON.stringify(field)}]`;
 
 /** The composite indexes of one collection: none without conditions, for Firestore makes those of single fields by itself. */
-export function indexesOf({ path, where, updatedAt, deletedAt }: Table): Index[] {
+export function indexesOf({ path, group, where, updatedAt, deletedAt }: Table): Index[] {
   if (where.length === 0) return [];
   const conditions = new Map(
     where.map(([fieldPath, operator]) => [
@@ -26,10 +26,25 @@ export function indexesOf({ path, where, updatedAt, deletedAt }: Table): Index[]
   const orders = deletedAt === undefined ? ['ASCENDING'] : ['ASCENDING', 'DESCENDING'];
   return orders.map((order) => ({
     collectionGroup: path.slice(path.lastIndexOf('/') + 1),
-    queryScope: 'COLLECTION',
+    queryScope: group ? 'COLLECTION_GROUP' : 'COLLECTION',
     fields: [...conditions.values(), { fieldPath: quoted(updatedAt), order }],
   }));
 }
+
+/** In a group not even the index of a single field is there by itself. An override replaces those that were: they are in it. */
+export function overridesOf({ path, group, where, updatedAt }: Table) {
+  if (!group || where.length > 0) return [];
+  const [ascending, descending] = [{ order: 'ASCENDING' }, { order: 'DESCENDING' }];
+  const own = [ascending, descending, { arrayConfig: 'CONTAINS' }].map((index) => ({
+    ...index,
+    queryScope: 'COLLECTION',
+  }));
+  const all = [ascending, descending].map((index) => ({ ...index, queryScope: 'COLLECTION_GROUP' }));
+  return [{ collectionGroup: path, fieldPath: updatedAt, indexes: [...own, ...all] }];
+}
+
+/** Whether Firestore has to be told of indexes. */
+export const needsIndexes = (table: Table): boolean => indexesOf(table).length + overridesOf(table).length > 0;
 
 /** Collections of many users share a group, and with it their indexes. */
 const unique = <T>(values: readonly T[]): T[] => [
@@ -37,7 +52,11 @@ const unique = <T>(values: readonly T[]): T[] => [
 ];
 
 export const indexesJson = (tables: readonly Table[]): string =>
-  JSON.stringify({ indexes: unique(tables.flatMap(indexesOf)), fieldOverrides: [] }, null, 2);
+  JSON.stringify(
+    { indexes: unique(tables.flatMap(indexesOf)), fieldOverrides: unique(tables.flatMap(overridesOf)) },
+    null,
+    2,
+  );
 
 /** The rule that `doctor` and the heartbeat need. */
 export const OWN_RULE = `// Nothing is kept here, for nobody may create it. get: a heartbeat asks for it. update: it always fails, and with it the
@@ -47,7 +66,7 @@ match /synclayer/{id} {
 }`;
 
 /** The rule of one collection. Documents of its path are wildcards: one rule for all users. */
-export function ruleOf({ collection, path, updatedAt, deletedAt }: Table): string {
+export function ruleOf({ collection, path, group, updatedAt, deletedAt }: Table): string {
   const who = ['request.auth != null'];
   const place = path.split('/').map((part, index) => {
     if (index % 2 === 0 && /^[\w-]+$/.test(part)) return part;
@@ -66,7 +85,7 @@ export function ruleOf({ collection, path, updatedAt, deletedAt }: Table): strin
       ? `  allow delete: if ${user};`
       : '  // No delete: documents are marked, and one that is gone would go unnoticed.';
   return `// ${path === collection ? path : `${collection}: ${path}`}
-match /${place.join('/')}/{id} {
+match /${group ? '{path=**}/' : ''}${place.join('/')}/{id} {
   allow read: if ${user};
   // The server's time, at every write: what is new is read in its order.
   allow create, update: if ${user}
@@ -97,11 +116,11 @@ ${[OWN_RULE, ...new Map(tables.map((table) => [table.path, ruleOf(table)])).valu
 
 /** Two files in one text. Both may have comments. */
 export function setupText(tables: readonly Table[]): string {
-  const none = tables.every((table) => indexesOf(table).length === 0);
+  const none = !tables.some(needsIndexes);
   return `// ---- firestore.rules: npx firebase-tools deploy --only firestore:rules
 ${rulesText(tables)}
 
 // ---- firestore.indexes.json: npx firebase-tools deploy --only firestore:indexes
-// ${none ? 'None is needed: no collection has "where".' : 'For each collection with "where".'}
+// ${none ? 'None is needed: no collection has "where" or "group".' : 'For each collection with "where" or "group".'}
 ${indexesJson(tables)}`;
 }

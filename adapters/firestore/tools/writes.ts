@@ -1,7 +1,7 @@
 import type { QueryDocumentSnapshot, WriteBatch } from 'firebase/firestore';
 import type { Check } from '../../../src/kit.js';
 import type { Session } from '../link.js';
-import { collectionOf } from '../reads.js';
+import { refOf } from '../place.js';
 import type { Table } from '../table.js';
 import { fromJson, makerOf } from '../write-values.js';
 import { type Answer, ask, ok, unknown, wrong } from './ask.js';
@@ -36,6 +36,12 @@ export async function canTry(session: Session, ms: number): Promise<Check> {
   return wrong(what, ...(answer.code === 'permission-denied' ? ['Add this rule:', OWN_RULE] : []), answer.said);
 }
 
+/** The id of a record that is not there. */
+export const unusedId = ({ group, path }: Table): string => {
+  const id = `synclayer-doctor-${crypto.randomUUID()}`;
+  return group ? `synclayer/doctor/${path}/${id}` : id;
+};
+
 /** The fields of a document for which the conditions hold. */
 function matching(session: Session, { where }: Table): Record<string, unknown> {
   const make = makerOf(session);
@@ -68,7 +74,7 @@ export async function* writeChecks(
 ): AsyncGenerator<Check> {
   const { sdk } = session;
   const { collection, updatedAt, deletedAt } = table;
-  const none = sdk.doc(collectionOf(session, table), `synclayer-doctor-${crypto.randomUUID()}`);
+  const none = refOf(session, table, unusedId(table));
   const there = found?.ref ?? none;
   const fields = { ...(found ? found.data() : matching(session, table)), [updatedAt]: sdk.serverTimestamp() };
   const time = new sdk.FieldPath(updatedAt);

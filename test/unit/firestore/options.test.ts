@@ -3,7 +3,14 @@ import { deleteApp, initializeApp } from 'firebase/app';
 import { getFirestore } from 'firebase/firestore';
 import { afterAll, expect, test } from 'vitest';
 import { firestoreTransport } from '../../../adapters/firestore/index.js';
-import { collectionRules, type FirestoreTransportOptions, rules } from '../../../adapters/firestore/options.js';
+import {
+  collectionRules,
+  type FirestoreTransportOptions,
+  readOptions,
+  rules,
+} from '../../../adapters/firestore/options.js';
+import { createTables } from '../../../adapters/firestore/table.js';
+import { indexesJson, setupText } from '../../../adapters/firestore/tools/setup.js';
 
 const message = (options: unknown): string => {
   try {
@@ -76,4 +83,19 @@ test("the page's tables have every option, and no other", () => {
   };
   expect(table('## Options').sort()).toEqual(Object.keys(rules).sort());
   expect(table('### Of a collection').sort()).toEqual(Object.keys(collectionRules).sort());
+});
+
+test('a group is one id, and setup gives it rules and an index of its own', () => {
+  const table = (collection: object) => {
+    const options = readOptions({ config: { projectId: 'p' }, collections: { comments: collection } });
+    return createTables(options).get('comments');
+  };
+  expect(() => table({ path: 'posts/p1/comments', group: true })).toThrow(/path must be one id such as "comments"/);
+  expect(setupText([table({ group: true })])).toContain('match /{path=**}/comments/{id} {');
+  const { indexes, fieldOverrides } = JSON.parse(indexesJson([table({ group: true })]));
+  expect(indexes).toEqual([]);
+  expect(fieldOverrides).toMatchObject([{ collectionGroup: 'comments', fieldPath: 'updatedAt' }]);
+  expect(fieldOverrides[0].indexes).toContainEqual({ order: 'ASCENDING', queryScope: 'COLLECTION_GROUP' });
+  const owned = table({ group: true, where: [['owner', '==', 'u1']] });
+  expect(JSON.parse(indexesJson([owned])).indexes).toMatchObject([{ queryScope: 'COLLECTION_GROUP' }]);
 });
