@@ -6,16 +6,12 @@
 export { type Change, compareVersions, type Row, type Version } from './change.js';
 export type { BackendTools, Check, ToolsInput } from './cli/tools.js';
 export { disposition, type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
-export { newId } from './id.js';
 export { deepEqual } from './json.js';
-export { patchBetween } from './patch.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';
 export type * from './protocol.js';
 export { checkWrites } from './store/check-writes.js';
-export { matchesFilter, projectRow } from './sync/filter.js';
 export { createTimers } from './sync/timers.js';
 export { abortable } from './transport/abortable.js';
 export { createTokenSource, tokenExpiry } from './transport/auth.js';
 export { backoffDelay } from './transport/backoff.js';
-export { createConnection } from './transport/connection.js';
 export type * from './transport/transport.js';

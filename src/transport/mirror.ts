@@ -1,15 +1,15 @@
+import { newId } from '../id.js';
 import {
   abortable,
   backoffDelay,
   type Change,
   deepEqual,
-  newId,
-  patchBetween,
   type Row,
   SyncLayerError,
   toSyncLayerError,
   type Version,
 } from '../kit.js';
+import { patchBetween } from '../patch.js';
 import { delegate, ownTokenFirst } from './delegate.js';
 import type { Cursor, OutgoingChange, PullPage, RealtimeTransport } from './transport.js';
 

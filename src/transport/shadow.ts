@@ -1,15 +1,15 @@
 import {
+  abortable,
   backoffDelay,
   type Change,
   compareVersions,
-  createConnection,
   deepEqual,
-  matchesFilter,
-  projectRow,
   type Row,
   SyncLayerError,
+  toSyncLayerError,
   type Version,
 } from '../kit.js';
+import { matchesFilter, projectRow } from '../sync/filter.js';
 import { delegate, ownTokenFirst } from './delegate.js';
 import type { ChangeSink, RealtimeTransport, SubscribeRequest, Unsubscribe } from './transport.js';
 
@@ -120,6 +120,11 @@ export function shadow({
   let differences: ShadowDifference[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let problem: string | undefined;
+  /** Aborts the attempt to connect, or stands for the link that it gave. */
+  let link: AbortController | undefined;
+  let linked = false;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let failures = 0;
   let log: (message: string) => void = () => undefined;
   const lifetime = new AbortController();
 
@@ -291,20 +296,46 @@ export function shadow({
     },
   });
 
-  const link = createConnection({
-    transport: secondary,
-    settings: { maxWebsocketReconnectAttempts: Number.POSITIVE_INFINITY, connectTimeout: 10_000 },
-    retryDelay: (failures) => backoffDelay(failures, { base: 1000, max: 60_000 }),
-    onAttempt: () => undefined,
-    onState(state) {
-      problem = 'reason' in state ? state.reason.message : undefined;
-      if (problem) log(`The shadow (${secondary.name}) cannot be heard: ${problem}`);
-      for (const watch of watches.values()) {
-        if (state.status === 'connected') listen(watch);
-        else mute(watch);
-      }
-    },
-  });
+  /** Keeps the secondary's link up for as long as there is something to listen to. */
+  function connect(): void {
+    if (link !== undefined || retry !== undefined || lifetime.signal.aborted) return;
+    const mine = new AbortController();
+    link = mine;
+    void abortable(secondary.connect({ signal: mine.signal }), mine.signal).then(
+      () => {
+        if (link !== mine) return;
+        linked = true;
+        problem = undefined;
+        for (const watch of watches.values()) listen(watch);
+      },
+      (thrown: unknown) => {
+        if (link === mine) lose(toSyncLayerError(thrown, 'CONNECT_FAILED', `${secondary.name} could not connect.`));
+      },
+    );
+  }
+
+  function unlink(): void {
+    link?.abort(new SyncLayerError('CLOSED', 'The shadow was stopped.'));
+    link = undefined;
+    linked = false;
+    clearTimeout(retry);
+    retry = undefined;
+    for (const watch of watches.values()) mute(watch);
+  }
+
+  function lose(error: SyncLayerError): void {
+    unlink();
+    problem = error.message;
+    failures += 1;
+    log(`The shadow (${secondary.name}) cannot be heard: ${problem}`);
+    retry = setTimeout(
+      () => {
+        retry = undefined;
+        connect();
+      },
+      backoffDelay(failures, { base: 1000, max: 60_000 }),
+    );
+  }
 
   function mute(watch: Watch): void {
     watch.end?.();
@@ -315,12 +346,12 @@ export function shadow({
   function listen(watch: Watch): void {
     if (watch.end) return;
     const sink = listening('secondary', watch, {
-      live: () => link.settled(),
+      live() {
+        failures = 0;
+      },
       error(error) {
         if (watches.get(watch.request.collection) !== watch) return;
-        mute(watch);
-        link.fail(error);
-        problem = error.message;
+        lose(error);
       },
     });
     watch.end = secondary.subscribe(watch.request, sink);
@@ -338,8 +369,8 @@ export function shadow({
       const watch: Watch = { request, live: { primary: false, secondary: false }, end: undefined };
       watches.set(collection, watch);
       const end = primary.subscribe(request, listening('primary', watch, sink));
-      if (link.state.status === 'connected') listen(watch);
-      else link.start();
+      if (linked) listen(watch);
+      else connect();
       return () => {
         end();
         mute(watch);
@@ -364,12 +395,13 @@ export function shadow({
       return results;
     },
     async disconnect() {
-      await Promise.all([primary.disconnect?.(), link.stop().catch(() => undefined)]);
+      unlink();
+      await Promise.all([primary.disconnect?.(), Promise.resolve(secondary.disconnect?.()).catch(() => undefined)]);
     },
     async close() {
       lifetime.abort(new SyncLayerError('CLOSED', 'This shadow is closed.'));
       clearTimeout(timer);
-      link.close();
+      unlink();
       watches.clear();
       await Promise.all([primary.close(), secondary.close().catch(() => undefined)]);
     },
