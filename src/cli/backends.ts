@@ -5,6 +5,7 @@ const tools: Readonly<Record<string, () => Promise<BackendTools>>> = {
   supabase: async () => (await import('../../adapters/supabase/tools/index.js')).supabaseTools,
   firestore: async () => (await import('../../adapters/firestore/tools/index.js')).firestoreTools,
   hasura: async () => (await import('../../adapters/hasura/tools/index.js')).hasuraTools,
+  appsync: async () => (await import('../../adapters/appsync/tools/index.js')).appsyncTools,
 };
 
 /** Throws CONFIG_INVALID with the backends that there are tools for. */

@@ -1,0 +1,167 @@
+import type { AppsyncAuth, AppsyncNames, ParsedOptions } from '../options.js';
+import type { FieldType, Scalar } from './field-types.js';
+import type { Place } from './place.js';
+
+/** Who is let in, in both of Amplify's forms. Everybody who signs in has rows of their own. */
+const rules: Readonly<Record<AppsyncAuth['type'], readonly [sdl: string, code: string, mode: string]>> = {
+  apiKey: ['{ allow: public, provider: apiKey }', 'allow.publicApiKey()', 'apiKey'],
+  userPool: ['{ allow: owner }', 'allow.owner()', 'userPool'],
+  oidc: ['{ allow: owner, provider: oidc, identityClaim: "sub" }', "allow.owner('oidc').identityClaim('sub')", 'oidc'],
+  iam: ['{ allow: private, provider: iam }', "allow.authenticated('identityPool')", 'identityPool'],
+  lambda: ['{ allow: custom }', 'allow.custom()', 'lambda'],
+};
+
+const builders: Readonly<Record<Scalar, string>> = {
+  ID: 'id',
+  String: 'string',
+  Float: 'float',
+  Boolean: 'boolean',
+  AWSDateTime: 'datetime',
+  AWSJSON: 'json',
+};
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+const indented = (text: string): string => text.replaceAll(/^(?=.)/gm, '  ');
+
+/** The types of fields that have fields. */
+function nestedTypes(owner: string, fields: readonly FieldType[]): { name: string; fields: readonly FieldType[] }[] {
+  return fields.flatMap(({ name, type }) => {
+    if (typeof type === 'string') return [];
+    const own = owner + capital(name);
+    return [{ name: own, fields: type }, ...nestedTypes(own, type)];
+  });
+}
+
+/** Who is let in, when conflicts are detected, and what changed last: always there, whatever the app's fields are. */
+interface Shape {
+  readonly name: string;
+  readonly idType: string;
+  readonly id: string;
+  readonly fields: readonly FieldType[];
+  /** Filters and conditions name it; Amplify sets it, and lets no client leave it out of its answers. */
+  readonly updatedAt: string | undefined;
+}
+
+const shapeOf = ({ given, model, fields }: Place): Shape => ({
+  name: given.name,
+  id: model.id,
+  idType: given.names?.idType ?? 'ID',
+  fields,
+  updatedAt: model.versioned ? undefined : model.updatedAt,
+});
+
+const GUESSED = 'a guess: the configuration does not say';
+
+function sdlFields(owner: string, fields: readonly FieldType[]): string[] {
+  return fields.map(({ name, type, list, known }) => {
+    const one = typeof type === 'string' ? type : owner + capital(name);
+    return `  ${name}: ${list ? `[${one}]` : one}${known ? '' : ` # ${GUESSED}`}`;
+  });
+}
+
+/** `@model` with the names that Amplify would not choose by itself. One name of a group given, the others must be, too. */
+function modelDirective({ given, model, uses }: Place): string {
+  const { names = {} } = given;
+  const group = (keys: readonly (keyof AppsyncNames)[], text: string): string[] =>
+    keys.some((key) => names[key] !== undefined) ? [text] : [];
+  const [onCreate, onUpdate, onDelete] = uses.subscriptions.map(({ field }) => field);
+  const list = model.versioned ? (names.list ?? `list${given.plural ?? `${given.name}s`}`) : uses.page.field;
+  const parts = [
+    ...group(['get', 'list'], `queries: { get: "${uses.get.field}", list: "${list}" }`),
+    ...group(
+      ['create', 'update', 'delete'],
+      `mutations: { create: "${uses.create.field}", update: "${uses.update.field}", delete: "${uses.delete.field}" }`,
+    ),
+    ...group(
+      ['onCreate', 'onUpdate', 'onDelete'],
+      `subscriptions: { onCreate: ["${onCreate}"], onUpdate: ["${onUpdate}"], onDelete: ["${onDelete}"] }`,
+    ),
+    ...(model.updatedAt === 'updatedAt' ? [] : [`timestamps: { updatedAt: "${model.updatedAt}" }`]),
+  ];
+  return parts.length > 0 ? `@model(${parts.join(', ')})` : '@model';
+}
+
+/** The type of one model, for Gen 1. */
+export function modelSdl(place: Place, auth: AppsyncAuth['type']): string {
+  const { name, id, idType, fields, updatedAt } = shapeOf(place);
+  const lines = [
+    `type ${name} ${modelDirective(place)} @auth(rules: [${rules[auth][0]}]) {`,
+    `  ${id}: ${idType}!${id === 'id' ? '' : ' @primaryKey'}`,
+    ...sdlFields(name, fields),
+    ...(updatedAt === undefined ? [] : [`  ${updatedAt}: AWSDateTime`]),
+    '}',
+    ...nestedTypes(name, fields).map((type) =>
+      [`type ${type.name} {`, ...sdlFields(type.name, type.fields), '}'].join('\n'),
+    ),
+  ];
+  return lines.join('\n');
+}
+
+function codeFields(fields: readonly FieldType[]): string {
+  const lines = fields.map(({ name, type, list, known }) => {
+    const one = typeof type === 'string' ? `a.${builders[type]}()` : `a.customType({\n${codeFields(type)}\n})`;
+    return `${name}: ${one}${list ? '.array()' : ''},${known ? '' : ` // ${GUESSED}`}`;
+  });
+  return indented(lines.join('\n'));
+}
+
+/** The same for Gen 2. */
+function modelCode(place: Place, auth: AppsyncAuth['type']): string {
+  const { name, id, fields, updatedAt } = shapeOf(place);
+  const time: FieldType[] =
+    updatedAt === undefined ? [] : [{ name: updatedAt, type: 'AWSDateTime', list: false, known: true }];
+  const own = id === 'id' ? '' : `  ${id}: a.id().required(),\n`;
+  const key = id === 'id' ? '' : `.identifier(['${id}'])`;
+  return `${name}: a.model({\n${own}${codeFields([...fields, ...time])}\n})${key}.authorization((allow) => [${rules[auth][1]}]),`;
+}
+
+/** Once for each type: collections may share one. */
+const unique = (places: readonly Place[]): Place[] => [
+  ...new Map(places.map((place) => [place.given.name, place])).values(),
+];
+
+export const CONFLICT_DETECTION =
+  'amplify update api, "Conflict resolution strategy", "Optimistic Concurrency"; then amplify push. In CDK: dataStoreConfiguration of AmplifyGraphqlApi.';
+
+/** The two forms in one text. Both may have comments. */
+export function setupText(all: readonly Place[], { auth: { type } }: ParsedOptions): string {
+  const places = unique(all);
+  const versioned = places.filter(({ model }) => model.versioned).map(({ given }) => given.name);
+  const plain = places.filter(({ model }) => !model.versioned).map(({ given }) => given.name);
+  const detection = [
+    ...(versioned.length > 0
+      ? [
+          `# Conflict detection for ${versioned.join(', ')}, which brings _version, _deleted, _lastChangedAt and sync queries:`,
+          `#   ${CONFLICT_DETECTION}`,
+        ]
+      : []),
+    ...(plain.length > 0
+      ? [
+          `# Without conflict detection: ${plain.join(', ')}. Their time is in the type, so that filters and conditions know it.`,
+        ]
+      : []),
+  ];
+  const none =
+    versioned.length > 0
+      ? `
+// Gen 2 has no conflict detection: with this form leave "versioned" out of the configuration, and run this once more. Or keep it,
+// and give the schema above to CDK's AmplifyGraphqlApi.`
+      : '';
+  return `# ---- schema.graphql, for Amplify Gen 1: amplify/backend/api/<name>/schema.graphql; then: amplify push
+# @model makes of each type its queries, mutations, inputs and the subscriptions onCreate, onUpdate, onDelete.
+${detection.join('\n')}
+# Who may do what is yours to say: ${type === 'apiKey' ? 'here it is everybody who has the key' : type === 'lambda' ? 'here your Lambda says it' : 'here it is everybody who is signed in'}${/owner/.test(rules[type][0]) ? ', each with their own rows' : ''}.
+# No "!" at the app's fields: an event holds only what its mutation selected, and one that lacks such a field is lost whole.
+
+${places.map((place) => modelSdl(place, type)).join('\n\n')}
+
+// ---- amplify/data/resource.ts, the same for Amplify Gen 2; then: npx ampx sandbox, or push to the branch${none}
+import { a, type ClientSchema, defineData } from '@aws-amplify/backend';
+
+const schema = a.schema({
+${indented(places.map((place) => modelCode(place, type)).join('\n'))}
+});
+
+export type Schema = ClientSchema<typeof schema>;
+export const data = defineData({ schema, authorizationModes: { defaultAuthorizationMode: '${rules[type][2]}' } });`;
+}
