@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { fromEnv } from '../../../src/index.js';
+import { createSyncLayer, fromEnv } from '../../../src/index.js';
 
 const headings = (page: string): string[] => [...page.matchAll(/^## (.*)$/gm)].map(([, heading = '']) => heading);
 
@@ -20,7 +20,7 @@ test('the README of every adapter has the headings of the template in CONTRIBUTI
 });
 
 test('docs/configuration.md names variables that are known, and every kind of them', () => {
-  const page = readFileSync('docs/configuration.md', 'utf8');
+  const page = readFileSync('docs/configuration.md', 'utf8').replaceAll(/```sh\n.*?```/gs, '');
   const variables = new Set([...page.matchAll(/SYNCLAYER_[A-Z_]*[A-Z]/g)].map(([name]) => name));
   // A value that each of them can be read from.
   const numbers = /INTERVAL|DELAY|RETRIES|ATTEMPTS|TIMEOUT|SIZE|LIMIT/;
@@ -31,4 +31,31 @@ test('docs/configuration.md names variables that are known, and every kind of th
   expect(config.logger).toEqual({ enabled: true, minLevel: 'websocket' });
   expect(Object.keys(config.store ?? {}).sort()).toEqual(['name', 'path', 'synchronous', 'type']);
   expect(config.websocketUrl).toBe('websocket');
+});
+
+const lines = readFileSync('docs/configuration.md', 'utf8').match(/^SYNCLAYER_TRANSPORT=.*$/gm) ?? [];
+test('docs/configuration.md shows the environment of every backend', () => {
+  const shown = lines.map((line) => /^SYNCLAYER_TRANSPORT=(\w+)/.exec(line)?.[1]).sort();
+  expect(shown).toEqual(
+    globSync('adapters/*/index.ts')
+      .map((path) => path.split('/')[1])
+      .sort(),
+  );
+});
+test.each(lines)('docs/configuration.md: an app opens with %s', async (line) => {
+  const env = Object.fromEntries(
+    [...line.matchAll(/(SYNCLAYER_\w+)=(?:'([^']*)'|(\S+))/g)].map(([, name = '', quoted, bare]) => [
+      name,
+      quoted ?? bare,
+    ]),
+  );
+  // Offline: nobody is asked.
+  const sync = await createSyncLayer({
+    ...fromEnv(env),
+    collections: ['todos'],
+    enableRealtimeSync: false,
+    enableAutoSync: false,
+  });
+  expect(sync.inspect().transport).toBe(env.SYNCLAYER_TRANSPORT);
+  await sync.close();
 });
