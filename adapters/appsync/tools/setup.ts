@@ -2,13 +2,41 @@ import type { AppsyncAuth, AppsyncNames, ParsedOptions } from '../options.js';
 import type { FieldType, Scalar } from './field-types.js';
 import type { Place } from './place.js';
 
-/** Who is let in, in both of Amplify's forms. Everybody who signs in has rows of their own. */
-const rules: Readonly<Record<AppsyncAuth['type'], readonly [sdl: string, code: string, mode: string]>> = {
-  apiKey: ['{ allow: public, provider: apiKey }', 'allow.publicApiKey()', 'apiKey'],
-  userPool: ['{ allow: owner }', 'allow.owner()', 'userPool'],
-  oidc: ['{ allow: owner, provider: oidc, identityClaim: "sub" }', "allow.owner('oidc').identityClaim('sub')", 'oidc'],
-  iam: ['{ allow: private, provider: iam }', "allow.authenticated('identityPool')", 'identityPool'],
-  lambda: ['{ allow: custom }', 'allow.custom()', 'lambda'],
+/** Who is let in, in both of Amplify's forms. */
+interface Rule {
+  readonly sdl: string;
+  readonly code: string;
+  /** What Gen 2 calls the mode. */
+  readonly mode: string;
+  readonly who: string;
+}
+
+const rules: Readonly<Record<AppsyncAuth['type'], Rule>> = {
+  apiKey: {
+    sdl: '{ allow: public, provider: apiKey }',
+    code: 'allow.publicApiKey()',
+    mode: 'apiKey',
+    who: 'everybody who has the key',
+  },
+  userPool: {
+    sdl: '{ allow: owner }',
+    code: 'allow.owner()',
+    mode: 'userPool',
+    who: 'everybody who is signed in, each with rows of their own',
+  },
+  oidc: {
+    sdl: '{ allow: owner, provider: oidc, identityClaim: "sub" }',
+    code: "allow.owner('oidc').identityClaim('sub')",
+    mode: 'oidc',
+    who: 'everybody who is signed in, each with rows of their own',
+  },
+  iam: {
+    sdl: '{ allow: private, provider: iam }',
+    code: "allow.authenticated('identityPool')",
+    mode: 'identityPool',
+    who: 'everybody who is signed in',
+  },
+  lambda: { sdl: '{ allow: custom }', code: 'allow.custom()', mode: 'lambda', who: 'what your Lambda says' },
 };
 
 const builders: Readonly<Record<Scalar, string>> = {
@@ -32,13 +60,13 @@ function nestedTypes(owner: string, fields: readonly FieldType[]): { name: strin
   });
 }
 
-/** Who is let in, when conflicts are detected, and what changed last: always there, whatever the app's fields are. */
+/** A type, as both forms have it. */
 interface Shape {
   readonly name: string;
   readonly idType: string;
   readonly id: string;
   readonly fields: readonly FieldType[];
-  /** Filters and conditions name it; Amplify sets it, and lets no client leave it out of its answers. */
+  /** Without conflict detection: filters and conditions name it. Amplify sets it. */
   readonly updatedAt: string | undefined;
 }
 
@@ -85,7 +113,7 @@ function modelDirective({ given, model, uses }: Place): string {
 export function modelSdl(place: Place, auth: AppsyncAuth['type']): string {
   const { name, id, idType, fields, updatedAt } = shapeOf(place);
   const lines = [
-    `type ${name} ${modelDirective(place)} @auth(rules: [${rules[auth][0]}]) {`,
+    `type ${name} ${modelDirective(place)} @auth(rules: [${rules[auth].sdl}]) {`,
     `  ${id}: ${idType}!${id === 'id' ? '' : ' @primaryKey'}`,
     ...sdlFields(name, fields),
     ...(updatedAt === undefined ? [] : [`  ${updatedAt}: AWSDateTime`]),
@@ -112,7 +140,7 @@ function modelCode(place: Place, auth: AppsyncAuth['type']): string {
     updatedAt === undefined ? [] : [{ name: updatedAt, type: 'AWSDateTime', list: false, known: true }];
   const own = id === 'id' ? '' : `  ${id}: a.id().required(),\n`;
   const key = id === 'id' ? '' : `.identifier(['${id}'])`;
-  return `${name}: a.model({\n${own}${codeFields([...fields, ...time])}\n})${key}.authorization((allow) => [${rules[auth][1]}]),`;
+  return `${name}: a.model({\n${own}${codeFields([...fields, ...time])}\n})${key}.authorization((allow) => [${rules[auth].code}]),`;
 }
 
 /** Once for each type: collections may share one. */
@@ -144,13 +172,13 @@ export function setupText(all: readonly Place[], { auth: { type } }: ParsedOptio
   const none =
     versioned.length > 0
       ? `
-// Gen 2 has no conflict detection: with this form leave "versioned" out of the configuration, and run this once more. Or keep it,
-// and give the schema above to CDK's AmplifyGraphqlApi.`
+// Gen 2 has no conflict detection (amplify-backend#2880): with this form leave "versioned" out of the configuration, and run this
+// once more. Or keep it, and give the schema above to CDK's AmplifyGraphqlApi.`
       : '';
   return `# ---- schema.graphql, for Amplify Gen 1: amplify/backend/api/<name>/schema.graphql; then: amplify push
 # @model makes of each type its queries, mutations, inputs and the subscriptions onCreate, onUpdate, onDelete.
 ${detection.join('\n')}
-# Who may do what is yours to say: ${type === 'apiKey' ? 'here it is everybody who has the key' : type === 'lambda' ? 'here your Lambda says it' : 'here it is everybody who is signed in'}${/owner/.test(rules[type][0]) ? ', each with their own rows' : ''}.
+# Who may do what is yours to say. Here it is ${rules[type].who}.
 # No "!" at the app's fields: an event holds only what its mutation selected, and one that lacks such a field is lost whole.
 
 ${places.map((place) => modelSdl(place, type)).join('\n\n')}
@@ -163,5 +191,5 @@ ${indented(places.map((place) => modelCode(place, type)).join('\n'))}
 });
 
 export type Schema = ClientSchema<typeof schema>;
-export const data = defineData({ schema, authorizationModes: { defaultAuthorizationMode: '${rules[type][2]}' } });`;
+export const data = defineData({ schema, authorizationModes: { defaultAuthorizationMode: '${rules[type].mode}' } });`;
 }
