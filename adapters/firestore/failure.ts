@@ -35,6 +35,10 @@ export function readError(what: string, cause: unknown): SyncLayerError {
   return problem('CONNECTION_LOST', `${said} Is the server reachable?`, { cause, details });
 }
 
+/** The SDK's own code has failed: this client says so from then on, whatever it is asked. It is no word about what was asked. */
+export const isBroken = (error: unknown): boolean =>
+  codeOf(error) === undefined && /INTERNAL ASSERTION FAILED/.test(wordsOf(error));
+
 /** Somebody else wrote the same documents meanwhile. */
 export const isContention = (error: unknown): boolean =>
   ['aborted', 'already-exists'].includes(codeOf(error) ?? '') ||
@@ -46,7 +50,7 @@ export function writeRefusal(what: string, cause: unknown): SyncLayerError | und
   const final = ['permission-denied', 'invalid-argument', 'not-found', 'out-of-range'];
   // The SDK's own checks throw `invalid-argument`, or no FirebaseError at all.
   if (code !== undefined && !final.includes(code)) return undefined;
-  if (code === undefined && !(cause instanceof Error)) return undefined;
+  if (code === undefined && (!(cause instanceof Error) || isBroken(cause))) return undefined;
   return problem('PUSH_REJECTED', `${what} was refused${code ? ` (${code})` : ''}: ${wordsOf(cause)}`, {
     cause,
     details: code === undefined ? {} : { code },

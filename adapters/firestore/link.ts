@@ -1,7 +1,7 @@
 import type { FirebaseApp, FirebaseOptions } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
 import { type ErrorCode, isSyncLayerError, type SyncLayerError, toSyncLayerError } from '../../src/kit.js';
-import { codeOf, readError } from './failure.js';
+import { codeOf, isBroken, readError } from './failure.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 
@@ -85,6 +85,20 @@ export function appLink(db: Firestore): Link {
  * closes that socket. It waits longer each time, up to 6 s by then; a new client begins anew.
  */
 const PATIENCE = 15_000;
+/** How long the end of a client may take, ms. One whose own code failed never ends, and nobody may wait for it. */
+const ENDING = 5000;
+
+/** Ends a client; it settles whatever becomes of it. */
+async function terminate({ sdk, db }: Client): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ENDING);
+  });
+  // Async: a client that has failed throws at once.
+  const end = (async () => sdk.terminate(db))().catch(() => undefined);
+  await Promise.race([end, late]);
+  clearTimeout(timer);
+}
 
 /** A Firestore of our own. In Node one that lost its server can take 90 s to notice; a new one takes 0.3 s. */
 export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
@@ -141,11 +155,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
     ready = undefined;
     // Before the client ends: each of its listeners would fail by itself.
     life.end(reason);
-    if (was)
-      ended = was.then(
-        ({ sdk, db }) => sdk.terminate(db),
-        () => undefined,
-      );
+    if (was) ended = was.then(terminate, () => undefined);
     return ended;
   }
 
@@ -218,6 +228,14 @@ export async function within<T>(
   }
 }
 
+/** What a failure of the SDK means; a client that is of no more use is dropped. */
+export function failure(session: Session, what: string, cause: unknown): SyncLayerError {
+  if (isSyncLayerError(cause)) return cause;
+  const error = readError(what, cause);
+  if (isBroken(cause)) session.drop(error);
+  return error;
+}
+
 /**
  * Asks the server for a document, over the very stream that the listeners use: `fromCache: false` stays on a dead socket. That
  * the rules forbid it is an answer too.
@@ -230,6 +248,6 @@ export async function probe(session: Session, ms: number, signal: AbortSignal): 
     await within(session, asked, what, ms, signal, 'HEARTBEAT_TIMEOUT');
   } catch (error) {
     if (codeOf(error) === 'permission-denied') return;
-    throw isSyncLayerError(error) ? error : readError(what, error);
+    throw failure(session, what, error);
   }
 }

@@ -28,7 +28,7 @@ export function listen(
   let live = false;
   // Without metadata there is neither a sign of the link nor of an own write's acknowledgement.
   const options = { includeMetadataChanges: true } as const;
-  return sdk.onSnapshot(
+  const stop = sdk.onSnapshot(
     query,
     options,
     (snapshot) => {
@@ -56,4 +56,11 @@ export function listen(
     // The SDK never revives it.
     (error) => events.failed(readError(`The listener to "${table.collection}"`, error)),
   );
+  return () => {
+    try {
+      stop();
+    } catch {
+      // A client whose own code has failed refuses even that.
+    }
+  };
 }
