@@ -1,7 +1,7 @@
 import type { Transaction } from 'firebase/firestore';
 import { type Change, isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
-import { isContention, readError, writeRefusal } from './failure.js';
-import { type Link, type Session, within } from './link.js';
+import { isContention, writeRefusal } from './failure.js';
+import { failure, type Link, type Session, within } from './link.js';
 import { fromDocument, holds } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { hasPlace, refOf } from './place.js';
@@ -129,14 +129,21 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
     const results = new Map<string, PushResult>();
     for (const collection of new Set(changes.map((change) => change.collection))) {
       const mine = changes.filter((change) => change.collection === collection);
-      const left = mine.filter(({ type }) => type !== 'delete' || tables.get(collection).deletedAt !== undefined);
+      const table = tables.get(collection);
+      const left = mine.filter(({ type }) => type !== 'delete' || table.deletedAt !== undefined);
       const ids = left.map(({ recordId }) => recordId);
-      const read = await reads.byIds(tables.get(collection), ids, signal, true);
+      const read = await reads.byIds(table, ids, signal, true).catch((error: unknown) => {
+        // It was written. Rules that look at the documents refuse the whole list for one that is gone by now, or that this very edit
+        // has put out of the user's sight.
+        if (isSyncLayerError(error) && error.code === 'SUBSCRIBE_REJECTED') return reads.oneByOne(table, ids, signal);
+        throw error;
+      });
       const rows = new Map(read.map((row) => [row.recordId, row as Current]));
-      for (const { opId, recordId, baseVersion } of mine) {
+      for (const { opId, type, recordId, baseVersion } of mine) {
         const row = rows.get(recordId);
-        // Deleted, by us or by somebody a moment later.
-        results.set(opId, row ? applied(row) : { type: 'applied', version: baseVersion ?? '' });
+        // Deleted or out of sight, by us or by somebody a moment later. What the listener said of it meanwhile is newer.
+        const version = (type === 'delete' && baseVersion) || '';
+        results.set(opId, row ? applied(row) : { type: 'applied', version });
       }
     }
     return results;
@@ -162,7 +169,7 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
           return failWith({ type: 'retry', error: problem('CONFLICT', `${what} met other writers ${TRIES} times.`) });
         }
         const refused = writeRefusal(what, error);
-        if (!refused) throw readError(what, error);
+        if (!refused) throw failure(session, what, error);
         if (changes.length === 1) return failWith({ type: 'rejected', error: refused });
         // One bad change spoils its whole transaction.
         const half = Math.ceil(changes.length / 2);

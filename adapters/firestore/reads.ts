@@ -1,4 +1,4 @@
-import type { Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
+import type { DocumentSnapshot, Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
 import {
   type Change,
   type Cursor,
@@ -8,11 +8,10 @@ import {
   type RecordKey,
   type TransportHost,
 } from '../../src/kit.js';
-import { readError } from './failure.js';
-import { type Link, loadPart, type Session, within } from './link.js';
+import { failure, type Link, loadPart, type Session, within } from './link.js';
 import { cursorAfter, cursorOf, fromDocument, type TimeCursor } from './normalize.js';
 import type { ParsedOptions } from './options.js';
-import { collectionOf, hasPlace, nameOf } from './place.js';
+import { collectionOf, hasPlace, nameOf, refOf } from './place.js';
 import { problem } from './problem.js';
 import type { Table } from './table.js';
 import { earlier, FIRST, type Time, timeOf } from './version.js';
@@ -36,28 +35,28 @@ export const since = ({ sdk }: Session, { updatedAt }: Table, time: Time): Query
 
 /** All that is read. */
 export function createReads(link: Link, options: ParsedOptions, host: () => TransportHost) {
+  /** Asks once. */
+  async function ask<T>(what: string, signal: AbortSignal, question: (session: Session) => Promise<T>): Promise<T> {
+    const session = await link.session();
+    try {
+      return await within(session, question(session), what, options.requestTimeout, signal);
+    } catch (error) {
+      throw failure(session, what, error);
+    }
+  }
+
   async function get(
     what: string,
     table: Table,
     build: (session: Session, conditions: readonly QueryConstraint[]) => Query,
     signal: AbortSignal,
   ): Promise<readonly QueryDocumentSnapshot[]> {
-    const session = await link.session();
-    const conditions = await conditionsOf(session, table);
-    try {
-      const { docs } = await within(
-        session,
-        session.sdk.getDocsFromServer(build(session, conditions)),
-        what,
-        options.requestTimeout,
-        signal,
-      );
-      // A query that finds nothing counts as one read.
-      host().reads?.(Math.max(1, docs.length));
-      return docs;
-    } catch (error) {
-      throw isSyncLayerError(error) ? error : readError(what, error);
-    }
+    const { docs } = await ask(what, signal, async (session) =>
+      session.sdk.getDocsFromServer(build(session, await conditionsOf(session, table))),
+    );
+    // A query that finds nothing counts as one read.
+    host().reads?.(Math.max(1, docs.length));
+    return docs;
   }
 
   function toChange(table: Table, found: QueryDocumentSnapshot): Change[] {
@@ -131,6 +130,24 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
           signal,
         );
       return (await Promise.all(parts.map(read))).flat().flatMap((found) => toChange(table, found));
+    },
+
+    /** The same, one by one, of those that this user may get: rules may forbid to list what they let be got. */
+    async oneByOne(table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> {
+      const read = async (id: string): Promise<DocumentSnapshot | undefined> => {
+        try {
+          const found = await ask(`Reading ${table.collection}/${id}`, signal, (session) =>
+            session.sdk.getDocFromServer(refOf(session, table, id)),
+          );
+          host().reads?.(1);
+          return found;
+        } catch (error) {
+          if (isSyncLayerError(error) && error.code === 'SUBSCRIBE_REJECTED') return undefined;
+          throw error;
+        }
+      };
+      const found = await Promise.all(ids.map(read));
+      return found.flatMap((each) => (each?.exists() ? toChange(table, each) : []));
     },
 
     async *keys(table: Table, signal: AbortSignal): AsyncGenerator<RecordKey[]> {

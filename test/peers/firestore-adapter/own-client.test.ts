@@ -55,3 +55,53 @@ test("the app's own Firestore: its writes are told once, when the server has the
   stop();
   expect(told).toHaveLength(3);
 });
+
+test('an edit that hands a document over to somebody else is done, and holds up no other', async () => {
+  const app = initializeApp({ projectId: 'owners' }, 'owners');
+  onTestFinished(() => deleteApp(app));
+  const firestore = getFirestore(app);
+  connectFirestoreEmulator(firestore, emulator.host, emulator.port, { mockUserToken: { sub: 'u1' } });
+  const hand = emulator.project('owners');
+  await hand.rules(`rules_version = '2';
+    service cloud.firestore {
+      match /databases/{database}/documents/todos/{id} {
+        allow read: if resource == null || resource.data.owner == request.auth.uid;
+        allow write: if request.auth != null;
+      }
+    }`);
+  await hand.writeAll(new Map(['a', 'b'].map((id) => [`todos/${id}`, { owner: 'u1' }])));
+  const sync = await createSyncLayer({
+    transport: firestoreTransport({ firestore, collections: { todos: { where: [['owner', '==', 'u1']] } } }),
+    collections: ['todos'],
+    syncInterval: 3_600_000,
+  });
+  onTestFinished(() => sync.close());
+  const failed: unknown[] = [];
+  sync.events.on('error', ({ error }) => void failed.push(error));
+  sync.events.on('operationFailed', ({ error }) => void failed.push(error));
+  if (sync.status.phase !== 'live') await sync.events.once('statusChanged', ({ phase }) => phase === 'live');
+  const todos = sync.collection('todos');
+  await todos.update('a', { owner: 'u2' });
+  await todos.update('b', { text: 'mine' });
+  await expect.poll(() => sync.status, { timeout: 20_000 }).toEqual({ phase: 'live', pending: 0 });
+  await expect.poll(() => todos.getAll()).toEqual([{ id: 'b', owner: 'u1', text: 'mine' }]);
+  const owners = (await hand.list('todos')).map(({ fields }) => fields?.owner?.stringValue);
+  expect([owners, failed]).toEqual([['u2', 'u1'], []]);
+});
+
+test('a client of the SDK that never ends holds up neither the next one nor close', async () => {
+  const app = initializeApp({ projectId: 'endless' }, 'endless');
+  onTestFinished(() => deleteApp(app));
+  const transport = firestoreTransport({ app, emulator: `${emulator.host}:${emulator.port}` });
+  const { signal } = new AbortController();
+  for (const endless of [true, false]) {
+    await transport.connect({ signal });
+    const client = getFirestore(app) as unknown as { _delete(): Promise<void> };
+    const end = client._delete.bind(client);
+    onTestFinished(() => end());
+    client._delete = () => (endless ? new Promise(() => {}) : Promise.reject(new Error('INTERNAL ASSERTION FAILED')));
+    await transport.disconnect?.();
+  }
+  await transport.connect({ signal });
+  await transport.close();
+});
