@@ -47,17 +47,19 @@ const CLOSE_TIMEOUT = 1000;
  */
 export function ask(client: GraphqlClient, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    let stop = (): void => undefined;
     function end(error?: SyncLayerError): void {
       signal.removeEventListener('abort', onAbort);
-      stop();
       if (error) reject(error);
       else resolve();
     }
-    const onAbort = (): void =>
+    function onAbort(): void {
+      stop();
       end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'Hasura did not answer.', { adapter: 'hasura' }));
+    }
     signal.addEventListener('abort', onAbort);
-    stop = client.subscribe(
+    // It ends by itself: stopped while its answer is handed out, graphql-ws would count the end that follows once more, and
+    // close the socket of all.
+    const stop = client.subscribe(
       { query: '{ __typename }' },
       // Errors of GraphQL are an answer, too.
       {
@@ -134,6 +136,13 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
       const onAbort = (): void =>
         end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'hasura' }));
 
+      /** graphql-ws counts an operation twice whose error and end come in one read, and then closes the socket of all others. */
+      class Held extends (options.WebSocket ?? WebSocket) {
+        override close(code?: number, reason?: string): void {
+          if (code !== 1000 || phase === 'over') super.close(code, reason);
+        }
+      }
+
       const client = createClient({
         url: options.url.replace(/^http/i, 'ws'),
         connectionParams: { headers },
@@ -141,7 +150,7 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
         // Core connects again, with a fresh token.
         retryAttempts: 0,
         onNonLazyError: (cause) => phase !== 'over' && end(cause),
-        ...(options.WebSocket && { webSocketImpl: options.WebSocket }),
+        webSocketImpl: Held,
         on: {
           message: () => current === socket && events.heard(),
           connected() {

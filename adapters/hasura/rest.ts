@@ -52,6 +52,8 @@ export interface Credentials {
 /** All that goes by HTTP. */
 export function createRest(options: ParsedOptions, host: () => TransportHost) {
   const { url, overlap } = options;
+  /** Who wants to know of each row that is told, whichever way it came, by collection. */
+  const told = new Map<string, (change: Change) => void>();
 
   /** Asks for the token and the headers. Throws AUTH_REQUIRED, also for a token that no header can carry. */
   async function credentials(): Promise<Credentials> {
@@ -113,7 +115,10 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
   function toChange(table: Table, row: unknown): Change[] {
     try {
       const change = fromRow(table, row);
-      if (change) return [change];
+      if (change) {
+        told.get(table.collection)?.(change);
+        return [change];
+      }
       const what = `A row of "${table.collection}" has no usable ${table.primaryKey} or ${table.updatedAt}`;
       host().report(problem('PROTOCOL_VIOLATION', `${what}; it was skipped.`));
     } catch (error) {
@@ -150,6 +155,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
   }
 
   return {
+    told,
     credentials,
     refused: graphqlError,
     request,

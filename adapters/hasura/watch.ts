@@ -25,6 +25,9 @@ export interface Watched {
 
 /** Between two catch-ups for full batches, in ms. */
 const SOON = 1000;
+/** How often, and after how long, a live query's missing row is looked for, in ms: longer than the server's poll. */
+const LOOKS = 3;
+const LOOK = 2000;
 /** How far a server's clock, known to a second, may be off, in ms. */
 const CLOCK = 1000;
 
@@ -45,7 +48,8 @@ function listen(watched: Watched, query: Document, where: object, onRows: (rows:
   function fail(cause: unknown): void {
     if (over) return;
     over = true;
-    stop();
+    // Not while graphql-ws hands out a result: it would count an end that is in the same read once more.
+    queueMicrotask(stop);
     watched.failed(endOf(watched, cause));
   }
   const stop = client.subscribe(
@@ -63,7 +67,7 @@ function listen(watched: Watched, query: Document, where: object, onRows: (rows:
   );
   return () => {
     over = true;
-    stop();
+    queueMicrotask(stop);
   };
 }
 
@@ -129,9 +133,28 @@ interface Scope extends Watched {
  * later one shows all that was committed since: so it is live with the first.
  */
 function watchResults(scope: Scope): void {
-  const { table, sink, rest, signal } = scope;
+  const { table, sink, rest, signal, timers } = scope;
   const { collection } = table;
   let times: ReadonlyMap<string, unknown> | undefined;
+  /** Rows that a push or a pull told of and no result has shown yet, and how often they are still looked for. */
+  const unseen = new Map<string, number>();
+
+  /** What was written and deleted between two polls of the server is in no result: nobody would tell that it is gone. */
+  function lookLater(): void {
+    timers.schedule('check', LOOK, () => {
+      const ids = [...unseen].flatMap(([id, left]) => (left > 0 ? id : []));
+      for (const id of ids) unseen.set(id, (unseen.get(id) ?? 0) - 1);
+      if (ids.length === 0) return;
+      void find(ids);
+      lookLater();
+    });
+  }
+  rest.told.set(collection, ({ type, recordId }) => {
+    if (type === 'delete' || !times || times.has(recordId) || unseen.has(recordId)) return;
+    unseen.set(recordId, LOOKS);
+    if (!timers.has('check')) lookLater();
+  });
+  scope.add(() => rest.told.delete(collection));
 
   /** A row that left the result was deleted, marked as deleted, or just left the condition or a limit: only a read tells. */
   async function find(ids: readonly string[]): Promise<void> {
@@ -140,7 +163,11 @@ function watchResults(scope: Scope): void {
       changes.forEach(sink.change);
       // It cannot be too new: a row that is created again is in the next result.
       const at = (serverTime ?? Date.now()) + CLOCK;
-      for (const id of ids) if (!present.has(id) && !times?.has(id)) sink.change(gone(collection, id, at));
+      for (const id of ids) {
+        if (present.has(id) || times?.has(id)) continue;
+        unseen.delete(id);
+        sink.change(gone(collection, id, at));
+      }
     } catch {
       sink.gap('rows are no longer in the live query, and could not be read');
     }
@@ -152,6 +179,7 @@ function watchResults(scope: Scope): void {
       const { changed, missing, malformed, times: now } = difference(table, times ?? new Map(), rows);
       const first = times === undefined;
       times = now;
+      for (const id of unseen.keys()) if (now.has(id)) unseen.delete(id);
       if (malformed > 0)
         scope.report(problem('PROTOCOL_VIOLATION', `${malformed} rows of "${collection}" have no usable key.`));
       // What the first one holds, the catch-up that follows reads.
