@@ -131,7 +131,11 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
           // Nothing else ends a socket that was not acknowledged.
           client.terminate();
           reject(unreached(socketError(cause)));
-        } else if (before === 'open' && !silent && current === socket) events.lost(socketError(cause));
+        } else if (before === 'open' && current === socket) {
+          // To subscribe on it would make graphql-ws open another one, which nobody would close.
+          current = undefined;
+          if (!silent) events.lost(socketError(cause));
+        }
       }
       const onAbort = (): void =>
         end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'hasura' }));
@@ -237,8 +241,9 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
       return current?.client;
     },
     async connect(signal) {
-      await disconnect();
+      const before = disconnect();
       const mine = turn;
+      await before;
       const signed = await rest.credentials();
       const socket = await open(signed, signal);
       if (mine === turn) {
