@@ -2,10 +2,13 @@ import { isSyncLayerError, type TransportHost, toSyncLayerError } from '../../sr
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 
+/** What is to be let in. */
+export type Purpose = 'http' | 'connect' | 'start';
+
 /** Headers that let a request in. Also those of a subscription, which go as JSON over the socket. */
 export interface Authorizer {
-  /** For a POST of `body` to the endpoint; `path`: below it, as `/connect`. */
-  headers(body: string, path?: string): Promise<Record<string, string>>;
+  /** For a request of this body by HTTP, for the beginning of a socket (`connect`, whose body is `{}`), or for a subscription. */
+  headers(body: string, what: Purpose): Promise<Record<string, string>>;
   /** The token that was used last, where there is one. */
   readonly token: string | undefined;
 }
@@ -15,12 +18,12 @@ export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host
   const name = new URL(endpoint).host;
   let used: string | undefined;
   return {
-    async headers(body, path = '') {
+    async headers(body, what) {
       if (auth.type === 'apiKey') return { host: name, 'x-api-key': auth.apiKey };
       if (auth.type === 'iam') {
         try {
           const { signed } = await import('./sign.js');
-          return await signed(endpoint + path, body, await auth.credentials(), region);
+          return await signed(endpoint, what, body, await auth.credentials(), region);
         } catch (error) {
           if (isSyncLayerError(error)) throw error;
           throw toSyncLayerError(

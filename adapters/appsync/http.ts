@@ -31,7 +31,7 @@ export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: 
     const body = JSON.stringify({ query, variables });
     const late = AbortSignal.timeout(requestTimeout);
     // The platform sets the host itself.
-    const { host: _, ...headers } = await authorizer.headers(body);
+    const { host: _, ...headers } = await authorizer.headers(body, 'http');
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
     const sentAt = Date.now();
     let response: Response;

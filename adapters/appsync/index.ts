@@ -74,7 +74,7 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
       const opened = await openLive({
         ...{ options, authorizer, reads, host: attached, signal: during(signal) },
         subscribeTimeout: options.subscribeTimeout,
-        renew: () => authorizer.headers('{}'),
+        renew: () => authorizer.headers('{}', 'connect'),
       });
       if (!signal.aborted && !lifetime.signal.aborted && opened.isOpen) {
         live = opened;

@@ -88,7 +88,7 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
     const fix = 'Pass one: appsyncTransport({ WebSocket }), e.g. of the "ws" package.';
     throw problem('UNSUPPORTED', `This platform has no WebSocket. ${fix}`);
   }
-  const headers = await authorizer.headers('{}', '/connect');
+  const headers = await authorizer.headers('{}', 'connect');
   signal.throwIfAborted();
   const { token } = authorizer;
   const url = realtimeUrl(options.endpoint);
@@ -177,7 +177,7 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
       const entry = { what, listener };
       listeners.set(id, entry);
       const mine = (): boolean => listeners.get(id) === entry;
-      void authorizer.headers(data).then(
+      void authorizer.headers(data, 'start').then(
         (authorization) => {
           if (mine()) say({ id, type: 'start', payload: { data, extensions: { authorization } } });
         },

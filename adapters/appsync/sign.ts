@@ -1,3 +1,4 @@
+import type { Purpose } from './auth.js';
 import type { AwsCredentials } from './options.js';
 import { problem } from './problem.js';
 
@@ -60,26 +61,24 @@ export async function sign(
   };
 }
 
-/** As they must be where a subscription is signed. */
-const headers = {
-  accept: 'application/json, text/javascript',
-  'content-encoding': 'amz-1.0',
-  'content-type': 'application/json; charset=UTF-8',
-};
+const json = { 'content-type': 'application/json; charset=UTF-8' };
+/** As AppSync wants them for what goes over the socket. A page of another origin may not send all of them by HTTP. */
+const overSocket = { accept: 'application/json, text/javascript', 'content-encoding': 'amz-1.0', ...json };
 
 const regionOf = (host: string): string | undefined => /\.appsync-api\.([\w-]+)\.amazonaws\.com/.exec(host)?.[1];
 
-/** The headers of a POST to this address. Throws AUTH_REQUIRED without credentials. */
+/** The headers of a POST to the endpoint, or to what stands for it over the socket. Throws AUTH_REQUIRED without credentials. */
 export async function signed(
-  address: string,
+  endpoint: string,
+  what: Purpose,
   body: string,
   credentials: AwsCredentials | undefined,
   region: string | undefined,
 ): Promise<Record<string, string>> {
-  const url = new URL(address);
+  const url = new URL(what === 'connect' ? `${endpoint}/connect` : endpoint);
   const where = region ?? regionOf(url.host);
   if (!where)
     throw problem('CONFIG_INVALID', 'The region is not in the endpoint: set region, for requests to be signed.');
   if (!credentials) throw problem('AUTH_REQUIRED', 'There are no AWS credentials. Sign in, or allow guests.');
-  return sign(url, body, headers, credentials, where);
+  return sign(url, body, what === 'http' ? json : overSocket, credentials, where);
 }

@@ -31,7 +31,7 @@ export function createAsk(
   return async ({ query, variables = {} }) => {
     const body = JSON.stringify({ query, variables });
     // The platform sets the host itself.
-    const { host: _, ...headers } = await auth.headers(body);
+    const { host: _, ...headers } = await auth.headers(body, 'http');
     let response: Response;
     let text: string;
     try {

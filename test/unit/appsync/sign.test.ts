@@ -26,9 +26,19 @@ test.each([
 test('the region is that of the endpoint, unless it is given; without any, or without keys, nothing is sent', async () => {
   const endpoint = 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql';
   const scope = async (address: string, region?: string) =>
-    (await signed(address, '{}', credentials, region)).authorization?.split('/')[2];
+    (await signed(address, 'http', '{}', credentials, region)).authorization?.split('/')[2];
   expect(await scope(endpoint)).toBe('eu-central-1');
   expect(await scope('https://api.example.com/graphql', 'us-east-1')).toBe('us-east-1');
   await expect(scope('https://api.example.com/graphql')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-  await expect(signed(endpoint, '{}', undefined, undefined)).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+  await expect(signed(endpoint, 'http', '{}', undefined, undefined)).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+});
+
+test('what goes over the socket is signed as AppSync wants it, a request with what a page may send', async () => {
+  const endpoint = 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql';
+  const names = async (what: 'http' | 'connect' | 'start') =>
+    Object.keys(await signed(endpoint, what, '{}', credentials, undefined)).sort();
+  const socket = ['accept', 'authorization', 'content-encoding', 'content-type', 'host', 'x-amz-date'];
+  expect(await names('connect')).toEqual(socket);
+  expect(await names('start')).toEqual(socket);
+  expect(await names('http')).toEqual(['authorization', 'content-type', 'host', 'x-amz-date']);
 });
