@@ -4,6 +4,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findChromium } from '../test/browser/chromium.js';
+import { isAppsyncSimulatorInstalled } from '../test/peers/appsync/simulator/installed.js';
 import { whyNoEmulator } from '../test/peers/firestore/find-emulator.js';
 import { whyNoPostgres } from '../test/peers/postgres/why-no-postgres.js';
 
@@ -99,11 +100,28 @@ const browserSuite = (name: string): Stage => ({
   },
 });
 
+/** AWS's simulator is not among this project's packages: CI installs it, elsewhere whoever asks for it. */
+const simulatorSuite = (name: string): Stage => ({
+  name,
+  run: () => {
+    if (!inCI && !isAppsyncSimulatorInstalled()) {
+      console.error(`SKIPPED ${name}: AppSync's simulator is not installed. npm run test:${name} does it (65 MB).`);
+      return one('skipped');
+    }
+    return succeeds('tsx', 'scripts/install-appsync-simulator.ts') ? suite(name).run() : one('failed');
+  },
+});
+
+const special: Readonly<Record<string, (name: string) => Stage>> = {
+  browser: browserSuite,
+  'appsync-simulator': simulatorSuite,
+};
+
 const order = ['unit', 'conformance', 'peers', 'faults', 'seed-guide', 'browser', 'package'];
 const place = (name: string): number => (order.includes(name) ? order.indexOf(name) : order.length);
 const suites = [...new Set(globSync('test/*/**/*.test.ts').map((file) => file.split(/[\\/]/)[1] ?? ''))]
   .sort((a, b) => place(a) - place(b) || a.localeCompare(b))
-  .map((name) => (name === 'browser' ? browserSuite(name) : suite(name)));
+  .map((name) => (special[name] ?? suite)(name));
 const stages: readonly Stage[] = [script('lint'), script('typecheck'), script('build'), script('size'), ...suites];
 
 const wanted = process.argv.slice(2);

@@ -4,7 +4,7 @@ import type { Row } from '../../../src/change.js';
 import { createSyncLayer, type SyncLayerConfig, type SyncLayerError } from '../../../src/index.js';
 import { type AppsyncPeer, type AppsyncPeerOptions, type Model, startAppsyncPeer } from '../appsync/index.js';
 
-const KEY = 'da2-of-these-tests';
+export const KEY = 'da2-of-these-tests';
 const fields = { text: 'String', done: 'Boolean', count: 'Int', owner: 'String' };
 
 /** `todos` and `notes` with conflict detection, `tasks` and `memos` without. */
@@ -90,10 +90,14 @@ export async function openClient(
 }
 
 /** A mutation of another client, whatever it selects. */
-export async function mutate(peer: AppsyncPeer, query: string, variables: object = {}): Promise<unknown> {
+export async function mutate(
+  peer: Pick<AppsyncPeer, 'endpoint'>,
+  query: string,
+  variables: object = {},
+): Promise<unknown> {
   const response = await fetch(peer.endpoint, {
     method: 'POST',
-    headers: { 'x-api-key': KEY, connection: 'close' },
+    headers: { 'content-type': 'application/json', 'x-api-key': KEY, connection: 'close' },
     body: JSON.stringify({ query, variables }),
   });
   const { data, errors } = (await response.json()) as { data?: unknown; errors?: readonly { message: string }[] };

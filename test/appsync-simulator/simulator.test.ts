@@ -1,0 +1,126 @@
+import { isDeepStrictEqual } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AppsyncSimulator, startSimulator } from '../peers/appsync/simulator/index.js';
+import { type ClientOptions, KEY, models, mutate, openClient, until } from '../peers/appsync-adapter/harness.js';
+
+let simulator: AppsyncSimulator;
+beforeAll(async () => {
+  simulator = await startSimulator(models, KEY);
+}, 90_000);
+afterAll(() => simulator?.close());
+
+const row = { text: 'x', done: false, count: 1 };
+/** With conflict detection, and without. */
+const kinds = [
+  { collection: 'todos', name: 'Todo' },
+  { collection: 'tasks', name: 'Task' },
+] as const;
+
+/** A device that learns of others by its subscriptions alone, once it is live. */
+async function open(collection: string, { transport, config }: ClientOptions = {}) {
+  const client = await openClient(simulator, [collection], {
+    transport: { subscribeTimeout: 10_000, ...transport },
+    config: { connectTimeout: 10_000, ...config },
+  });
+  const rows = client.sync.collection(collection);
+  const sees = (what: string, id: string, wanted: object | undefined): Promise<void> => {
+    const row = wanted && { ...wanted, id };
+    return until(what, async () => isDeepStrictEqual({ ...(await rows.get(id)) }, { ...row }), client.state);
+  };
+  return { ...client, todos: rows, sees };
+}
+
+for (const { collection, name } of kinds) {
+  test(`${name}: what one device creates, changes and deletes comes live to the other, both ways`, async () => {
+    const [a, b] = await Promise.all([open(collection), open(collection)]);
+    await Promise.all([a.live(), b.live()]);
+    await a.todos.save(row, 'live');
+    await b.sees('the new row', 'live', row);
+    await b.todos.update('live', { text: 'by b' });
+    await a.sees('its change', 'live', { ...row, text: 'by b' });
+    await a.todos.delete('live');
+    await b.sees('its delete', 'live', undefined);
+    await b.todos.save(row, 'back');
+    await a.sees('a row of the other', 'back', row);
+    expect(b.told.filter(({ recordId }) => recordId === 'live').map(({ type }) => type)).toEqual(['Insert', 'Delete']);
+    expect([...a.codes(), ...b.codes()]).toEqual([]);
+  });
+
+  test(`${name}: what was missed while away is caught up, with deletes`, async () => {
+    const [a, b] = await Promise.all([open(collection), open(collection)]);
+    await Promise.all([a.live(), b.live()]);
+    await a.todos.saveAll(['stays', 'goes', 'changes'].map((id) => ({ id, ...row })));
+    await b.sees('the last row', 'changes', row);
+    await b.sync.pause();
+    await a.todos.update('changes', { count: 2 });
+    await a.todos.delete('goes');
+    await a.todos.save(row, 'comes');
+    await a.live();
+    await b.todos.update('stays', { text: 'written while away' });
+    await b.sync.resume();
+    await b.sees('the change', 'changes', { ...row, count: 2 });
+    await b.sees('the delete', 'goes', undefined);
+    await b.sees('the new row', 'comes', row);
+    await a.sees("the other's edit", 'stays', { ...row, text: 'written while away' });
+    simulator.drop();
+    await a.todos.save(row, 'over a new socket');
+    await b.sees('a row over the new socket', 'over a new socket', row);
+  });
+
+  test(`${name}: a row whose mutation selected next to nothing is fetched whole`, async () => {
+    const meta = name === 'Todo' ? '_version _lastChangedAt' : 'updatedAt';
+    const model = { name, fields: ['text', 'done', 'count'], versioned: name === 'Todo', events: 'whole' } as const;
+    const believing = await open(collection, { transport: { models: { [collection]: model } } });
+    const client = await open(collection);
+    await Promise.all([client.live(), believing.live()]);
+    await mutate(simulator, `mutation($input: Create${name}Input!) { create${name}(input: $input) { id ${meta} } }`, {
+      input: { ...row, id: 'partial' },
+    });
+    await client.sees('the whole row', 'partial', row);
+    // A client that believes the event has nothing else: the event held no more.
+    await believing.sees('the bare row', 'partial', { text: null, done: null, count: null });
+  });
+
+  test(`${name}: two edits of one row at the same time are both kept`, async () => {
+    const [a, b] = await Promise.all([open(collection), open(collection)]);
+    await Promise.all([a.live(), b.live()]);
+    await a.todos.save(row, 'both');
+    await b.sees('the row', 'both', row);
+    await b.sync.pause();
+    await a.todos.update('both', { text: 'by a' });
+    await a.live();
+    await b.todos.update('both', { count: 7 });
+    await b.sync.resume();
+    for (const { sees } of [a, b]) await sees('both edits', 'both', { text: 'by a', done: false, count: 7 });
+  });
+}
+
+test('a filter of the model holds for events and reads', async () => {
+  const filter = { owner: { eq: 'me' } };
+  const tasks = { name: 'Task', fields: ['text', 'owner'], filter };
+  const create = (id: string, owner: string) =>
+    mutate(simulator, 'mutation($input: CreateTaskInput!) { createTask(input: $input) { id text owner updatedAt } }', {
+      input: { id, owner, text: 'x' },
+    });
+  await create('read, mine', 'me');
+  await create('read, theirs', 'they');
+  const { live, rows, sees } = await open('tasks', { transport: { models: { tasks } } });
+  await live();
+  await create('live, theirs', 'they');
+  await create('live, mine', 'me');
+  await sees('the last row', 'live, mine', { text: 'x', owner: 'me' });
+  expect([...(await rows()).keys()].filter((id) => id.includes(', ')).sort()).toEqual(['live, mine', 'read, mine']);
+});
+
+test('a wrong key is refused, and a model that the schema does not have; neither harms the others', async () => {
+  const auth = { type: 'apiKey', apiKey: 'da2-wrong-key' } as const;
+  const wrong = await open('todos', { transport: { auth } });
+  await until('needs-auth', () => wrong.sync.status.phase === 'needs-auth', wrong.state);
+  const lost = await open('todos', { transport: { models: { todos: { name: 'Nothing', fields: ['text'] } } } });
+  await until('refused', () => lost.codes().includes('SUBSCRIBE_REJECTED'), lost.state);
+  const { live, todos, sees } = await open('todos');
+  await live();
+  await todos.save(row, 'well');
+  await live();
+  await sees('its own row', 'well', row);
+});
