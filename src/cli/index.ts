@@ -28,7 +28,10 @@ async function orTell(work: () => Promise<void>): Promise<void> {
 
 const setup = defineCommand({
   meta: { name: 'setup', description: 'Print what a backend needs, to be run there. Safe to run twice' },
-  args: { backend: { type: 'positional', description: 'supabase, firestore or hasura', required: true }, config },
+  args: {
+    backend: { type: 'positional', description: 'supabase, firestore, hasura or appsync', required: true },
+    config,
+  },
   run: ({ args }) =>
     orTell(async () => {
       const { setup } = await toolsOf(args.backend);
