@@ -1,12 +1,11 @@
-import { type Change, compareVersions, type Row, type Version } from '../change.js';
-import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import { type Change, compareVersions, type Row } from '../change.js';
+import { type SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
-import { jsonFault } from '../json-fault.js';
 import type { Delta } from '../query/types.js';
-import type { Cursor, PushResult, RecordKey, SyncFilter } from '../transport/transport.js';
+import type { Cursor, PushResult, RecordKey } from '../transport/transport.js';
 import { type BatchHooks, createBatch } from './batch.js';
 import { afterHead, carryOver, type EditRules, makeEdit, openEdit, withoutHead } from './edits.js';
-import { matchesFilter, projectRow } from './filter.js';
+import { createIncoming, type IncomingRules } from './incoming.js';
 import type { Loaded } from './load.js';
 import { type Conflict, threeWay, withField } from './merge.js';
 import {
@@ -28,10 +27,7 @@ export interface ReplicaHooks extends BatchHooks {
   invalid(error: SyncLayerError): void;
 }
 
-export interface ReplicaOptions extends EditRules {
-  readonly filter: SyncFilter;
-  /** The row as the schema wants it; throws VALIDATION_FAILED. */
-  readonly parse: (row: Row) => Row;
+export interface ReplicaOptions extends EditRules, IncomingRules {
   readonly maxRetries: number;
   readonly hooks: ReplicaHooks;
 }
@@ -62,6 +58,15 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   const invalid = (error: SyncLayerError): void => tell(() => hooks.invalid(error));
 
   const serverState = (id: string): ServerState => pending.get(id)?.server ?? server.get(id);
+  const { accept, stateAfter } = createIncoming(options, {
+    state: serverState,
+    version(id) {
+      const edits = pending.get(id);
+      return edits ? edits.server.version : server.version(id);
+    },
+    isEdited: (id) => pending.has(id),
+    isReread: () => reread,
+  });
 
   /** Makes `row` what the app sees of this record. Returns the step, or undefined if nothing visible changed. */
   function show(id: string, row: Row | null): Delta | undefined {
@@ -122,60 +127,6 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     return undefined;
   }
 
-  /** Throws VALIDATION_FAILED unless it is plain JSON: nobody looks again before it is stored. */
-  function assertPlain(id: string, row: Row): void {
-    const fault = Object(row) === row && !Array.isArray(row) ? jsonFault(row) : ' is not an object';
-    if (fault === undefined) return;
-    const message = `Record ${JSON.stringify(id)} of "${collection}"${fault}; it was not stored. Correct it at its source.`;
-    throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection, recordId: id } });
-  }
-
-  /** A backend's row as this client keeps it; `part`: with only the fields that it keeps. Throws VALIDATION_FAILED. */
-  function accept(id: string, data: Row, version: Version, timestamp: number | undefined, part = false): ServerState {
-    assertPlain(id, data);
-    const whole = data.id === id ? data : { ...data, id };
-    const hidden = !matchesFilter(filter, whole, timestamp, part);
-    // An edit of a row that left the filter must still know what it meets: against nothing it would conflict for ever.
-    if (hidden && !pending.has(id)) return { row: null, version, timestamp };
-    const kept = projectRow(filter, whole);
-    const row = options.parse(kept);
-    // A schema may make a Date of a text.
-    if (row !== kept) assertPlain(id, row);
-    return hidden ? { row, version, timestamp, hidden } : { row, version, timestamp };
-  }
-
-  function isStale(id: string, version: Version): boolean {
-    const edits = pending.get(id);
-    const known = edits ? edits.server.version : server.version(id);
-    if (known === null) return false;
-    const order = compareVersions(version, known);
-    return order < 0 || (order === 0 && !serverState(id).inferred && !reread);
-  }
-
-  /** What the backend holds after a change; undefined if that is no news, 'partial' if the row must be fetched. */
-  function stateAfter(change: Change): ServerState | 'partial' | undefined {
-    const { recordId: id, version } = change;
-    const timestamp = Number.isFinite(change.timestamp) ? change.timestamp : undefined;
-    if (typeof id !== 'string' || !(typeof version === 'string' || Number.isFinite(version))) {
-      const message = `A change of "${collection}" needs a recordId, and a version: a string or a finite number. It was skipped.`;
-      throw new SyncLayerError('PROTOCOL_VIOLATION', message, { details: { collection, recordId: id } });
-    }
-    if (isStale(id, version)) return undefined;
-    if (change.type === 'delete' && change.inferred) {
-      const known = serverState(id);
-      // The version that is known stays: one made of a time could hide a row that is created again meanwhile.
-      return known.row || pending.has(id)
-        ? { row: null, version: known.version, timestamp, inferred: true }
-        : undefined;
-    }
-    if (change.type === 'delete') return { row: null, version, timestamp };
-    if (change.type !== 'update' || !change.partial) return accept(id, change.data, version, timestamp);
-    const known = serverState(id);
-    if (!known.row || known.hidden || change.baseVersion === undefined || change.baseVersion !== known.version)
-      return 'partial';
-    return accept(id, { ...known.row, ...change.data }, version, timestamp, true);
-  }
-
   function applyState(id: string, state: ServerState, opId?: string): void {
     const edits = pending.get(id);
     const head = edits?.entries[0];
@@ -193,7 +144,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
 
   /** Applies one change. Returns its id if it is partial and the row must be fetched. */
   function applyChange(change: Change): string | undefined {
-    let state: ReturnType<typeof stateAfter>;
+    let state: ServerState | 'partial' | undefined;
     try {
       state = stateAfter(change);
     } catch (error) {

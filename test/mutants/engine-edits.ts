@@ -46,9 +46,9 @@ export const engineMutants: readonly EngineMutant[] = [
   },
   {
     name: 'versions are ignored',
-    file: 'src/sync/replica.ts',
-    line: 'return order < 0 || (order === 0 && !serverState(id).inferred && !reread);',
-    becomes: 'return order === 0 && !reread;',
+    file: 'src/sync/incoming.ts',
+    line: 'return order < 0 || (order === 0 && !known.state(id).inferred && !known.isReread());',
+    becomes: 'return order === 0 && !known.isReread();',
   },
   {
     name: 'the same version is taken again',
@@ -58,7 +58,7 @@ export const engineMutants: readonly EngineMutant[] = [
   },
   {
     name: 'a partial change replaces the row',
-    file: 'src/sync/replica.ts',
+    file: 'src/sync/incoming.ts',
     line: "if (change.type !== 'update' || !change.partial) return accept(",
     becomes: "if (change.type === 'insert' || change.type === 'update') return accept(",
   },
