@@ -45,9 +45,9 @@ const backends = [
   {
     why: await whyNoPostgres(),
     fix: 'Run npm ci.',
-    peers: 'postgres|supabase|supabase-adapter|hasura|hasura-adapter|hasura-tools',
+    peers: 'postgres|supabase|supabase-adapter|hasura|hasura-adapter|hasura-tools|migrate-backends',
   },
-  { why: whyNoEmulator(), fix: '', peers: 'firestore|firestore-adapter|firestore-tools' },
+  { why: whyNoEmulator(), fix: '', peers: 'firestore|firestore-adapter|firestore-tools|migrate-backends' },
 ];
 
 /** The files of a suite that are left out since they start something that does not run here, and why. */

@@ -11,17 +11,19 @@ interface Traits {
   readonly tags: boolean;
   /** Pushes that it takes at a time. */
   readonly pushes: number;
+  /** Rows that it takes at a time: what fails is sent again whole. */
+  readonly rows: number;
 }
 
-const plain: Traits = { columns: false, nestedLists: true, typed: false, tags: false, pushes: 4 };
-const sql: Traits = { columns: true, nestedLists: true, typed: true, tags: false, pushes: 4 };
+const plain: Traits = { columns: false, nestedLists: true, typed: false, tags: false, pushes: 4, rows: 1000 };
+const sql: Traits = { columns: true, nestedLists: true, typed: true, tags: false, pushes: 4, rows: 1000 };
 
 const known: Readonly<Record<string, Traits>> = {
   supabase: sql,
   hasura: sql,
   appsync: { ...sql, nestedLists: true },
   // Each push reads what it wrote over the one stream of its client: several at a time fail there for want of it.
-  firestore: { ...plain, nestedLists: false, tags: true, pushes: 1 },
+  firestore: { ...plain, nestedLists: false, tags: true, pushes: 1, rows: 100 },
 };
 
 export const traitsOf = (transport: string): Traits => (Object.hasOwn(known, transport) && known[transport]) || plain;

@@ -16,6 +16,8 @@ export interface VerifyOptions {
   readonly collection: string;
   readonly ends: Readonly<Record<Side, Endpoint>>;
   readonly state: State;
+  /** The side that is right. */
+  readonly source: Side;
   readonly sameness: Sameness;
   readonly pageSize: number;
   /** Brings the target up to date with the source. */
@@ -75,17 +77,26 @@ function createScan(side: Side, options: VerifyOptions) {
 
   return {
     all,
-    /** These rows as they are now. */
+    /** These rows as they are now, and no other: a row that is new since then would look as if the other side lacked it. */
     async again(ids: readonly string[]): Promise<void> {
-      const changes = await endpoint.fetch(collection, ids);
-      if (changes) {
+      const wanted = new Set(ids);
+      const noteWanted = (changes: readonly Change[]): void =>
+        note(changes.filter(({ recordId }) => wanted.has(recordId)));
+      const forget = (): void =>
         state.transaction(() => {
           for (const id of ids) drop.run(collection, keyOf(id), side);
         });
+      const changes = await endpoint.fetch(collection, ids);
+      if (changes) {
+        forget();
         note(changes);
       } else if (transport.capabilities.deletes === 'tombstones' && transport.capabilities.cursor !== 'snapshot')
-        await read(note);
-      else await all();
+        await read(noteWanted);
+      else {
+        forget();
+        cursor = null;
+        await read(noteWanted);
+      }
     },
     /** These rows themselves: few. */
     async rows(ids: readonly string[]): Promise<Map<string, Row>> {
@@ -145,7 +156,8 @@ export async function verifyCollection(
     const counts = { missing: 0, extra: 0, different: 0 };
     const found: Mismatch[] = [];
     for (const { id, a, b, at, bt } of compare.iterate({ collection })) {
-      const kind = b === null ? 'missing' : a === null ? 'extra' : 'different';
+      const only = b === null ? 'from' : a === null ? 'to' : undefined;
+      const kind = only === undefined ? 'different' : only === options.source ? 'missing' : 'extra';
       counts[kind] += 1;
       if (found.length < MOST_CHECKED) found.push({ id: idOf(id), marks: JSON.stringify([a, b, at, bt]), kind });
     }

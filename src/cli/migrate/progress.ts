@@ -30,7 +30,7 @@ export function createProgress(stream: NodeJS.WriteStream) {
   }
 
   function line(text: string): void {
-    end();
+    if (bar) end();
     stream.write(`${text}\n`);
   }
 
@@ -52,8 +52,9 @@ export function createProgress(stream: NodeJS.WriteStream) {
         const left = eta(done, total, rate);
         if (!bar) {
           const now = performance.now();
-          if (now - lineAt < LINE_EVERY && done !== total) return;
+          if (collection === shown && now - lineAt < LINE_EVERY && done !== total) return;
           lineAt = now;
+          shown = collection;
           line(
             `${collection}: ${done}${total === undefined ? '' : ` of ${total}`} rows, ${Math.round(rate)}/s ${left}`.trimEnd(),
           );

@@ -1,5 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { placeOf, setupSql } from '../../../adapters/supabase/tools/setup.js';
+import { websocketTransport } from '../../../adapters/websocket/index.js';
 import type { SyncLayerConfig } from '../../../src/index.js';
+import { createPeerProcess } from '../../../src/testing/index.js';
+import type { RealtimeTransport } from '../../../src/transport/transport.js';
 import { startEmulator } from '../firestore/start-emulator.js';
 import { startSupabasePeer } from '../supabase/index.js';
 
@@ -102,5 +108,61 @@ export async function firestorePlace(): Promise<Place> {
     },
     restart: () => emulator.restart(projectId),
     close: emulator.close,
+  };
+}
+
+/** Our server in a process of its own, over an SQLite file. */
+export async function websocketPlace(): Promise<Place> {
+  const folder = mkdtempSync(join(tmpdir(), 'synclayer-place-'));
+  const file = join(import.meta.dirname, '../websocket/server-process.ts');
+  const server = await createPeerProcess({
+    command: process.execPath,
+    args: (port) => ['--import', 'tsx', file, join(folder, 'server.db'), String(port)],
+    ready: /^ws:.*:(\d+)\/ws$/m,
+  });
+  const url = `ws://127.0.0.1:${server.port}/ws`;
+  const { signal } = new AbortController();
+  async function use<T>(work: (transport: RealtimeTransport) => Promise<T>): Promise<T> {
+    const transport = websocketTransport({ url });
+    await transport.connect({ signal });
+    return work(transport).finally(() => transport.close());
+  }
+  const config = { transport: { type: 'websocket', url }, collections };
+  return {
+    name: 'websocket',
+    config,
+    configFor: () => config,
+    seed: (collection, count) =>
+      use(async (transport) => {
+        const changes = Array.from({ length: count }, (_, index) => ({
+          type: 'insert' as const,
+          collection,
+          recordId: `seed${index}`,
+          opId: crypto.randomUUID(),
+          data: { owner: 'seed', text: `Row ${index}`, n: index, price: `${index}.50`, done: true, meta: { index } },
+          base: null,
+          baseVersion: null,
+          timestamp: Date.now(),
+        }));
+        await transport.push(changes, { signal });
+      }),
+    numbers: (collection) =>
+      use(async (transport) => {
+        const found = new Map<string, number>();
+        let cursor: Awaited<ReturnType<RealtimeTransport['pull']>>['cursor'] | null = null;
+        for (let start = true; ; start = false) {
+          const page = await transport.pull({ collection, cursor, start, limit: 1000, signal });
+          if (page.changes.length === 0) return found;
+          cursor = page.cursor;
+          for (const change of page.changes)
+            if (change.type === 'delete') found.delete(change.recordId);
+            else found.set(change.recordId, Number(change.data.n));
+        }
+      }),
+    restart: () => server.restart(),
+    async close() {
+      await server.close();
+      rmSync(folder, { recursive: true });
+    },
   };
 }

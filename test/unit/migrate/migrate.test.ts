@@ -213,6 +213,28 @@ test.each(kinds.slice(0, 2))(
   },
 );
 
+test.each([
+  ['that counts changes', {}],
+  ['that gives snapshots', { cursor: 'snapshot', deletes: 'none' }],
+] as const)('a backend %s and gives no single rows: what is written meanwhile is no difference', async (_, from) => {
+  const { a, b, options } = pairOfBackends({ from });
+  fill(a, 30);
+  const given = options();
+  Object.assign(given.from.transport, { fetch: undefined });
+  const migration = createMigration(given);
+  await migration.backfill();
+  b.delete('todos', 't1');
+  let next = 0;
+  // Each look finds rows that the last one did not have.
+  given.from.transport.wire.before = (step) => {
+    if (step === 'pull' && next < 200) a.write('todos', `new${next++}`, { text: 'New' });
+  };
+  const found = await migration.verify();
+  expect(found.differences).toEqual([{ collection: 'todos', recordId: 't1', kind: 'missing', fields: [] }]);
+  expect(next).toBeGreaterThan(10);
+  await migration.close();
+});
+
 test('what live events did not tell is found by the next catch-up', async () => {
   const { a, b, options } = pairOfBackends({ from: { cursor: 'timestamp', deletes: 'none' } });
   fill(a, 20);
@@ -391,6 +413,16 @@ test('going back writes only what was changed: null and missing, and how a time 
   await migration.cutOver({ flag: { write: () => undefined }, grace: 1, quiet: 1 });
   const untouched = a.get('todos', 'one');
   b.write('todos', 'two', { text: 'c', at: '2026-01-02T03:04:05+00:00', note: null });
+  b.write('todos', 'three', { text: 'd', at: null, note: null });
+  // What is only at the new backend is what the old one is missing.
+  a.write('todos', 'old', { text: 'e' });
+  const before = a.get('todos', 'three');
+  const found = await migration.verify('backward');
+  expect([before, found.differences]).toEqual([
+    undefined,
+    [{ collection: 'todos', recordId: 'old', kind: 'extra', fields: [] }],
+  ]);
+  a.delete('todos', 'old');
   await migration.drain('backward');
   expect(a.get('todos', 'one')).toBe(untouched);
   expect(a.rows('todos').get('two')).toEqual({ id: 'two', text: 'c', at: '2026-01-02T03:04:05Z', note: null });
