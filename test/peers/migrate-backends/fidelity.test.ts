@@ -55,7 +55,9 @@ const move = (from: RealtimeTransport, to: RealtimeTransport, accept: string[] =
   return migrate({ from: { transport: from }, to: { transport: to }, collections: ['rows'], stateFile, accept });
 };
 
-test('rows of every type leave PostgreSQL for Firestore and return, the same to the last byte', async () => {
+test('rows of every type leave PostgreSQL for Firestore and return, the same to the last byte', {
+  timeout: 180_000,
+}, async () => {
   const exact = { columns: { whole: { type: 'bigint' }, price: { type: 'numeric' }, raw: { type: 'bytea' } } } as const;
   await supabase.sql(`insert into first (id, whole, price, at, doc, raw, body, yes) values
     ('large', 9007199254740993, 12345678901234567890.123456789000, '2026-01-02 03:04:05.123456+02', '{"b": [1, {"x": null}], "a": 1.5}', '\\x00ff10', 'é "quoted" \\ text', true),
@@ -111,7 +113,9 @@ const fieldsOf = ({ fields = {} }: Document): Record<string, Value> => {
   return rest;
 };
 
-test('documents of every type leave Firestore for PostgreSQL and return; what will not is told before', async () => {
+test('documents of every type leave Firestore for PostgreSQL and return; what will not is told before', {
+  timeout: 180_000,
+}, async () => {
   const hand = emulator.project('fidelity');
   for (const [id, values] of Object.entries(documents)) await hand.write(`docs/${id}`, {}, {}, values);
   const refusing = await move(inFirestore('docs'), inSupabase('documents'));
@@ -138,7 +142,9 @@ test('documents of every type leave Firestore for PostgreSQL and return; what wi
     expect(returned.get('types')?.[field], field).toEqual(documents.types?.[field]);
 });
 
-test('what a target refuses is told beforehand where it is known, and nothing is written', async () => {
+test('what a target refuses is told beforehand where it is known, and nothing is written', {
+  timeout: 180_000,
+}, async () => {
   await supabase.sql(`truncate first; insert into first (id, doc) values ('a', '{"list": [[1, 2]]}')`);
   const report = await move(inSupabase('first'), inFirestore('refused'));
   expect(report).toMatchObject({
