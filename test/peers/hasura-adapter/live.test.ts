@@ -335,6 +335,5 @@ test('collections that are not served end alone, with what to look at', async ()
   expect(client.errors[0]).toMatchObject({ code: 'SUBSCRIBE_REJECTED' });
   await peer.sql("insert into tasks (id, text) values ('a', 'x')");
   await until('the other goes on', async () => (await client.rows('tasks')).has('a'));
-  // Each is refused by an error and an end at once, which graphql-ws counts twice.
   expect(peer.accepted - before).toBe(1);
 });
