@@ -81,17 +81,30 @@ for (const { collection, name } of kinds) {
     await believing.sees('the bare row', 'partial', { text: null, done: null, count: null });
   });
 
-  test(`${name}: two edits of one row at the same time are both kept`, async () => {
-    const [a, b] = await Promise.all([open(collection), open(collection)]);
+  test(`${name}: an edit that another one overtakes is refused, merged and sent again`, async () => {
+    const answers: string[] = [];
+    let overtake: (() => Promise<unknown>) | undefined;
+    const slow: typeof fetch = async (url, init) => {
+      if (!String(init?.body).includes(`update${name}(`)) return fetch(url, init);
+      const before = overtake;
+      overtake = undefined;
+      await before?.();
+      const response = await fetch(url, init);
+      answers.push(await response.clone().text());
+      return response;
+    };
+    const [a, b] = await Promise.all([open(collection), open(collection, { transport: { fetch: slow } })]);
     await Promise.all([a.live(), b.live()]);
     await a.todos.save(row, 'both');
     await b.sees('the row', 'both', row);
-    await b.sync.pause();
-    await a.todos.update('both', { text: 'by a' });
-    await a.live();
+    overtake = async () => {
+      await a.todos.update('both', { text: 'by a' });
+      await a.live();
+    };
     await b.todos.update('both', { count: 7 });
-    await b.sync.resume();
     for (const { sees } of [a, b]) await sees('both edits', 'both', { text: 'by a', done: false, count: 7 });
+    expect(answers[0]).toMatch(name === 'Todo' ? /"ConflictUnhandled"/ : /"DynamoDB:ConditionalCheckFailedException"/);
+    expect(answers.at(-1)).not.toContain('errors');
   });
 }
 
