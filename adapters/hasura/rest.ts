@@ -52,6 +52,8 @@ export interface Credentials {
 /** All that goes by HTTP. */
 export function createRest(options: ParsedOptions, host: () => TransportHost) {
   const { url, overlap } = options;
+  /** Of those handed out, the last one. */
+  let latest: string | undefined;
   /** Who wants to know of each row that is told, whichever way it came, by collection. */
   const told = new Map<string, (change: Change) => void>();
 
@@ -61,6 +63,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     // The platform's own error for such a header quotes it.
     if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
       throw problem('AUTH_REQUIRED', 'The token has characters that no header can carry.');
+    latest = token;
     const { headers } = options;
     const more = typeof headers === 'function' ? await headers() : headers;
     return { token, headers: { ...more, ...(token !== undefined && { Authorization: `Bearer ${token}` }) } };
@@ -73,7 +76,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     variables: object,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const { headers } = await credentials();
+    const { headers, token } = await credentials();
     const body = JSON.stringify({ query, variables });
     const sentAt = Date.now();
     host().traffic('out', body.length);
@@ -95,8 +98,15 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     host().traffic('in', text.length);
     const { data, errors } = parsed(text);
     // Also beside data: what could not be read is not empty.
-    if (Array.isArray(errors)) throw graphqlError(what, kind, errors);
-    if (!response.ok || !isObject(data)) throw httpError(what, response.status);
+    const error = Array.isArray(errors)
+      ? graphqlError(what, kind, errors)
+      : !response.ok || !isObject(data)
+        ? httpError(what, response.status)
+        : undefined;
+    // It ended on its way: this says nothing about the one that has come since.
+    if (error?.code === 'AUTH_REQUIRED' && token !== latest)
+      throw problem('CONNECTION_LOST', `${what} came too late for its token, and is tried again with the next one.`);
+    if (error || !isObject(data)) throw error;
     return { data, serverTime: clockOf(response, sentAt) };
   }
 
