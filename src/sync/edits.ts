@@ -25,7 +25,7 @@ export interface Carried {
 /** The edit that has not left yet, and takes up what comes. */
 export const openEdit = (edits: Pending | undefined): OutboxEntry | undefined => {
   const tail = edits?.entries.at(-1);
-  return tail?.sent ? undefined : tail;
+  return tail?.sent || tail?.mayHaveArrived ? undefined : tail;
 };
 
 /** The entry of one more edit, from `current` (what the app sees) to `next`. Undefined: it takes the open edit back. */
@@ -59,8 +59,9 @@ export function carryOver(
   const { row, conflict } = rebase(edit, state, resolve, identity);
   const carried = conflict ? { row, conflict } : { row };
   if (deepEqual(row, state.row)) return carried;
+  const { mayHaveArrived: _, ...last } = tail;
   const how = { base: state.row, baseVersion: state.row && state.version, local: row, sent: false, attempts: 0 };
-  return { ...carried, entry: { ...tail, opId: newId(), order: head.order, ...how } };
+  return { ...carried, entry: { ...last, opId: newId(), order: head.order, ...how } };
 }
 
 /** The edit after `head`, once the backend holds that as `state`. */

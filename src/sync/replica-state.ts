@@ -41,6 +41,8 @@ export interface OutboxEntry {
   /** When the edit was made, in ms, by this device's clock. */
   readonly editedAt: number;
   readonly sent: boolean;
+  /** It was sent to another backend: where data is moved between the two, its row may come as this one's own. */
+  readonly mayHaveArrived?: true;
   /** How often the backend answered "retry". */
   readonly attempts: number;
   /** Refused for good: kept aside, no longer part of the visible row. */

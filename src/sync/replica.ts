@@ -130,7 +130,8 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   function applyState(id: string, state: ServerState, opId?: string): void {
     const edits = pending.get(id);
     const head = edits?.entries[0];
-    const echo = head?.sent && (opId === head.opId || (!options.sameCounts() && deepEqual(state.row, head.local)));
+    const mayBeOurs = head?.mayHaveArrived || (head?.sent && !options.sameCounts());
+    const echo = head && ((head.sent && opId === head.opId) || (mayBeOurs && deepEqual(state.row, head.local)));
     if (edits && echo) {
       told(finishHead(id, edits, state, true));
       return;
@@ -248,7 +249,14 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   function bringAlong(): void {
     for (const [id, { server: from, entries }] of pending) {
       const { row } = from;
-      const moved = entries.map((entry) => ({ ...entry, sent: false, attempts: 0 }));
+      const moved = entries.map(
+        ({ sent, ...entry }): OutboxEntry => ({
+          ...entry,
+          sent: false,
+          attempts: 0,
+          ...(sent && { mayHaveArrived: true }),
+        }),
+      );
       if (!row) Object.assign(moved[0] as OutboxEntry, { base: null, baseVersion: null });
       setPending(id, { row, version: row && UNKNOWN }, moved);
     }
@@ -302,10 +310,13 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
 
     /** Another backend answers from now on. Its rows are taken whatever their versions; unsent edits come along. */
     depart(): void {
-      server.depart();
-      bringAlong();
-      cursor = null;
-      reread = true;
+      batch.run(() => {
+        // Nobody knows these versions any more, and on the disk they would hide rows of the next one.
+        for (const id of server.depart()) batch.write({ table: 'rows', key: [collection, id], value: undefined });
+        bringAlong();
+        cursor = null;
+        reread = true;
+      });
     },
 
     /** All has been read anew: from here on a version that is known brings nothing. */

@@ -46,11 +46,15 @@ export function createServerRows(rows: ReadonlyMap<string, Row>, limit: number |
         .slice(0, count);
     },
 
-    /** What is here was another backend's: any version of the next one is newer, and what was gone there may be here. */
-    depart(): void {
-      const ids = [...versions.keys()];
+    /**
+     * What is here was another backend's: any version of the next one is newer, and what was gone there may be here. Gives
+     * the ids that were gone.
+     */
+    depart(): string[] {
+      const [ids, gone] = [[...versions.keys()], [...tombstones.keys()]];
       this.clear();
       for (const id of ids) versions.set(id, UNKNOWN);
+      return gone;
     },
 
     clear(): void {

@@ -218,6 +218,35 @@ describe('another backend than last time', () => {
     expect(backendRows(second)).toEqual({ a: { id: 'a', n: 1 } });
   });
 
+  test('an edit that reached the old one and was brought along by a migration is no conflict with the later one', async () => {
+    const path = temporaryPath();
+    const hold = gate();
+    const first = await openLive(
+      at(path, 'A', old({ a: { n: 0 } }), {
+        wire: (wire) => {
+          wire.before = (step) => (step === 'push' ? hold.opened : undefined);
+        },
+      }),
+    );
+    await first.todos.update('a', { n: 1 });
+    await until(() => first.wire.calls.push > 0);
+    await first.todos.update('a', { n: 2 });
+    const closed = first.sync.close();
+    hold.open();
+    await closed;
+    // Written later than both edits, as a migration does.
+    const b = young({});
+    const second = await open(at(path, 'B', b));
+    b.write('todos', 'a', { n: 1 });
+    const conflicts = record(second.sync, 'conflictDetected');
+    second.sync.resume();
+    await live(second);
+    await synced(second);
+    expect(conflicts).toEqual([]);
+    expect(await rowsOf(second)).toEqual({ a: { id: 'a', n: 2 } });
+    expect(b.get('todos', 'a')?.data).toEqual({ id: 'a', n: 2 });
+  });
+
   for (const [way, next] of [
     ['never reached: the next start does not take the old versions for its own', 'B'],
     ['half read, and then back to the first: nothing of it is taken for the first`s', 'A'],
@@ -468,6 +497,43 @@ describe('another backend while it runs', () => {
     expect(conflicts.map(({ event }) => (event as { conflict: unknown }).conflict)).toMatchObject([
       { recordId: 'both', base: { n: 1, x: 1 }, local: { n: 2, x: 1 }, remote: { n: 3, x: 3 }, fields: ['n'] },
     ]);
+  });
+
+  test('an edit made after the switch is another one than the edit that the old one may have', async () => {
+    const a = old({ a: { n: 0 } });
+    const client = await opened(a);
+    const hold = gate();
+    client.line.wire.before = (step) => (step === 'push' ? hold.opened : undefined);
+    await client.todos.update('a', { n: 1 });
+    await until(() => client.line.wire.calls.push > 0);
+    const b = young({ a: { n: 1 } });
+    const reading = gate();
+    client.line.lead('B', b);
+    client.line.wire.before = (step) => (step === 'pull' ? reading.opened : undefined);
+    const conflicts = record(client.sync, 'conflictDetected');
+    await client.todos.update('a', { n: 2 });
+    const opIds = client.sync.outbox.pending().map(({ opId }) => opId);
+    expect(new Set(opIds).size).toBe(opIds.length);
+    reading.open();
+    await client.same(b);
+    hold.open();
+    expect(conflicts).toEqual([]);
+    expect(b.get('todos', 'a')?.data).toEqual({ id: 'a', n: 2 });
+  });
+
+  test('what was gone in the old one is not hidden in the new one, also after a restart', async () => {
+    const path = temporaryPath();
+    const a = old({ a: { n: 'A' } });
+    const client = await opened(a, { config: { store: sqliteStore({ path }) } });
+    a.delete('todos', 'a');
+    await until(() => client.sync.inspect().collections.todos?.rows === 0);
+    const b = young({});
+    client.line.lead('B', b);
+    await client.same(b);
+    await client.sync.close();
+    b.write('todos', 'a', { n: 'B' });
+    const again = await openLive(at(path, 'B', b));
+    expect(await rowsOf(again)).toEqual({ a: { id: 'a', n: 'B' } });
   });
 
   test('what the old one answers afterwards says nothing', async () => {
