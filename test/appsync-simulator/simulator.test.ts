@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AppsyncSimulator, startSimulator } from '../peers/appsync/simulator/index.js';
@@ -125,6 +126,37 @@ test('a filter of the model holds for events and reads', async () => {
   await create('live, mine', 'me');
   await sees('the last row', 'live, mine', { text: 'x', owner: 'me' });
   expect([...(await rows()).keys()].filter((id) => id.includes(', ')).sort()).toEqual(['live, mine', 'read, mine']);
+});
+
+test('a subscription that cannot be read is refused, and ends neither the socket nor the API', async () => {
+  const header = Buffer.from(JSON.stringify({ 'x-api-key': KEY })).toString('base64url');
+  const socket = new WebSocket(`${simulator.endpoint.replace('http', 'ws')}/realtime`, [
+    'graphql-ws',
+    `header-${header}`,
+  ]);
+  const answers: { type: string; id?: string; payload?: unknown }[] = [];
+  socket.addEventListener('message', ({ data }) => void answers.push(JSON.parse(data)));
+  const start = (id: string, query: string, authorization: object): void => {
+    const payload = { data: JSON.stringify({ query, variables: {} }), extensions: { authorization } };
+    socket.send(JSON.stringify({ type: 'start', id, payload }));
+  };
+  const of = (id: string) => answers.find((answer) => answer.id === id);
+  await once(socket, 'open');
+  socket.send(JSON.stringify({ type: 'connection_init' }));
+  await until('greeted', () => answers.some(({ type }) => type === 'connection_ack'));
+  const good = 'subscription { onCreateTodo { id } }';
+  start('no GraphQL', 'subscription {', { 'x-api-key': KEY });
+  start('a query', '{ __typename }', { 'x-api-key': KEY });
+  start('a wrong key', good, { 'x-api-key': 'da2-wrong-key' });
+  start('good', good, { 'x-api-key': KEY });
+  await until('the last answer', () => of('good') !== undefined);
+  expect(['no GraphQL', 'a query', 'a wrong key', 'good'].map((id) => of(id)?.type)).toEqual([
+    ...['error', 'error', 'error', 'start_ack'],
+  ]);
+  expect(JSON.stringify(of('a wrong key')?.payload)).toContain('UnauthorizedException');
+  socket.close();
+  await once(socket, 'close');
+  await until('the socket is gone there too', () => simulator.connections === 0);
 });
 
 test('a wrong key is refused, and a model that the schema does not have; neither harms the others', async () => {
