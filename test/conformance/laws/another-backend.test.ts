@@ -382,10 +382,10 @@ describe('clear()', () => {
 });
 
 /** A transport that can be led to another backend while it runs, as a failover does. */
-function switchable(first: MemoryBackend, more: Omit<MemoryTransportOptions, 'backend'> = {}) {
+function switchable(first: MemoryBackend, more: Omit<MemoryTransportOptions, 'backend'> = {}, from = 'A') {
   let host: TransportHost | undefined;
   let current = memoryTransport({ ...more, backend: first });
-  let source = 'A';
+  let source = from;
   const transport: RealtimeTransport = {
     name: 'switchable',
     get source() {
@@ -532,7 +532,10 @@ describe('another backend while it runs', () => {
     await client.same(b);
     await client.sync.close();
     b.write('todos', 'a', { n: 'B' });
-    const again = await openLive(at(path, 'B', b));
+    const again = await openLive({
+      config: { store: sqliteStore({ path }) },
+      wrap: () => switchable(b, {}, 'B').transport,
+    });
     expect(await rowsOf(again)).toEqual({ a: { id: 'a', n: 'B' } });
   });
 
