@@ -129,7 +129,10 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
           },
           signal,
         );
-      return (await Promise.all(parts.map(read))).flat().flatMap((found) => toChange(table, found));
+      const changes: Change[] = [];
+      // One at a time: the emulator breaks the stream of a client that reads much at once.
+      for (const part of parts) changes.push(...(await read(part)).flatMap((found) => toChange(table, found)));
+      return changes;
     },
 
     /** The same, one by one, of those that this user may get: rules may forbid to list what they let be got. */
