@@ -24,7 +24,7 @@ export interface LaneOptions {
 
 /** One collection in one direction: reads the source, in order and without a gap, and has it carried over. */
 export function createLane(options: LaneOptions) {
-  const { collection, direction, source, carrier, state, signal } = options;
+  const { collection, direction, source, state, signal } = options;
   const side = direction.source;
   const { transport } = source;
   /** One thing at a time: what a pull brings and what events bring must not overtake one another. */
@@ -32,6 +32,14 @@ export function createLane(options: LaneOptions) {
   let buffer: Change[] = [];
   /** Live changes that were carried over. */
   let carried = 0;
+  /** Rows that were written, whatever told of them. */
+  let written = 0;
+
+  async function carry(...given: Parameters<Carrier['carry']>): Promise<number> {
+    const count = await options.carrier.carry(...given);
+    written += count;
+    return count;
+  }
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = turn.then(work);
@@ -62,7 +70,7 @@ export function createLane(options: LaneOptions) {
         const known = state.pair(collection, recordId)[side];
         return known ? [{ type: 'delete', collection, recordId, version: known.version, inferred: true }] : [];
       });
-      count += await carrier.carry(gone);
+      count += await carry(gone);
     }
     return count;
   }
@@ -84,7 +92,7 @@ export function createLane(options: LaneOptions) {
         // Read ahead while the target writes.
         next = page(after, false);
         next.catch(() => undefined);
-        written += await carrier.carry(await completed(changes), snapshot);
+        written += await carry(await completed(changes), snapshot);
         options.onRows(changes.length);
       } else if (snapshot !== null) {
         written += await removeUnseen(snapshot);
@@ -118,7 +126,7 @@ export function createLane(options: LaneOptions) {
           }
         });
         if (unknown.length === 0 || !transport.fetch) continue;
-        written += await carrier.carry(await fetchRows(unknown), pass);
+        written += await carry(await fetchRows(unknown), pass);
       }
       return written + (await removeUnseen(pass));
     });
@@ -128,7 +136,7 @@ export function createLane(options: LaneOptions) {
     const changes = buffer;
     buffer = [];
     if (changes.length === 0) return 0;
-    const count = await carrier.carry(await completed(changes));
+    const count = await carry(await completed(changes));
     carried += count;
     return count;
   }
@@ -144,14 +152,18 @@ export function createLane(options: LaneOptions) {
 
   return {
     collection,
+    /** Rows written since the start. */
+    get written() {
+      return written;
+    },
     catchUp,
     /** What the target refused before is tried once more. */
     retryRefused: (): Promise<void> =>
       inTurn(async () => {
-        for (const changes of state.refusedChanges(collection, side)) await carrier.carry(changes, null, true);
+        for (const changes of state.refusedChanges(collection, side)) await carry(changes, null, true);
       }),
     /** Brings these over, whatever comes of the rest. */
-    carry: (changes: readonly Change[]): Promise<number> => inTurn(() => carrier.carry(changes)),
+    carry: (changes: readonly Change[]): Promise<number> => inTurn(() => carry(changes)),
     /** Brings these rows over as if nothing were known of them. */
     repair: (ids: readonly string[]): Promise<void> =>
       inTurn(async () => {
@@ -161,7 +173,7 @@ export function createLane(options: LaneOptions) {
           for (const id of ids) state.setPair(collection, { recordId: id, from: null, to: null });
         });
         if (transport.fetch) {
-          await carrier.carry(await fetchRows(ids));
+          await carry(await fetchRows(ids));
           return;
         }
         state.setProgress(collection, side, { cursor: null, snapshot: null, whole: false });

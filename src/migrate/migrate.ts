@@ -43,6 +43,10 @@ export async function migrate(options: MigrationOptions): Promise<MigrationRepor
   try {
     if (migration.phase === 'to')
       throw new SyncLayerError('CONFIG_INVALID', 'The clients are on "to" already. To go back, see goBack.');
+    if (migration.unfinished) {
+      const message = `Clients are held by a ${migration.unfinished} that did not end: run it again first.`;
+      throw new SyncLayerError('CONFIG_INVALID', message);
+    }
     const plan = await migration.plan();
     const report = (done: boolean, trial: readonly Finding[], verification?: Verification): MigrationReport => ({
       done,

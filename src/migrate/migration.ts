@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { SyncLayerError } from '../kit.js';
 import type { Sameness } from './canonical.js';
 import { createCarrier } from './carrier.js';
@@ -9,6 +8,7 @@ import { checkOptions } from './options.js';
 import { examine, trialFindings } from './plan.js';
 import type { Examples } from './profile.js';
 import { openState } from './state.js';
+import { checkWay, clientsOf, createSwitch, unfinishedOf } from './switch.js';
 import { traitsOf } from './traits.js';
 import type {
   CutOverOptions,
@@ -53,7 +53,11 @@ export interface Migration {
   drain(direction?: 'forward' | 'backward'): Promise<number>;
   /** Compares all rows of both sides. What is only on its way is no difference. */
   verify(direction?: 'forward' | 'backward'): Promise<Verification>;
-  /** Writes what a verification found to be missing or different once more. Rows that only the target has stay. */
+  /**
+   * Writes what a verification found to be missing or different once more. Rows that only the target has stay.
+   *
+   * @throws SyncLayerError CONFIG_INVALID where clients are on the side that would be written, or may be.
+   */
   repair(verification: Verification, direction?: 'forward' | 'backward'): Promise<void>;
   /** Moves the clients to the target: holds them, brings over the last changes, compares, and lets them go on there. */
   cutOver(options: CutOverOptions): Promise<CutOverResult>;
@@ -61,6 +65,11 @@ export interface Migration {
   goBack(options: CutOverOptions): Promise<CutOverResult>;
   /** Where the clients are, as far as `cutOver` and `goBack` moved them. */
   readonly phase: SwitchPhase;
+  /**
+   * The step that holds clients and did not end: its process was killed, or the flag could not be written. Run it again: it
+   * lets them go, on one side or the other.
+   */
+  readonly unfinished: 'cut-over' | 'go-back' | undefined;
   /** The rows that a target refused, up to 100. */
   refused(): readonly Refusal[];
   /** Closes both transports and the state file. */
@@ -68,9 +77,6 @@ export interface Migration {
 }
 
 const directions = { forward, backward };
-
-/** So many times longer than the quiet time each look at the source is apart. */
-const LOOKS = 4;
 
 /**
  * Opens the state file, and gives the steps of a move from one backend to another.
@@ -267,6 +273,7 @@ export function createMigration(input: MigrationOptions): Migration {
   }
 
   async function repair({ differences }: Verification, way: keyof typeof lanes = 'forward'): Promise<void> {
+    checkWay(state, way);
     for (const lane of lanes[way]) {
       const ids = differences
         .filter(({ collection, kind }) => collection === lane.collection && kind !== 'extra')
@@ -275,64 +282,7 @@ export function createMigration(input: MigrationOptions): Migration {
     }
   }
 
-  /**
-   * Resolves once nothing has come from the source for so long: with false if that does not happen in time. Keys are compared
-   * only when it looks quiet: that can cost as much as reading all rows.
-   */
-  async function quiet(way: keyof typeof lanes, time: number, until: number): Promise<boolean> {
-    let since = performance.now();
-    for (;;) {
-      if ((await drain(way, false)) > 0) since = performance.now();
-      if (performance.now() - since >= time) {
-        if ((await drain(way)) === 0) return true;
-        since = performance.now();
-      }
-      if (performance.now() > until) return false;
-      await wait(Math.max(10, time / LOOKS), undefined, { signal });
-    }
-  }
-
-  async function change(way: keyof typeof lanes, given: CutOverOptions): Promise<CutOverResult> {
-    const { flag, grace = 30_000, quiet: silence = 10_000, maxHold = 300_000 } = given;
-    const [before, after]: [SwitchPhase, SwitchPhase] = way === 'forward' ? ['from', 'to'] : ['to', 'from'];
-    if (phase() === after)
-      throw new SyncLayerError('CONFIG_INVALID', `The clients are on "${after}" already; there is nothing to do.`);
-    async function set(next: SwitchPhase): Promise<void> {
-      // First here: a run that is killed between the two writes the flag again.
-      if (next === 'hold') state.setMeta('phase', next);
-      await flag.write(next);
-      state.setMeta('phase', next);
-      enter(next);
-    }
-    // Long before anybody has to wait.
-    await drain(way);
-    let verification = await verify(way);
-    if (!verification.equal) return { done: false, reason: 'differences', verification, held: 0 };
-    const started = performance.now();
-    const held = (): number => Math.round(performance.now() - started);
-    await set('hold');
-    try {
-      await wait(grace, undefined, { signal });
-      enter('drain');
-      if (!(await quiet(way, silence, started + maxHold))) {
-        await set(before);
-        return { done: false, reason: 'still writing', verification: undefined, held: held() };
-      }
-      verification = await verify(way);
-      if (!verification.equal) {
-        await set(before);
-        return { done: false, reason: 'differences', verification, held: held() };
-      }
-      await set(after);
-      return { done: true, verification, held: held() };
-    } catch (error) {
-      // Clients must not be held by what nobody watches any more. If even that fails, the next run does it.
-      if (phase() === 'hold') await set(before).catch(() => undefined);
-      throw error;
-    }
-  }
-
-  const phase = (): SwitchPhase => (state.meta('phase') as SwitchPhase | undefined) ?? 'from';
+  const change = createSwitch({ state, lanes, signal, drain, verify, enter });
   const one = (direction: keyof typeof directions | undefined) => direction ?? 'forward';
 
   return {
@@ -349,7 +299,10 @@ export function createMigration(input: MigrationOptions): Migration {
     cutOver: (given) => change('forward', given),
     goBack: (given) => change('backward', given),
     get phase() {
-      return phase();
+      return clientsOf(state).phase;
+    },
+    get unfinished() {
+      return unfinishedOf(state);
     },
     refused: () => state.refused(),
     async close() {

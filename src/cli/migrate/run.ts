@@ -137,6 +137,7 @@ async function move(
 
 /** Copies, and does what is to come after it. */
 async function goForward(migration: Migration, options: RunOptions, found: Found, stop: Stop): Promise<End> {
+  if (migration.unfinished) return move(migration, options, found, 'forward');
   if (migration.phase === 'to')
     invalid('The clients are on the new backend. --reverse keeps the old one up to date, --go-back moves them back.');
   found.plan = await migration.plan();
@@ -165,6 +166,7 @@ async function goForward(migration: Migration, options: RunOptions, found: Found
 
 async function goBackward(migration: Migration, options: RunOptions, found: Found, stop: Stop): Promise<End> {
   if (migration.phase === 'from') invalid('The clients are on the old backend: there is nothing to carry back.');
+  if (migration.unfinished) return move(migration, options, found, 'backward');
   const following = migration.follow('backward');
   if (options.step === 'go-back') {
     const moved = await move(migration, options, found, 'backward');
@@ -200,6 +202,9 @@ export async function run(
   let end: End;
   let error: string | undefined;
   try {
+    const { unfinished } = migration;
+    if (unfinished && options.step !== unfinished)
+      invalid(`Clients are held by a ${unfinished} that did not end. Run --${unfinished} again: it lets them go.`);
     if (options.step === 'verify') {
       const way = migration.phase === 'to' ? 'backward' : 'forward';
       end = await compare(migration, found, way, options.repair);
