@@ -12,7 +12,7 @@ export interface SwitchoverOptions<C extends CollectionsConfig = CollectionsConf
   /** The configuration for each backend, on the same durable store: unsent edits go along. */
   readonly from: SyncLayerConfig<C>;
   readonly to: SyncLayerConfig<C>;
-  /** How often the flag is read. Default 5000. */
+  /** How often the flag is read, and at least twice in `maxAge`. Default 5000. */
   readonly every?: number;
   /**
    * After so long without an answer the device holds: it cannot know whether the others have moved. The cut-over must wait longer than
@@ -58,70 +58,88 @@ export async function createSwitchover<const C extends CollectionsConfig>(
   const { every = 5000, maxAge = 15_000, last = 'from' } = options;
   const closing = new AbortController();
   let answeredAt = Number.NEGATIVE_INFINITY;
+  let said = last;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let turn: Promise<void> = Promise.resolve();
 
-  /** What the flag says; if it cannot be read, what it said, but not for ever. */
-  async function ask(known: SwitchPhase): Promise<SwitchPhase> {
-    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(maxAge)]);
+  /** How long what the flag said last is still good. */
+  const left = (): number => answeredAt + maxAge - Date.now();
+
+  /** What the flag says; if it cannot be read within `limit`, what it said, but not for ever. */
+  async function ask(limit: number): Promise<SwitchPhase> {
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(Math.max(0, limit))]);
     try {
-      const phase = await Promise.race([
+      const answer = await Promise.race([
         Promise.resolve(options.read({ signal })),
         new Promise<never>((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
         }),
       ]);
-      if (phase !== 'from' && phase !== 'hold' && phase !== 'to') throw new Error('No phase.');
+      if (answer !== 'from' && answer !== 'hold' && answer !== 'to') throw new Error('No phase.');
       answeredAt = Date.now();
-      return phase;
+      said = answer;
+      return said;
     } catch {
-      return Date.now() - answeredAt > maxAge ? 'hold' : known;
+      return left() <= 0 ? 'hold' : said;
     }
   }
 
   async function open(next: Place, held: boolean): Promise<SyncLayerInstance<C>> {
-    const opened = await createSyncLayer<C>(options[next]);
+    const fresh = await createSyncLayer<C>(options[next]);
     // Before anything could be sent: that takes a link, which takes longer.
-    if (held) await opened.pause();
-    return opened;
+    if (held)
+      await fresh.pause().catch(async (error: unknown) => {
+        await fresh.close();
+        throw error;
+      });
+    return fresh;
   }
 
-  let phase = await ask(last);
+  let phase = await ask(maxAge);
   let place = placeOf(phase, last === 'to' ? 'to' : 'from');
   let sync = await open(place, phase === 'hold');
+  /** False after a move that failed half way: then there is nothing to pause or to resume, only to open. */
+  let opened = true;
   options.onSwitch?.(sync, phase);
 
   async function obey(): Promise<void> {
-    const next = await ask(phase);
-    if (closing.signal.aborted || next === phase) return;
-    const before = phase;
-    phase = next;
+    // Others may have moved once the last answer is too old: a read that hangs must not keep this device going.
+    const next = await ask(phase === 'hold' ? maxAge : left());
+    if (closing.signal.aborted) return;
     const where = placeOf(next, place);
-    if (where !== place) {
-      // Saves that have resolved are in the store, and go along.
-      await sync.close();
+    if (where !== place || !opened) {
+      if (opened) {
+        opened = false;
+        // Saves that have resolved are in the store, and go along.
+        await sync.close();
+      }
+      sync = await open(where, next === 'hold');
+      opened = true;
       place = where;
-      sync = await open(where, false);
+      phase = next;
       options.onSwitch?.(sync, phase);
-    } else if (next === 'hold') await sync.pause();
-    else if (before === 'hold') sync.resume();
+    } else if (next !== phase) {
+      if (next === 'hold') await sync.pause();
+      else if (phase === 'hold') sync.resume();
+      phase = next;
+    }
   }
 
   function check(): Promise<void> {
-    turn = turn.then(obey);
+    // What failed (a store that is full) is tried again.
+    turn = turn.catch(() => undefined).then(obey);
     return turn;
   }
 
   function later(): void {
     if (closing.signal.aborted) return;
+    const age = left();
+    const wait = Math.min(every, maxAge / 2, age > 0 ? age : every);
     timer = setTimeout(() => {
-      // What failed (a store that is full) is tried again.
       void check()
-        .catch(() => {
-          turn = Promise.resolve();
-        })
+        .catch(() => undefined)
         .then(later);
-    }, every);
+    }, wait);
   }
   later();
 
