@@ -139,6 +139,9 @@ export function createCarrier(options: CarrierOptions) {
       });
       state.transaction(() => {
         for (const [change, pair, step] of steps) {
+          // The target has what the source has, so what it refused before is history.
+          if (step.type === 'note' || (step.type === 'nothing' && isInferred(change)))
+            state.accepted(collection, from, change.recordId);
           if (step.type === 'note') state.setPair(collection, { ...pair, [from]: step.source });
           else if (step.type === 'write')
             errands.push({ pair, change, source: step.source, wanted: step.source.row, write: step.write, tries: 0 });

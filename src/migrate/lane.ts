@@ -5,6 +5,9 @@ import type { Endpoint } from './endpoint.js';
 import type { State } from './state.js';
 import type { Direction } from './wanted.js';
 
+/** So many rows may have vanished at the source, or this share of them; more look like a source that cannot be read. */
+const MOST_GONE = 20;
+const MOST_GONE_SHARE = 0.1;
 /** Live changes held in memory; more are dropped, and pulled. */
 const MOST_BUFFERED = 10_000;
 
@@ -16,6 +19,7 @@ export interface LaneOptions {
   readonly state: State;
   readonly pageSize: number;
   readonly signal: AbortSignal;
+  readonly allowDeletes: boolean;
   readonly auditInterval: number;
   readonly pollInterval: number;
   /** So many rows more were read, and brought over. */
@@ -62,8 +66,24 @@ export function createLane(options: LaneOptions) {
     return [...changes.filter((change) => !isPartial(change)), ...rows];
   }
 
+  /**
+   * A source that reads as empty may be one whose rights were taken away, or that was restarted without its rows: nobody said
+   * that they were deleted.
+   */
+  function checkGone(snapshot: number): void {
+    if (options.allowDeletes) return;
+    const gone = state.countUnseen(collection, side, snapshot);
+    const all = state.count(collection, side);
+    if (gone === 0 || (gone < all && (gone <= MOST_GONE || gone <= all * MOST_GONE_SHARE))) return;
+    // What was read of it is no basis for a later read.
+    state.setProgress(collection, side, { cursor: null, snapshot: null, whole: false });
+    const message = `${gone} of ${all} rows of "${collection}" can no longer be read at the source (${transport.name}). Nothing was deleted. See whether it is the right backend, and whether we may read every row; if they were really deleted, allow it: --allow-deletes, or allowDeletes.`;
+    throw new SyncLayerError('VALIDATION_FAILED', message);
+  }
+
   /** The rows that the source had, and has no more. */
   async function removeUnseen(snapshot: number): Promise<number> {
+    checkGone(snapshot);
     let count = 0;
     for (const ids of state.unseen(collection, side, snapshot)) {
       const gone = ids.flatMap((recordId): Change[] => {
@@ -160,7 +180,13 @@ export function createLane(options: LaneOptions) {
     /** What the target refused before is tried once more. */
     retryRefused: (): Promise<void> =>
       inTurn(async () => {
-        for (const changes of state.refusedChanges(collection, side)) await carry(changes, null, true);
+        for (const changes of state.refusedChanges(collection, side)) {
+          // What came since has been carried, or refused in its place.
+          const last = changes.filter(
+            ({ recordId, version }) => state.pair(collection, recordId)[side]?.version === version,
+          );
+          await carry(last, null, true);
+        }
       }),
     /** Brings these over, whatever comes of the rest. */
     carry: (changes: readonly Change[]): Promise<number> => inTurn(() => carry(changes)),

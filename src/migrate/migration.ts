@@ -212,8 +212,8 @@ export function createMigration(input: MigrationOptions): Migration {
       enter('backfill', collection);
       onRows.set(collection, counter(collection));
       try {
-        await lane.retryRefused();
         await lane.catchUp(true);
+        await lane.retryRefused();
       } finally {
         onRows.delete(collection);
       }

@@ -6,6 +6,7 @@ const defaults = {
   pushSize: 500,
   accept: [] as readonly string[],
   giveUpAfter: 600_000,
+  allowDeletes: false,
   auditInterval: 300_000,
   pollInterval: 5000,
 };

@@ -95,14 +95,13 @@ export function openState(path: string, sources: Readonly<Record<Side, string>>)
     from: db.prepare('UPDATE pairs SET from_seen = ? WHERE collection = ? AND id = ?'),
     to: db.prepare('UPDATE pairs SET to_seen = ? WHERE collection = ? AND id = ?'),
   };
-  const unseen = {
-    from: db.prepare(
-      'SELECT id FROM pairs WHERE collection = ? AND id > ? AND from_row IS NOT NULL AND from_seen IS NOT ? ORDER BY id LIMIT 500',
-    ),
-    to: db.prepare(
-      'SELECT id FROM pairs WHERE collection = ? AND id > ? AND to_row IS NOT NULL AND to_seen IS NOT ? ORDER BY id LIMIT 500',
-    ),
-  };
+  // A row that was refused is not known as a row, but its refusal ends with it.
+  const unseenOf = (side: Side) =>
+    db.prepare(
+      `SELECT id FROM pairs p WHERE collection = ? AND id > ? AND ${side}_seen IS NOT ? AND (${side}_row IS NOT NULL OR EXISTS
+       (SELECT 1 FROM refused r WHERE r.collection = p.collection AND r.id = p.id AND r.side = '${side}')) ORDER BY id LIMIT 500`,
+    );
+  const unseen = { from: unseenOf('from'), to: unseenOf('to') };
   const putRefused = db.prepare(
     `INSERT INTO refused VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (collection, id, side) DO UPDATE SET reason = excluded.reason, change = excluded.change`,
@@ -208,6 +207,10 @@ export function openState(path: string, sources: Readonly<Record<Side, string>>)
         after = String(page.at(-1)?.id);
         yield page.map((row) => idOf(row.id));
       }
+    },
+    countUnseen(collection: string, side: Side, snapshot: number): number {
+      const sql = `SELECT count(*) AS count FROM pairs WHERE collection = ? AND ${side}_row IS NOT NULL AND ${side}_seen IS NOT ?`;
+      return Number(db.prepare(sql).get(collection, snapshot)?.count);
     },
     nextSnapshot(): number {
       const next = Number(meta('snapshot') ?? 0) + 1;

@@ -39,6 +39,11 @@ export interface MigrationOptions {
   readonly accept?: readonly string[] | undefined;
   /** A field that is null equals one that is missing. Default: true where one of the backends cannot tell them apart. */
   readonly nullIsMissing?: boolean | undefined;
+  /**
+   * Rows that the source has no more, without saying that they were deleted, are deleted at the target even if they are all of
+   * a collection, or more than 20 and a tenth of it. Default false: that looks like a source that cannot be read.
+   */
+  readonly allowDeletes?: boolean | undefined;
   /** How long a backend may be out of reach before it is given up. Default 600 000. */
   readonly giveUpAfter?: number | undefined;
   /** How often all keys are compared while following, for what live events did not tell. Default 300 000. */

@@ -19,6 +19,7 @@ const args = {
   reverse: flag('After the cut-over: carry changes back, until Ctrl-C, so that going back loses nothing'),
   goBack: flag('Move the clients back to --from. Needs --flag'),
   repair: flag('Write rows that are missing or different once more'),
+  allowDeletes: flag('Many rows vanished from the source, and shall be deleted at the target, too'),
   flag: text('Where clients read the phase: a .json file to be written, or a module with write(phase)', 'file'),
   grace: text('ms from "hold" until no client writes any more. Default 30000', 'ms'),
   quiet: text('ms without a change before the last comparison. Default 10000', 'ms'),
@@ -137,6 +138,7 @@ export default defineCommand({
       maxHold: number('max-hold', given.maxHold),
       step: stepOf(given),
       repair: given.repair ?? false,
+      allowDeletes: given.allowDeletes ?? false,
       report: given.report,
     };
     const progress = createProgress(process.stderr);

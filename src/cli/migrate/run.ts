@@ -24,6 +24,7 @@ export interface RunOptions {
   readonly maxHold: number | undefined;
   readonly step: 'copy' | 'plan' | 'verify' | 'follow' | 'cut-over' | 'reverse' | 'go-back';
   readonly repair: boolean;
+  readonly allowDeletes: boolean;
   readonly report: string | undefined;
 }
 
@@ -84,6 +85,7 @@ async function makeMigration(
     rateLimit: options.rate,
     pageSize: options.page,
     accept: options.accept,
+    allowDeletes: options.allowDeletes,
     signal: stop.signal,
     onEvent,
   });
