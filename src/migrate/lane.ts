@@ -130,13 +130,14 @@ export function createLane(options: LaneOptions) {
   async function compareKeys(): Promise<number> {
     const { keys } = transport;
     if (!keys) return 0;
+    let pass = 0;
+    let unknown: string[] = [];
     // Again from the first page, should one fail: an incomplete list would look like deletes.
-    return source.run(`Reading the keys of "${collection}"`, async () => {
-      const pass = state.nextSnapshot();
-      let written = 0;
+    await source.run(`Reading the keys of "${collection}"`, async () => {
+      pass = state.nextSnapshot();
+      unknown = [];
       for await (const page of keys(collection, { signal })) {
         signal.throwIfAborted();
-        const unknown: string[] = [];
         state.transaction(() => {
           for (const { recordId, version } of page) {
             const known = state.pair(collection, recordId)[side];
@@ -145,11 +146,13 @@ export function createLane(options: LaneOptions) {
             if (known) state.see(collection, side, recordId, pass);
           }
         });
-        if (unknown.length === 0 || !transport.fetch) continue;
-        written += await carry(await fetchRows(unknown), pass);
       }
-      return written + (await removeUnseen(pass));
     });
+    // Not before: what the target fails with is not the source's fault.
+    let count = 0;
+    for (let at = 0; transport.fetch && at < unknown.length; at += options.pageSize)
+      count += await carry(await fetchRows(unknown.slice(at, at + options.pageSize)), pass);
+    return count + (await removeUnseen(pass));
   }
 
   async function flush(): Promise<number> {

@@ -84,3 +84,44 @@ test('a refused change that the source takes back is not written by the next run
   expect(rowsOf(b)).toEqual(rowsOf(a));
   await migration.close();
 });
+
+test('what the target fails with while keys are compared is not taken for the fault of the source', async () => {
+  const { a, b, options, events } = pairOfBackends({ from: { deletes: 'none' } });
+  fill(a, 3);
+  const given = options();
+  const migration = createMigration(given);
+  await migration.backfill();
+  a.delete('todos', 't1', { hard: true });
+  let failures = 0;
+  given.to.transport.wire.before = (step) => {
+    if (step === 'push' && ++failures === 1) throw new SyncLayerError('CONNECTION_LOST', 'The line was cut.');
+  };
+  const { keys } = given.from.transport.wire.calls;
+  await migration.drain();
+  expect(rowsOf(b)).toEqual(rowsOf(a));
+  expect(events.filter(({ type }) => type === 'retry')).toMatchObject([{ side: 'to' }]);
+  given.to.transport.wire.before = () => {
+    throw new SyncLayerError('AUTH_REQUIRED', 'Expired.');
+  };
+  a.delete('todos', 't2', { hard: true });
+  await expect(migration.drain()).rejects.toThrow('authToken');
+  expect(events.filter((event) => event.type === 'retry' && event.side === 'from')).toEqual([]);
+  expect(given.from.transport.wire.calls.keys).toBe(keys + 2);
+  await migration.close();
+});
+
+test('backward, what the old backend lacks is missing, and is repaired', async () => {
+  const { a, b, options } = pairOfBackends();
+  fill(a, 3);
+  const migration = createMigration(options());
+  await migration.backfill();
+  await migration.cutOver({ flag, grace: 1, quiet: 1 });
+  await migration.drain('backward');
+  a.delete('todos', 't1');
+  const found = await migration.verify('backward');
+  expect(found.differences).toMatchObject([{ recordId: 't1', kind: 'missing' }]);
+  await migration.repair(found, 'backward');
+  expect(rowsOf(a)).toEqual(rowsOf(b));
+  expect(await migration.goBack({ flag, grace: 1, quiet: 1 })).toMatchObject({ done: true });
+  await migration.close();
+});
