@@ -28,7 +28,8 @@ export interface CarrierOptions {
 interface Errand {
   readonly pair: Pair;
   readonly change: Change;
-  readonly source: SideState;
+  /** Null: the source never told of it, or no more. */
+  readonly source: SideState | null;
   /** The source's row; null: it is to be deleted. */
   readonly wanted: Row | null;
   write: Write;
@@ -56,7 +57,7 @@ export function createCarrier(options: CarrierOptions) {
   const { collection, direction, target, state, sameness, limiter, signal, onEvent } = options;
   const { source: from, target: to } = direction;
   const attempt = (write: Write, errand: Errand): string =>
-    state.opId(from, collection, errand.pair.recordId, errand.source.version, write.type, write.baseVersion);
+    state.opId(from, collection, errand.pair.recordId, errand.source?.version ?? null, write.type, write.baseVersion);
 
   /** Pushes some rows. Gives those that must go again. */
   async function push(errands: readonly Errand[]): Promise<Errand[]> {
@@ -67,13 +68,18 @@ export function createCarrier(options: CarrierOptions) {
       opId: attempt(errand.write, errand),
       timestamp: Date.now(),
     }));
+    const fresh = errands.filter(({ write }) => write.type === 'insert');
+    if (fresh.length > 0)
+      state.transaction(() => {
+        for (const { pair } of fresh) state.send(collection, from, pair.recordId);
+      });
     const results = await target.run(`Writing to "${collection}"`, () => target.transport.push(changes, { signal }));
     const again: Errand[] = [];
     state.transaction(() => {
       for (const [index, errand] of errands.entries()) {
         const result = results[index];
-        if (settle(errand, result)) continue;
-        again.push(errand);
+        if (settle(errand, result)) state.answered(collection, from, errand.pair.recordId);
+        else again.push(errand);
       }
     });
     return again;
@@ -100,7 +106,10 @@ export function createCarrier(options: CarrierOptions) {
       state.refuse(from, change, reason);
       // The same version is not tried again and again. The row stays the one that the target has: what the next version
       // changes is counted from there.
-      state.setPair(collection, { ...pair, [from]: { version: source.version, row: pair[from]?.row ?? null } });
+      state.setPair(collection, {
+        ...pair,
+        [from]: source && { version: source.version, row: pair[from]?.row ?? null },
+      });
       onEvent({ type: 'refused', collection, recordId, reason });
       return true;
     }
@@ -153,6 +162,23 @@ export function createCarrier(options: CarrierOptions) {
           for (const { recordId, type } of changes)
             if (type !== 'delete') state.see(collection, from, recordId, snapshot);
         });
+      return errands.length;
+    },
+
+    /** Deletes rows that were sent, that the target may have taken, and that the source has no more. */
+    async takeBack(ids: readonly string[]): Promise<number> {
+      const rows = await target.fetch(collection, ids);
+      const there = new Map(rows?.flatMap((row) => (row.type === 'delete' ? [] : [[row.recordId, row]])));
+      const errands = ids.flatMap((recordId): Errand[] => {
+        const row = there.get(recordId);
+        if (rows && !row) return [];
+        const [base, baseVersion] = row ? [row.data, row.version] : [null, null];
+        const change: Change = { type: 'delete', collection, recordId, version: baseVersion ?? '', inferred: true };
+        const write: Write = { type: 'delete', recordId, data: null, base, baseVersion };
+        const pair: Pair = { recordId, from: null, to: null };
+        return [{ pair, change, source: null, wanted: null, write, tries: 0 }];
+      });
+      await pushAll(errands);
       return errands.length;
     },
   };

@@ -39,8 +39,10 @@ export function createLane(options: LaneOptions) {
   /** Rows that were written, whatever told of them. */
   let written = 0;
 
-  async function carry(...given: Parameters<Carrier['carry']>): Promise<number> {
-    const count = await options.carrier.carry(...given);
+  async function carry(changes: readonly Change[], snapshot: number | null = null, anew = false): Promise<number> {
+    // What comes while a snapshot is open may lie before the place where it goes on: that it is not seen there again is no delete.
+    const open = snapshot ?? state.progress(collection, side).snapshot;
+    const count = await options.carrier.carry(changes, open, anew);
     written += count;
     return count;
   }
@@ -95,11 +97,27 @@ export function createLane(options: LaneOptions) {
     return count;
   }
 
+  /** What was under way when a run ended: the target may have it, and the source may have deleted it since. */
+  async function settleSent(ids: readonly string[]): Promise<number> {
+    const rows = transport.fetch && ids.length > 0 ? await fetchRows(ids) : [];
+    let count = await carry(rows);
+    const there = new Set(rows.flatMap(({ type, recordId }) => (type === 'delete' ? [] : [recordId])));
+    const gone = ids.filter((id) => !there.has(id) && !state.pair(collection, id)[side]?.row);
+    if (gone.length > 0) count += await options.carrier.takeBack(gone);
+    state.transaction(() => {
+      for (const id of ids) state.answered(collection, side, id);
+    });
+    return count;
+  }
+
   /** Pulls until nothing is new. */
   async function pullAll(): Promise<number> {
     let { cursor, snapshot, whole } = state.progress(collection, side);
     // Such a pull begins with the first row each time.
     if (transport.capabilities.cursor === 'snapshot') snapshot = null;
+    const sent = state.unanswered(collection, side);
+    // Only all rows tell whether it still has these.
+    if (sent.length > 0 && !transport.fetch) [cursor, snapshot] = [null, null];
     let written = 0;
     const page = (at: typeof cursor, start: boolean) => source.pull(collection, at, start, options.pageSize);
     let next = page(cursor, true);
@@ -118,6 +136,7 @@ export function createLane(options: LaneOptions) {
         written += await removeUnseen(snapshot);
         snapshot = null;
       }
+      if (ended && sent.length > 0) written += await settleSent(sent);
       cursor = after;
       whole ||= ended;
       // Only what the target has acknowledged is behind this mark.

@@ -41,6 +41,10 @@ const SCHEMA = `
     PRIMARY KEY (collection, id, side)) STRICT, WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT};`;
 
+/** Rows that a side sends to the other as new ones, until the answer is noted. */
+const SENT =
+  'CREATE TABLE IF NOT EXISTS sent (collection TEXT, side TEXT, id TEXT, PRIMARY KEY (collection, side, id)) STRICT, WITHOUT ROWID';
+
 /** In place of a row that is the other side's, character for character. */
 const SAME = '=';
 
@@ -65,6 +69,7 @@ function openFile(path: string): DatabaseSync {
     if (empty) db.exec(SCHEMA);
     else if (pragma('application_id') !== APPLICATION_ID) throw failed('it belongs to another program.');
     else if (pragma('user_version') !== FORMAT) throw failed('another version of synclayer wrote it.');
+    db.exec(SENT);
     db.exec('COMMIT');
     // What a power loss takes of the last commits is carried again, and found done.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
@@ -106,6 +111,9 @@ export function openState(path: string, sources: Readonly<Record<Side, string>>)
     `INSERT INTO refused VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (collection, id, side) DO UPDATE SET reason = excluded.reason, change = excluded.change`,
   );
+  const putSent = db.prepare('INSERT OR IGNORE INTO sent VALUES (?, ?, ?)');
+  const dropSent = db.prepare('DELETE FROM sent WHERE collection = ? AND side = ? AND id = ?');
+  const allSent = db.prepare('SELECT id FROM sent WHERE collection = ? AND side = ?');
   const dropRefused = db.prepare('DELETE FROM refused WHERE collection = ? AND id = ? AND side = ?');
   const someRefused = db.prepare('SELECT 1 FROM refused LIMIT 1');
 
@@ -223,6 +231,17 @@ export function openState(path: string, sources: Readonly<Record<Side, string>>)
       const sql = `SELECT count(*) AS count FROM pairs WHERE collection = ? AND ${side}_row IS NOT NULL`;
       return Number(db.prepare(sql).get(collection)?.count);
     },
+
+    /** Before it is pushed: a run that is killed before it sees the answer leaves a row that nothing else knows of. */
+    send(collection: string, side: Side, recordId: string): void {
+      putSent.run(collection, side, keyOf(recordId));
+    },
+    /** The answer is noted. */
+    answered(collection: string, side: Side, recordId: string): void {
+      dropSent.run(collection, side, keyOf(recordId));
+    },
+    /** Few: what was under way when a run ended. */
+    unanswered: (collection: string, side: Side): string[] => allSent.all(collection, side).map(({ id }) => idOf(id)),
 
     /** Keeps a change of this side that the other one refused. */
     refuse(side: Side, change: Change, reason: string): void {
