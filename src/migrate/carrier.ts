@@ -8,7 +8,7 @@ import type { Pair, State } from './state.js';
 import type { MigrationEvent, SideState } from './types.js';
 import { type Direction, outcomeOf, type Step, stepOf, type Write } from './wanted.js';
 
-/** How often a row is tried that the target does not want now, or that others keep changing. */
+/** How often a row is tried that others keep changing. */
 const MOST_TRIES = 12;
 
 export interface CarrierOptions {
@@ -20,6 +20,8 @@ export interface CarrierOptions {
   readonly limiter: Limiter;
   readonly pushSize: number;
   readonly concurrency: number;
+  /** How long the target may not want a row for now, ms. */
+  readonly giveUpAfter: number;
   readonly signal: AbortSignal;
   readonly onEvent: (event: MigrationEvent) => void;
 }
@@ -34,6 +36,8 @@ interface Errand {
   readonly wanted: Row | null;
   write: Write;
   tries: number;
+  /** Since when the target does not want it for now. */
+  unwantedSince?: number;
 }
 
 /** Of several changes of a record only the last one matters. */
@@ -90,19 +94,25 @@ export function createCarrier(options: CarrierOptions) {
     const { pair, source, wanted, change } = errand;
     const { recordId } = pair;
     const outcome = result ? outcomeOf(errand.write, wanted, result, sameness) : ({ type: 'retry' } as const);
-    errand.tries += 1;
     if (outcome.type === 'done') {
       state.setPair(collection, { ...pair, [from]: source, [to]: outcome.target });
       state.accepted(collection, from, recordId);
       return true;
     }
+    let reason = outcome.type === 'refused' ? outcome.reason : undefined;
+    if (outcome.type === 'retry') {
+      errand.unwantedSince ??= performance.now();
+      const time = Math.round(performance.now() - errand.unwantedSince);
+      if (time > options.giveUpAfter) reason = `The target did not take it for ${time} ms.`;
+    }
     if (outcome.type === 'again') {
+      delete errand.unwantedSince;
+      errand.tries += 1;
+      if (errand.tries >= MOST_TRIES) reason = `Others changed it in each of ${errand.tries} attempts.`;
       if (outcome.overwrites) onEvent({ type: 'overwritten', collection, recordId });
       errand.write = outcome.write;
     }
-    if (outcome.type === 'refused' || errand.tries >= MOST_TRIES) {
-      const reason =
-        outcome.type === 'refused' ? outcome.reason : `The target did not take it in ${errand.tries} attempts.`;
+    if (reason !== undefined) {
       state.refuse(from, change, reason);
       // The same version is not tried again and again. The row stays the one that the target has: what the next version
       // changes is counted from there.

@@ -221,7 +221,8 @@ export function createLane(options: LaneOptions) {
           for (const id of ids) state.setPair(collection, { recordId: id, from: null, to: null });
         });
         if (transport.fetch) {
-          await carry(await fetchRows(ids));
+          for (let at = 0; at < ids.length; at += options.pageSize)
+            await carry(await fetchRows(ids.slice(at, at + options.pageSize)));
           return;
         }
         state.setProgress(collection, side, { cursor: null, snapshot: null, whole: false });

@@ -23,7 +23,7 @@ import type {
   SwitchPhase,
   Verification,
 } from './types.js';
-import { verifyCollection } from './verify.js';
+import { MOST_LISTED, verifyCollection } from './verify.js';
 import { backward, type Direction, forward } from './wanted.js';
 
 /** Live changes that are carried over until it is stopped. */
@@ -149,6 +149,7 @@ export function createMigration(input: MigrationOptions): Migration {
       limiter,
       pushSize: Math.min(options.pushSize, traitsOf(transports[direction.target].name).rows),
       concurrency: options.concurrency ?? traitsOf(transports[direction.target].name).pushes,
+      giveUpAfter: options.giveUpAfter,
       signal,
       onEvent: emit,
     });
@@ -275,10 +276,10 @@ export function createMigration(input: MigrationOptions): Migration {
   async function repair({ differences }: Verification, way: keyof typeof lanes = 'forward'): Promise<void> {
     checkWay(state, way);
     for (const lane of lanes[way]) {
-      const ids = differences
-        .filter(({ collection, kind }) => collection === lane.collection && kind !== 'extra')
-        .map(({ recordId }) => recordId);
-      await lane.repair(ids);
+      const listed = differences.filter(({ collection }) => collection === lane.collection);
+      const ids = listed.flatMap(({ kind, recordId }) => (kind === 'extra' ? [] : [recordId]));
+      // There may be more than a list holds.
+      await lane.repair(listed.length < MOST_LISTED ? ids : state.differing(lane.collection));
     }
   }
 

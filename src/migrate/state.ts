@@ -41,9 +41,11 @@ const SCHEMA = `
     PRIMARY KEY (collection, id, side)) STRICT, WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT};`;
 
-/** Rows that a side sends to the other as new ones, until the answer is noted. */
-const SENT =
-  'CREATE TABLE IF NOT EXISTS sent (collection TEXT, side TEXT, id TEXT, PRIMARY KEY (collection, side, id)) STRICT, WITHOUT ROWID';
+/** `sent`: rows on their way to the other side as new ones. `differing`: what the last comparison found that can be repaired. */
+const LATER = `
+  CREATE TABLE IF NOT EXISTS sent (
+    collection TEXT, side TEXT, id TEXT, PRIMARY KEY (collection, side, id)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS differing (collection TEXT, id TEXT, PRIMARY KEY (collection, id)) STRICT, WITHOUT ROWID;`;
 
 /** In place of a row that is the other side's, character for character. */
 const SAME = '=';
@@ -69,7 +71,7 @@ function openFile(path: string): DatabaseSync {
     if (empty) db.exec(SCHEMA);
     else if (pragma('application_id') !== APPLICATION_ID) throw failed('it belongs to another program.');
     else if (pragma('user_version') !== FORMAT) throw failed('another version of synclayer wrote it.');
-    db.exec(SENT);
+    db.exec(LATER);
     db.exec('COMMIT');
     // What a power loss takes of the last commits is carried again, and found done.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
@@ -242,6 +244,13 @@ export function openState(path: string, sources: Readonly<Record<Side, string>>)
     },
     /** Few: what was under way when a run ended. */
     unanswered: (collection: string, side: Side): string[] => allSent.all(collection, side).map(({ id }) => idOf(id)),
+
+    /** All ids of the last comparison, also those that it did not list. */
+    differing: (collection: string): string[] =>
+      db
+        .prepare('SELECT id FROM differing WHERE collection = ?')
+        .all(collection)
+        .map(({ id }) => idOf(id)),
 
     /** Keeps a change of this side that the other one refused. */
     refuse(side: Side, change: Change, reason: string): void {

@@ -8,7 +8,7 @@ import type { CollectionVerification, Difference, Side } from './types.js';
 
 /** Differences that are looked at again, and listed. */
 const MOST_CHECKED = 5000;
-const MOST_LISTED = 100;
+export const MOST_LISTED = 100;
 /** How often what differs is looked at again, while somebody goes on writing. */
 const ROUNDS = 8;
 
@@ -144,13 +144,14 @@ export async function verifyCollection(
   await Promise.all([scans.from.all(), scans.to.all()]);
 
   // Not a FULL JOIN: SQLite has no index for that one, and compares every row with every other.
-  const compare = state.db.prepare(`
+  const differing = `
     SELECT a.id, a.digest AS a, b.digest AS b, a.version AS at, b.version AS bt
     FROM scanned a LEFT JOIN scanned b ON b.collection = a.collection AND b.id = a.id AND b.side = 'to'
     WHERE a.collection = :collection AND a.side = 'from' AND a.digest IS NOT b.digest
     UNION ALL
     SELECT b.id, NULL, b.digest, NULL, b.version FROM scanned b WHERE b.collection = :collection AND b.side = 'to'
-      AND NOT EXISTS (SELECT 1 FROM scanned a WHERE a.collection = b.collection AND a.id = b.id AND a.side = 'from')`);
+      AND NOT EXISTS (SELECT 1 FROM scanned a WHERE a.collection = b.collection AND a.id = b.id AND a.side = 'from')`;
+  const compare = state.db.prepare(differing);
 
   function mismatches(): { readonly found: Mismatch[]; readonly counts: Record<Difference['kind'], number> } {
     const counts = { missing: 0, extra: 0, different: 0 };
@@ -175,6 +176,13 @@ export async function verifyCollection(
     if (found.every(({ id, marks }) => before.get(id) === marks)) break;
   }
 
+  state.transaction(() => {
+    state.db.prepare('DELETE FROM differing WHERE collection = ?').run(collection);
+    const ours = options.source === 'from' ? 'a' : 'b';
+    state.db
+      .prepare(`INSERT INTO differing SELECT :collection, id FROM (${differing}) WHERE ${ours} IS NOT NULL`)
+      .run({ collection });
+  });
   const listed = found.slice(0, MOST_LISTED);
   const ids = listed.flatMap(({ id, kind }) => (kind === 'different' ? [id] : []));
   const [ours, theirs] = ids.length > 0 ? [await scans.from.rows(ids), await scans.to.rows(ids)] : [];
