@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,10 +71,14 @@ export async function startAppsyncProcess(options: Omit<AppsyncPeerOptions, 'pat
     const started = fork(file, [JSON.stringify(all)], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     child = started;
     const ready = expect<number>(0);
-    gone = once(started, 'exit').then(() => {
-      if (child === started) child = undefined;
-      for (const { reject } of waiting.values()) reject(new Error('The peer has ended.'));
-      waiting.clear();
+    // Not once() of node:events, which fails with an `error` that comes first.
+    gone = new Promise<void>((resolve) => {
+      started.once('exit', () => {
+        if (child === started) child = undefined;
+        for (const { reject } of waiting.values()) reject(new Error('The peer has ended.'));
+        waiting.clear();
+        resolve();
+      });
     });
     started.on('message', ({ id, result, error }: { id: number; result?: unknown; error?: string }) => {
       const call = waiting.get(id);
@@ -99,8 +102,13 @@ export async function startAppsyncProcess(options: Omit<AppsyncPeerOptions, 'pat
     (...args: readonly unknown[]): Promise<unknown> => {
       if (!child) return Promise.reject(new Error('The peer does not run.'));
       last += 1;
-      child.send({ id: last, method, args });
-      return expect(last);
+      const id = last;
+      const answer = expect<unknown>(id);
+      // While it is being killed nothing can be sent.
+      child.send({ id, method, args }, (error) => {
+        if (error) waiting.get(id)?.reject(error);
+      });
+      return answer;
     };
   await start();
   return {
