@@ -66,11 +66,15 @@ export function failover(
   let switches = 0;
   let connecting = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Since when each kind of work fails, and how it was asked for last. */
+  /** Since when each kind of work fails. */
   const failing: { pull?: number; push?: number } = {};
+  /** The collection asked for last: a door can be tried with it. */
+  let asked: string | undefined;
 
   const current = (): RealtimeTransport => (doors[active] as Door).transport;
-  const identity = ({ name, source: of }: RealtimeTransport): string => JSON.stringify([name, of]);
+  /** Two that do not say which backend they lead to are two backends. */
+  const sourceOf = (index: number): string => source ?? (doors[index] as Door).transport.source ?? String(index);
+  const identity = (index: number): string => JSON.stringify([(doors[index] as Door).transport.name, sourceOf(index)]);
 
   /** Left alone for a while. */
   function hold(door: Door): void {
@@ -84,19 +88,25 @@ export function failover(
     return [...doors.filter(({ until }) => until <= now), ...doors.filter(({ until }) => until > now)];
   };
 
-  /** Opens its link, or rejects in time. */
+  /** Opens its link, or reads a row where it has none, or rejects in time. */
   async function reach({ transport }: Door, signal: AbortSignal): Promise<void> {
-    if (transport.capabilities.live === false) return;
+    const polled = transport.capabilities.live === false;
+    const collection = asked;
+    if (polled && collection === undefined) return;
     const limit = new AbortController();
     const stop = (): void => limit.abort(signal.reason);
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
     const late = setTimeout(() => {
-      const message = `${transport.name} did not connect within ${connectTimeout} ms.`;
+      const message = `${transport.name} did not ${polled ? 'answer' : 'connect'} within ${connectTimeout} ms.`;
       limit.abort(new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
     }, connectTimeout);
     try {
-      await abortable(transport.connect({ signal: limit.signal }), limit.signal);
+      const trial =
+        polled && collection !== undefined
+          ? transport.pull({ collection, cursor: null, start: true, limit: 1, signal: limit.signal })
+          : transport.connect({ signal: limit.signal });
+      await abortable<unknown>(trial, limit.signal);
     } finally {
       clearTimeout(late);
       signal.removeEventListener('abort', stop);
@@ -106,6 +116,7 @@ export function failover(
   function become(door: Door): void {
     const next = doors.indexOf(door);
     if (next !== active) {
+      const before = active;
       const left = current();
       active = next;
       since = Date.now();
@@ -113,8 +124,8 @@ export function failover(
       delete failing.pull;
       delete failing.push;
       void left.disconnect?.().catch(ignore);
-      host?.log('warn', `failover: from ${left.name} (${left.source}) to ${current().name} (${current().source})`);
-      if (source === undefined && identity(left) !== identity(current())) host?.moved?.();
+      host?.log('warn', `failover: from ${left.name} (${sourceOf(before)}) to ${current().name} (${sourceOf(next)})`);
+      if (source === undefined && identity(before) !== identity(next)) host?.moved?.();
     }
     lookBackLater();
   }
@@ -187,6 +198,7 @@ export function failover(
     work: () => Promise<T>,
   ): Promise<T> {
     const at = active;
+    if (kind === 'pull') asked = collection;
     if (active > 0 && timer === undefined && connecting === 0) lookBackLater();
     try {
       const result = await work();
@@ -204,7 +216,7 @@ export function failover(
       return source === undefined ? current().name : 'failover';
     },
     get source() {
-      return source ?? (current().source as string);
+      return sourceOf(active);
     },
     attach(given) {
       host = given;

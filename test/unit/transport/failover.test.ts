@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { failover } from '../../../src/compose.js';
+import { failover, polling } from '../../../src/compose.js';
 import type { SyncLayerConfig } from '../../../src/index.js';
 import { createSyncLayer, SyncLayerError } from '../../../src/index.js';
 import { type MemoryBackend, memoryTransport } from '../../../src/testing/index.js';
@@ -215,6 +215,59 @@ describe('replicas', () => {
     await pass(200_000);
     expect(polls).toBeGreaterThan(15);
     expect(transport.report().switches).toBe(0);
+  });
+
+  test('two that do not name their backend are two backends', async () => {
+    fakeTimers();
+    const [first, second] = [
+      backendWith({ a: { n: 1 }, both: { n: 1 } }),
+      backendWith({ b: { n: 2 }, both: { n: 2 } }),
+    ];
+    // The place in the first is far behind what the second has.
+    for (let n = 0; n < 100; n++) first.write('other', 'x', { n });
+    first.write('todos', 'late', { n: 1 });
+    const [a, b] = [memoryTransport({ backend: first }), memoryTransport({ backend: second })];
+    expect([a.name, a.source]).toEqual([b.name, b.source]);
+    const transport = failover([a, b], { dwell });
+    const sync = await createSyncLayer({ websocketReconnectDelay: 0, transport, collections: ['todos'] });
+    onTestFinished(() => closed(sync as never));
+    await settle();
+    const ids = async () => (await sync.collection('todos').getAll()).map(({ id }) => id).sort();
+    expect(await ids()).toEqual(['a', 'both', 'late']);
+    a.wire.before = refused;
+    a.wire.cut();
+    await pass(500);
+    expect(transport.report().active).toBe(1);
+    expect(await ids()).toEqual(['b', 'both']);
+  });
+
+  test('polled, the first is gone back to when it answers, and not before', async () => {
+    fakeTimers();
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const [a, b] = [door('A', backendWith({ a: { n: 1 } })), door('B', backendWith({ b: { n: 1 } }))];
+    const transport = failover([polling(a.transport), polling(b.transport)], { dwell });
+    const sync = await createSyncLayer({ transport, syncInterval: 10_000, collections: ['todos'] });
+    onTestFinished(() => closed(sync as never));
+    await pass(0);
+    const asked: number[] = [];
+    a.wire.before = (step) => {
+      if (step === 'pull' && transport.report().active === 1) asked.push(Date.now());
+      return refused();
+    };
+    await pass(20_000);
+    for (let minute = 0; minute < 30; minute++) await pass(dwell);
+    expect(transport.report()).toMatchObject({ active: 1, switches: 1 });
+    // Ever more rarely: after 1.5, 2, 3, 5, 6, 6, 6 times `dwell`.
+    expect(asked).toHaveLength(7);
+    // One that says nothing is no better.
+    a.wire.before = () => new Promise(() => undefined);
+    await pass(dwell * 10);
+    expect(transport.report()).toMatchObject({ active: 1, switches: 1 });
+    a.up();
+    await pass(dwell * 7);
+    expect(transport.report()).toMatchObject({ active: 0, switches: 2 });
+    expect(await sync.collection('todos').getAll()).toEqual([{ id: 'a', n: 1 }]);
   });
 
   test('paused or closed it looks at nothing', async () => {
