@@ -100,7 +100,7 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
 
     /** The rows of these ids as they are now; undefined: this backend gives no single rows. */
     async fetch(collection: string, ids: readonly string[]): Promise<Change[] | undefined> {
-      const { fetch } = transport;
+      const fetch = transport.fetch?.bind(transport);
       if (!fetch) return undefined;
       const changes: Change[] = [];
       for (let at = 0; at < ids.length; at += FETCH) {

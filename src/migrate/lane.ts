@@ -147,7 +147,7 @@ export function createLane(options: LaneOptions) {
 
   /** Finds what no pull tells: hard deletes, and commits that came later than the overlap. */
   async function compareKeys(): Promise<number> {
-    const { keys } = transport;
+    const keys = transport.keys?.bind(transport);
     if (!keys) return 0;
     let pass = 0;
     let unknown: string[] = [];

@@ -17,11 +17,14 @@ export function delegate<Own extends Partial<RealtimeTransport>>(
     get capabilities() {
       return current().capabilities;
     },
+    // A transport may be a class: these are called apart from it.
     get fetch() {
-      return current().fetch;
+      const transport = current();
+      return transport.fetch?.bind(transport);
     },
     get keys() {
-      return current().keys;
+      const transport = current();
+      return transport.keys?.bind(transport);
     },
     attach: (host) => current().attach?.(host),
     connect: (options) => current().connect(options),

@@ -250,8 +250,7 @@ export function shadow({
       return;
     }
     if (change.type === 'update' && change.partial) {
-      const { fetch } = transports[side];
-      const rows = fetch?.(collection, [recordId], { signal: lifetime.signal }) ?? Promise.resolve([]);
+      const rows = transports[side].fetch?.(collection, [recordId], { signal: lifetime.signal }) ?? Promise.resolve([]);
       void rows.then(
         ([whole]) => {
           if (whole && !lifetime.signal.aborted) hear(side, { collection, filter }, whole);
