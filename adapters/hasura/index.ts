@@ -34,6 +34,7 @@ const unattached: TransportHost = { authToken: async () => undefined, log() {}, 
  */
 export function hasuraTransport(input: HasuraTransportOptions): RealtimeTransport {
   const options = readOptions(input);
+  const { host: server, pathname } = new URL(options.url);
   const tables = createTables(options);
   const lifetime = new AbortController();
   let attached = unattached;
@@ -47,7 +48,8 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
 
   return {
     name: 'hasura',
-    source: new URL(options.url).host,
+    // Several may be behind one host.
+    source: `${server}${pathname}`,
     get capabilities() {
       return {
         push: true,

@@ -86,9 +86,11 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
     await link.disconnect();
   }
 
+  const address = new URL(options.url ?? (given as unknown as { supabaseUrl: string }).supabaseUrl);
   return {
     name: 'supabase',
-    source: new URL(options.url ?? (given as unknown as { supabaseUrl: string }).supabaseUrl).host,
+    // Several may be behind one host: a gateway of the app's own.
+    source: `${address.host}${address.pathname.replace(/\/+$/, '')}`,
     get capabilities() {
       return {
         push: true,

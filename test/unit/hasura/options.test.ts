@@ -51,9 +51,13 @@ test.each<[unknown, string]>([
   expect(said).not.toContain('hush');
 });
 
-test('its source is the host; what it can do follows from how rows are deleted', () => {
+test('its source is the host and the path; what it can do follows from how rows are deleted', () => {
   const transport = hasuraTransport({ url, collections });
-  expect(transport.source).toBe('abc.hasura.app');
+  expect(transport.source).toBe('abc.hasura.app/v1/graphql');
+  const sources = ['a', 'b'].map((name) => {
+    return hasuraTransport({ url: `https://api.example.com/${name}/v1/graphql`, collections }).source;
+  });
+  expect(sources).toEqual(['api.example.com/a/v1/graphql', 'api.example.com/b/v1/graphql']);
   expect(transport.capabilities).toEqual({
     push: true,
     deletes: 'none',

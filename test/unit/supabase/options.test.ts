@@ -46,9 +46,13 @@ test.each<[unknown, string]>([
   expect(said).not.toContain('hush');
 });
 
-test('its source is the host; what it can do follows from how rows are deleted', () => {
+test('its source is the host and the path; what it can do follows from how rows are deleted', () => {
   const transport = supabaseTransport({ url, key });
   expect(transport.source).toBe('abc.supabase.co');
+  const sources = ['', '/', '/a', '/b/'].map((path) => {
+    return supabaseTransport({ url: `https://api.example.com${path}`, key }).source;
+  });
+  expect(sources).toEqual(['api.example.com', 'api.example.com', 'api.example.com/a', 'api.example.com/b']);
   expect(transport.capabilities).toEqual({
     push: true,
     deletes: 'none',
