@@ -18,7 +18,7 @@ interface Stage {
   run(): Outcome;
 }
 
-const STAGE_TIMEOUT_MS = 10 * 60_000;
+const STAGE_TIMEOUT_MS = 20 * 60_000;
 const reports = mkdtempSync(join(tmpdir(), 'synclayer-test-'));
 
 function succeeds(command: string, ...args: string[]): boolean {
