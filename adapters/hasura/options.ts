@@ -165,7 +165,7 @@ export const rules = {
     (value) => isFunction(value) || (isObject(value) && Object.values(value).every((each) => typeof each === 'string')),
   ],
   client: [
-    'a client made by createClient of graphql-ws (the older protocol of subscriptions-transport-ws is not supported)',
+    'a client made by createClient of graphql-ws, not of subscriptions-transport-ws',
     (value) => ['subscribe', 'on', 'terminate'].every((each) => isFunction(Object(value)[each])),
   ],
   naming: either('hasura-default', 'graphql-default'),

@@ -62,7 +62,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     const token = await host().authToken(options.authToken);
     // The platform's own error for such a header quotes it.
     if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
-      throw problem('AUTH_REQUIRED', 'The token has characters that no header can carry.');
+      throw problem('AUTH_REQUIRED', 'The token has characters that no header carries.');
     latest = token;
     const { headers } = options;
     const more = typeof headers === 'function' ? await headers() : headers;
@@ -105,7 +105,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
         : undefined;
     // It ended on its way: this says nothing about the one that has come since.
     if (error?.code === 'AUTH_REQUIRED' && token !== latest)
-      throw problem('CONNECTION_LOST', `${what} came too late for its token, and is tried again with the next one.`);
+      throw problem('CONNECTION_LOST', `${what} came too late for its token; it is sent again.`);
     if (error || !isObject(data)) throw error;
     return { data, serverTime: clockOf(response, sentAt) };
   }
