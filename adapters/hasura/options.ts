@@ -144,7 +144,7 @@ export const collectionRules = {
     'a list of GraphQL names, or an object of them or of { column, type: "bigint" | "numeric" | "float8" | "Int" }',
     (value) => (Array.isArray(value) ? value.every(isName) : isObject(value) && Object.entries(value).every(isField)),
   ],
-  schema: ['an object schema of zod or valibot, with GraphQL names', isSchema],
+  schema: ['an object schema of zod or valibot', isSchema],
   table: name,
   roots: names,
   types: names,
@@ -157,7 +157,7 @@ export const collectionRules = {
 } satisfies OptionRules;
 
 export const rules = {
-  url: ['a URL such as "https://x.hasura.app/v1/graphql", without user name or query', isAddress],
+  url: ['a URL such as "https://x.hasura.app/v1/graphql", no user name, no query', isAddress],
   collections: ['an object, by collection', isObject],
   authToken: ['a string, or a function that returns one', (value) => typeof value === 'string' || isFunction(value)],
   headers: [

@@ -25,7 +25,7 @@ test.each<[unknown, string]>([
   [{ url }, 'collections must be an object'],
   [{ url: 'wss://abc.hasura.app/v1/graphql', collections }, 'a URL such as "https://'],
   [{ url: 'https://user:hush@abc.hasura.app', collections }, 'without user name'],
-  [{ url: `${url}?secret=hush`, collections }, 'without user name or query'],
+  [{ url: `${url}?secret=hush`, collections }, 'no user name, no query'],
   [{ url, collections: { todos: {} } }, 'collections.todos, cannot use its options'],
   [{ url, collections: { todos: {} } }, 'fields must be a list of GraphQL names'],
   [{ url, collections: { todos: { fields: ['due at'] } } }, 'a list of GraphQL names'],
