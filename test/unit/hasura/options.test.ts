@@ -24,7 +24,7 @@ test.each<[unknown, string]>([
   [undefined, 'collections must be'],
   [{ url }, 'collections must be an object'],
   [{ url: 'wss://abc.hasura.app/v1/graphql', collections }, 'a URL such as "https://'],
-  [{ url: 'https://user:hush@abc.hasura.app', collections }, 'without user name'],
+  [{ url: 'https://user:hush@abc.hasura.app', collections }, 'no user name'],
   [{ url: `${url}?secret=hush`, collections }, 'no user name, no query'],
   [{ url, collections: { todos: {} } }, 'collections.todos, cannot use its options'],
   [{ url, collections: { todos: {} } }, 'fields must be a list of GraphQL names'],
@@ -42,7 +42,7 @@ test.each<[unknown, string]>([
   // A client of subscriptions-transport-ws.
   [
     { url, collections, client: { request() {}, unsubscribeAll() {} } },
-    'older protocol of subscriptions-transport-ws is not supported',
+    'not of subscriptions-transport-ws',
   ],
   [{ url, collections, client: createClient({ url }), WebSocket }, 'left out: client has its own'],
 ])('%# is refused with what to write instead', (options, words) => {
