@@ -40,10 +40,7 @@ test.each<[unknown, string]>([
   [{ url, collections, naming: 'camelCase' }, '"hasura-default" or "graphql-default"'],
   [{ url, collections, headers: { 'x-hasura-admin-secret': 7 } }, 'an object of strings'],
   // A client of subscriptions-transport-ws.
-  [
-    { url, collections, client: { request() {}, unsubscribeAll() {} } },
-    'not of subscriptions-transport-ws',
-  ],
+  [{ url, collections, client: { request() {}, unsubscribeAll() {} } }, 'not of subscriptions-transport-ws'],
   [{ url, collections, client: createClient({ url }), WebSocket }, 'left out: client has its own'],
 ])('%# is refused with what to write instead', (options, words) => {
   const said = message(options);
