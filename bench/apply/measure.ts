@@ -12,7 +12,7 @@ export interface ApplyFigures {
 
 const UPDATES = 20_000;
 /** Long enough for a rate, in ms: the slowest would need minutes. */
-const ENOUGH = 15_000;
+const ENOUGH = 8000;
 
 const [name = '', rows = ''] = process.argv.slice(2);
 const size = Number(rows);
