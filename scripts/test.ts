@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { findChromium } from '../test/browser/chromium.js';
 import { isAppsyncSimulatorInstalled } from '../test/peers/appsync/simulator/installed.js';
 import { whyNoEmulator } from '../test/peers/firestore/find-emulator.js';
@@ -12,6 +12,19 @@ interface Outcome {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** What failed and why, said once more at the end: of a long run only the end is read. */
+  readonly why?: readonly string[];
+}
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message: string;
+    readonly assertionResults: readonly { status: string; fullName: string; failureMessages: readonly string[] }[];
+  }[];
 }
 interface Stage {
   readonly name: string;
@@ -36,7 +49,15 @@ const script = (name: string): Stage => ({
   run: () => (succeeds('npm', 'run', '--silent', name) ? one('passed') : one('failed')),
 });
 
-const one = (kind: keyof Outcome): Outcome => ({ passed: 0, failed: 0, skipped: 0, [kind]: 1 });
+const one = (kind: 'passed' | 'failed' | 'skipped'): Outcome => ({ passed: 0, failed: 0, skipped: 0, [kind]: 1 });
+
+const failuresOf = ({ testResults }: Report): string[] =>
+  testResults.flatMap(({ name, message, assertionResults }) => {
+    const failed = assertionResults.filter(({ status }) => status === 'failed');
+    const file = relative(process.cwd(), name);
+    if (failed.length === 0) return message === '' ? [] : [`${file}: ${message}`];
+    return failed.map((test) => `${file}: ${test.fullName}\n${test.failureMessages.join('\n').slice(0, 2000)}`);
+  });
 
 const inCI = process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false';
 
@@ -74,18 +95,20 @@ const suite = (name: string): Stage => ({
     let passed = 0;
     let failed = 0;
     let skipped = 0;
+    let why: string[] = [];
     try {
-      const result = JSON.parse(readFileSync(report, 'utf8'));
+      const result: Report = JSON.parse(readFileSync(report, 'utf8'));
       passed = result.numPassedTests;
       failed = result.numFailedTests;
       skipped = result.numPendingTests + result.numTodoTests;
+      why = failuresOf(result);
     } catch {
       console.error(`${name}: vitest left no report`);
       failed = 1;
     }
     // A file that does not load and an unhandled rejection fail no single test, and a run of no test proves nothing.
     if (failed === 0 && (!ok || passed === 0)) failed = 1;
-    return { passed, failed: failed + (inCI ? left.length : 0), skipped: skipped + (inCI ? 0 : left.length) };
+    return { passed, failed: failed + (inCI ? left.length : 0), skipped: skipped + (inCI ? 0 : left.length), why };
   },
 });
 
@@ -150,7 +173,8 @@ for (const { name, passed, failed, skipped, seconds } of results)
   console.log(
     `${name.padEnd(16)}${String(passed).padStart(8)}${String(failed).padStart(8)}${String(skipped).padStart(9)}${seconds.padStart(9)}`,
   );
-const total = (kind: keyof Outcome): number => results.reduce((sum, result) => sum + result[kind], 0);
+for (const { name, why = [] } of results) for (const failure of why) console.log(`\n${name}: ${failure}`);
+const total = (kind: 'passed' | 'failed' | 'skipped'): number => results.reduce((sum, result) => sum + result[kind], 0);
 const skipped = total('skipped') > 0 ? `, ${total('skipped')} skipped` : '';
 console.log(`\n${total('passed')} passed, ${total('failed')} failed${skipped}`);
 process.exitCode = total('failed') > 0 ? 1 : 0;
