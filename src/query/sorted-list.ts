@@ -22,8 +22,8 @@ interface Chunk<T> {
   readonly keys: unknown[];
 }
 
-// Half of it is moved by a change, and a million items make eight thousand chunks to search: both are cheap.
-const FULL = 256;
+// Half of it is moved by a change, and a million items make thirty thousand chunks to search: both are cheap.
+const FULL = 64;
 
 /**
  * A sorted list of these items. Loading costs one sort. `put` and `remove` cost about the same at ten thousand and at

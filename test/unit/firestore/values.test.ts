@@ -74,13 +74,18 @@ const lookalike = fc.oneof(
     { requiredKeys: ['type'], noNullPrototype: true },
   ),
 );
+/**
+ * No backslash: once V8 (12.8 to 14.6) has parsed an object with a key that ends in one, JSON.parse takes keys with an escape
+ * for it: `"` becomes `\` (nodejs/node issue 63785).
+ */
+const key = fc.string().filter((text) => !text.includes('\\'));
 const { tree } = fc.letrec((tie) => ({
   leaf: fc.oneof(fc.constant(null), fc.boolean(), fc.string(), fc.double(), special, lookalike),
   tree: fc.oneof(
     { maxDepth: 4, depthSize: 'small' },
     tie('leaf'),
     fc.array(tie('tree')),
-    fc.dictionary(fc.string(), tie('tree'), { noNullPrototype: true }),
+    fc.dictionary(key, tie('tree'), { noNullPrototype: true }),
   ),
 }));
 
