@@ -15,8 +15,8 @@ interface Measure {
 
 const measures: readonly Measure[] = [
   // What an app has at the least.
-  { imports: { synclayer: '{ createSyncLayer }', 'synclayer/websocket': '{ websocketTransport }' }, limit: 28_600 },
-  { imports: { synclayer: '', 'synclayer/websocket': '' }, limit: 31_000 },
+  { imports: { synclayer: '{ createSyncLayer }', 'synclayer/websocket': '{ websocketTransport }' }, limit: 28_700 },
+  { imports: { synclayer: '', 'synclayer/websocket': '' }, limit: 31_200 },
   { imports: { synclayer: '' } },
   { imports: { 'synclayer/websocket': '' } },
   {

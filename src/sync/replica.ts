@@ -3,6 +3,7 @@ import { type SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
 import type { Delta } from '../query/types.js';
 import type { Cursor, PushResult, RecordKey } from '../transport/transport.js';
+import { type AnswerRules, judge } from './answer.js';
 import { type BatchHooks, createBatch } from './batch.js';
 import { afterHead, carryOver, type EditRules, makeEdit, openEdit, withoutHead } from './edits.js';
 import { createIncoming, type IncomingRules } from './incoming.js';
@@ -27,8 +28,7 @@ export interface ReplicaHooks extends BatchHooks {
   invalid(error: SyncLayerError): void;
 }
 
-export interface ReplicaOptions extends EditRules, IncomingRules {
-  readonly maxRetries: number;
+export interface ReplicaOptions extends EditRules, IncomingRules, Pick<AnswerRules, 'maxRetries'> {
   readonly hooks: ReplicaHooks;
 }
 
@@ -67,6 +67,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     isEdited: (id) => pending.has(id),
     isReread: () => reread,
   });
+  const answerRules: AnswerRules = { ...options, accept, invalid };
 
   /** Makes `row` what the app sees of this record. Returns the step, or undefined if nothing visible changed. */
   function show(id: string, row: Row | null): Delta | undefined {
@@ -179,51 +180,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     }
   }
 
-  /** The newer of what is known and what an answer says. */
-  const newer = (known: ServerState, state: ServerState): ServerState =>
-    known.version !== null && state.version !== null && compareVersions(known.version, state.version) > 0
-      ? known
-      : state;
-
-  function onApplied(id: string, edits: Pending, { data, version, timestamp }: PushResult & { type: 'applied' }): void {
-    const [{ local }] = edits.entries;
-    let state: ServerState = { row: local, version, timestamp };
-    try {
-      if (local) state = accept(id, data ?? local, version, timestamp, !data);
-    } catch (error) {
-      invalid(toSyncLayerError(error, 'VALIDATION_FAILED', `The backend's row of "${collection}" could not be read.`));
-    }
-    state = newer(edits.server, state);
-    told(finishHead(id, edits, state, state !== edits.server));
-  }
-
-  function onConflict(id: string, edits: Pending, { current }: PushResult & { type: 'conflict' }): void {
-    const [head] = edits.entries;
-    const { data, version, timestamp } = current;
-    const known = edits.server;
-    let state: ServerState;
-    try {
-      state = newer(known, data ? accept(id, data, version, timestamp) : { row: null, version, timestamp });
-    } catch (thrown) {
-      // There is nothing to merge with. Pushed over it, the edit would destroy what cannot be read.
-      const message = `The backend's row of "${collection}" is in the way of an edit and could not be read.`;
-      const error = toSyncLayerError(thrown, 'VALIDATION_FAILED', message);
-      invalid(error);
-      onRefused(id, edits, error);
-      return;
-    }
-    // Where deletes leave no trace the backend has no version to name. The row that the edit started from is gone.
-    if (!data && state === known && known.version === head.baseVersion)
-      state = { row: null, version: known.version, inferred: true };
-    // A backend that does not know opIds answers so when our own push came through and its answer was lost.
-    if (!options.sameCounts() && deepEqual(state.row, head.local)) told(finishHead(id, edits, state, true));
-    else {
-      noteServer(id, state);
-      told(rebaseEdits(id, edits.entries, state));
-    }
-  }
-
-  function onRefused(id: string, edits: Pending, { code, message }: SyncLayerError): void {
+  function refuse(id: string, edits: Pending, { code, message }: SyncLayerError): void {
     const [head, next] = edits.entries;
     const aside = { ...head, failed: { code, message } };
     failed.set(aside.opId, aside);
@@ -231,6 +188,28 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     if (next) rebaseEdits(id, [withoutHead(head, next)], edits.server);
     else release(id, edits.server);
     tell(() => hooks.operation('failed', aside));
+  }
+
+  function onAnswer(id: string, edits: Pending, result: PushResult): void {
+    const verdict = judge(edits, result, answerRules);
+    const [head, ...rest] = edits.entries;
+    switch (verdict.type) {
+      case 'done':
+        told(finishHead(id, edits, verdict.state, verdict.own));
+        break;
+      case 'merge':
+        noteServer(id, verdict.state);
+        told(rebaseEdits(id, edits.entries, verdict.state));
+        break;
+      case 'again': {
+        const again = { ...head, attempts: head.attempts + 1 };
+        saveEntry(again);
+        setPending(id, edits.server, [again, ...rest]);
+        break;
+      }
+      case 'refused':
+        refuse(id, edits, verdict.error);
+    }
   }
 
   /** `SyncFilter.limit`: lets go of the oldest rows that nobody is editing. */
@@ -382,15 +361,8 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     settle(id: string, opId: string, result: PushResult): void {
       const edits = pending.get(id);
       if (edits?.entries[0].opId !== opId) return;
-      const [head, ...rest] = edits.entries;
       batch.run(() => {
-        if (result.type === 'applied') onApplied(id, edits, result);
-        else if (result.type === 'conflict') onConflict(id, edits, result);
-        else if (result.type === 'retry' && head.attempts < options.maxRetries) {
-          const again = { ...head, attempts: head.attempts + 1 };
-          saveEntry(again);
-          setPending(id, edits.server, [again, ...rest]);
-        } else onRefused(id, edits, result.error);
+        onAnswer(id, edits, result);
         trim();
       });
     },
