@@ -13,7 +13,7 @@ import { recovery } from './recovery/index.js';
 import type { Bench } from './section.js';
 import { server } from './server/index.js';
 import { size } from './size.js';
-import { wire } from './wire.js';
+import { wire } from './wire/index.js';
 
 const benches: Readonly<Record<string, Bench>> = { apply, durable, wire, recovery, server, size };
 
