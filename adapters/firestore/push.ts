@@ -132,12 +132,8 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
       const table = tables.get(collection);
       const left = mine.filter(({ type }) => type !== 'delete' || table.deletedAt !== undefined);
       const ids = left.map(({ recordId }) => recordId);
-      const read = await reads.byIds(table, ids, signal, true).catch((error: unknown) => {
-        // It was written. Rules that look at the documents refuse the whole list for one that is gone by now, or that this very edit
-        // has put out of the user's sight.
-        if (isSyncLayerError(error) && error.code === 'SUBSCRIBE_REJECTED') return reads.oneByOne(table, ids, signal);
-        throw error;
-      });
+      // Of some that were written the rules may let this user see nothing, or not any more.
+      const read = await reads.gettable(table, ids, signal);
       const rows = new Map(read.map((row) => [row.recordId, row as Current]));
       for (const { opId, type, recordId, baseVersion } of mine) {
         const row = rows.get(recordId);

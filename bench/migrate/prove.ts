@@ -8,7 +8,15 @@ import { firestorePlace, supabasePlace } from '../../test/peers/migrate/places.j
 const rows = Number(process.argv[2] ?? 10_000);
 const [from, to] = [await supabasePlace(), await firestorePlace()];
 try {
-  const moved = await moveThereAndBack({ from, to, rows, clients: 5, pace: 200, log: console.log });
+  const moved = await moveThereAndBack({
+    from,
+    to,
+    rows,
+    clients: 5,
+    pace: 200,
+    log: console.log,
+    hear: (text) => void process.stderr.write(text),
+  });
   const { there, back, lost, unequal, refused, acknowledged, took } = moved;
   console.log(
     JSON.stringify(

@@ -2,15 +2,18 @@
  * How fast a backfill is, beside what the slower side takes in bulk: its transport's own pushes of the same rows, one after the
  * other, and for Firestore its SDK's own batches. Each in the same run. Run with `npm run bench:migrate [-- rows]`.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createMigration } from '../../src/migrate/index.js';
 import { createPeerProcess } from '../../src/testing/index.js';
 import { resolveTransport } from '../../src/transport/registry.js';
 import type { OutgoingChange } from '../../src/transport/transport.js';
-import { firestorePlace, supabasePlace } from '../../test/peers/migrate/places.js';
+import { firestorePlace } from '../../test/peers/migrate/places.js';
 
 const many = Number(process.argv[2] ?? 20_000);
 /** The emulator takes some hundred rows a second. */
@@ -109,12 +112,27 @@ async function server(name: string) {
   return { config: { type: 'websocket', url: `ws://127.0.0.1:${port}/ws` }, close };
 }
 
+/** In a process of its own, as the others are. */
+async function supabaseProcess() {
+  const file = fileURLToPath(new URL('supabase-process.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [line] = await once(createInterface(child.stdout), 'line');
+  return {
+    config: JSON.parse(String(line)) as Named,
+    async close() {
+      const ended = once(child, 'close');
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
 const places = [];
 try {
-  const [supabase, firestore] = [await supabasePlace(), await firestorePlace()];
+  const [supabase, firestore] = [await supabaseProcess(), await firestorePlace()];
   const [one, two] = [await server('one'), await server('two')];
   places.push(supabase, firestore, one, two);
-  const configs = { supabase: supabase.config.transport as Named, firestore: firestore.config.transport as Named };
+  const configs = { supabase: supabase.config, firestore: firestore.config.transport as Named };
   const [small, large] = [await server('small'), one];
   places.push(small);
   await ownPushes(large.config, 'todos', many);

@@ -148,7 +148,7 @@ export function createMigration(input: MigrationOptions): Migration {
       sameness: samenessOf(collection),
       limiter,
       pushSize: Math.min(options.pushSize, traitsOf(transports[direction.target].name).rows),
-      concurrency: options.concurrency ?? traitsOf(transports[direction.target].name).pushes,
+      concurrency: options.concurrency,
       giveUpAfter: options.giveUpAfter,
       signal,
       onEvent: emit,

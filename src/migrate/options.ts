@@ -4,6 +4,7 @@ import type { MigrationOptions } from './types.js';
 const defaults = {
   pageSize: 1000,
   pushSize: 500,
+  concurrency: 4,
   accept: [] as readonly string[],
   giveUpAfter: 600_000,
   allowDeletes: false,
@@ -36,8 +37,6 @@ export function checkOptions(input: MigrationOptions): CheckedOptions {
   for (const key of positive)
     if (options[key] !== undefined && !(Number(options[key]) > 0)) wrong(`"${key}" must be a number above 0.`);
   for (const key of whole)
-    if (options[key] === undefined) continue;
-    else if (!Number.isSafeInteger(options[key]) || options[key] < 1)
-      wrong(`"${key}" must be a whole number, 1 or more.`);
+    if (!Number.isSafeInteger(options[key]) || options[key] < 1) wrong(`"${key}" must be a whole number, 1 or more.`);
   return options;
 }

@@ -9,21 +9,19 @@ interface Traits {
   readonly typed: boolean;
   /** Values that it has and JSON has not come as tagged objects, and become the same again when they are written there. */
   readonly tags: boolean;
-  /** Pushes that it takes at a time. */
-  readonly pushes: number;
   /** Rows that it takes at a time: what fails is sent again whole. */
   readonly rows: number;
 }
 
-const plain: Traits = { columns: false, nestedLists: true, typed: false, tags: false, pushes: 4, rows: 1000 };
-const sql: Traits = { columns: true, nestedLists: true, typed: true, tags: false, pushes: 4, rows: 1000 };
+const plain: Traits = { columns: false, nestedLists: true, typed: false, tags: false, rows: 1000 };
+const sql: Traits = { columns: true, nestedLists: true, typed: true, tags: false, rows: 1000 };
 
 const known: Readonly<Record<string, Traits>> = {
   supabase: sql,
   hasura: sql,
   appsync: { ...sql, nestedLists: true },
-  // Each push reads what it wrote over the one stream of its client: several at a time fail there for want of it.
-  firestore: { ...plain, nestedLists: false, tags: true, pushes: 1, rows: 100 },
+  // A push is one transaction at a time, of 100 documents.
+  firestore: { ...plain, nestedLists: false, tags: true, rows: 100 },
 };
 
 export const traitsOf = (transport: string): Traits => (Object.hasOwn(known, transport) && known[transport]) || plain;

@@ -30,7 +30,7 @@ export interface MigrationOptions {
   readonly pageSize?: number | undefined;
   /** Rows in one push. Default 500. */
   readonly pushSize?: number | undefined;
-  /** Pushes under way at a time. Default 4; for Firestore 1. */
+  /** Pushes under way at a time. Default 4. */
   readonly concurrency?: number | undefined;
   /**
    * Fields that may come out different, as `collection.field`: what the plan says the target cannot hold, and you can do

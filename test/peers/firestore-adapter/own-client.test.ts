@@ -89,6 +89,23 @@ test('an edit that hands a document over to somebody else is done, and holds up 
   expect([owners, failed]).toEqual([['u2', 'u1'], []]);
 });
 
+test('documents that the rules let be listed, but not got, are fetched', async () => {
+  const hand = emulator.project('listed');
+  await hand.rules(`rules_version = '2';
+    service cloud.firestore { match /databases/{db}/documents/todos/{id} { allow list: if true; } }`);
+  const ids = Array.from({ length: 40 }, (_, index) => `t${index}`);
+  await hand.writeAll(new Map(ids.map((id) => [`todos/${id}`, { text: id }])));
+  const transport = firestoreTransport({
+    config: { projectId: 'listed' },
+    emulator: `${emulator.host}:${emulator.port}`,
+  });
+  onTestFinished(() => transport.close());
+  const { signal } = new AbortController();
+  await transport.connect({ signal });
+  const found = await transport.fetch?.('todos', [...ids, 'none'], { signal });
+  expect(new Set(found?.map(({ recordId }) => recordId))).toEqual(new Set(ids));
+});
+
 test('a client of the SDK that never ends holds up neither the next one nor close', async () => {
   const app = initializeApp({ projectId: 'endless' }, 'endless');
   onTestFinished(() => deleteApp(app));

@@ -15,7 +15,8 @@ export interface Command {
   ended(): Promise<{ readonly code: number; readonly report: MoveReport }>;
 }
 
-export function startCommand(args: readonly string[]): Command {
+/** `hear` is told what it says on stderr, as it says it. */
+export function startCommand(args: readonly string[], hear: (text: string) => void = () => undefined): Command {
   const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/index.ts', 'migrate', '--json', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -24,6 +25,7 @@ export function startCommand(args: readonly string[]): Command {
   let printed = '';
   child.stderr.on('data', (chunk) => {
     said += String(chunk);
+    hear(String(chunk));
   });
   child.stdout.on('data', (chunk) => {
     printed += String(chunk);

@@ -17,6 +17,8 @@ export interface MoveOptions {
   /** Most rows in a second: slow enough for the process to be killed in the middle. */
   readonly rate?: number;
   readonly log?: (line: string) => void;
+  /** Told what the commands say, as they say it. */
+  readonly hear?: (text: string) => void;
 }
 
 /** What came of it. */
@@ -73,7 +75,7 @@ export async function moveThereAndBack(options: MoveOptions): Promise<Moved> {
   const times = ['--grace', '2000', '--quiet', '2000'];
   const commands: Command[] = [];
   const command = (...args: string[]): Command => {
-    const started = startCommand([...common, ...args]);
+    const started = startCommand([...common, ...args], options.hear);
     commands.push(started);
     return started;
   };
