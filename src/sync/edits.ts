@@ -1,6 +1,6 @@
 import type { Row } from '../change.js';
 import { deepEqual } from '../json.js';
-import { type Conflict, type ConflictResolver, rebase } from './merge.js';
+import { type Conflict, type ConflictResolver, rebase, withField } from './merge.js';
 import type { OutboxEntry, Pending, ServerState } from './replica-state.js';
 
 /** What edits are made with. */
@@ -44,6 +44,33 @@ export function makeEdit(
   const baseVersion = current && !edits ? server.version : null;
   const how = { base: current, baseVersion, local: next, editedAt, sent: false, attempts: 0 };
   return { opId: newId(), collection, recordId, order: nextOrder(), ...how };
+}
+
+/**
+ * Edits that were made on another backend, with its nulls and missing fields as this one's row has them: a column makes null
+ * of both, so between two backends the difference is nobody's change, but what an edit itself changed is. An edit that this
+ * one may have already is recognised by its row, in which no difference counts.
+ */
+export function inWordsOf(remote: Row, entries: Pending['entries']): Pending['entries'] {
+  const { base, mayHaveArrived } = entries[0];
+  const said = (row: Row | null): Row | null => {
+    const from = (mayHaveArrived ? row : base) ?? {};
+    const isNothing = (field: string): boolean =>
+      row?.[field] === from[field] && (from[field] ?? remote[field]) == null;
+    return (
+      row &&
+      Object.keys({ ...from, ...remote }).reduce(
+        (same, field) => (isNothing(field) ? withField(same, field, remote) : same),
+        row,
+      )
+    );
+  };
+  const translate = (entry: OutboxEntry): OutboxEntry => ({
+    ...entry,
+    base: said(entry.base),
+    local: said(entry.local),
+  });
+  return entries.map(translate) as unknown as Pending['entries'];
 }
 
 /** Carries all edits of a record over to a newer server state, as one. */

@@ -17,7 +17,7 @@ export const fenced =
       const row: unknown = resolve(handOut(conflict));
       if (row === null) return null;
       if (!isPlainObject(row)) {
-        const message = `The conflict resolver of "${collection}" must return a row or null, at once: not nothing, and no promise. The later write won.`;
+        const message = `The conflict resolver of "${collection}" must return a row or null, and no promise; the later write won.`;
         throw new SyncLayerError('VALIDATION_FAILED', message, { details: { collection, recordId } });
       }
       return parse(cloneJson({ ...row, id: recordId }, `${collection}/${recordId}`));

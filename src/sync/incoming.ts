@@ -59,7 +59,7 @@ export function createIncoming({ collection, filter, parse }: IncomingRules, kno
     const { recordId: id, version } = change;
     const timestamp = Number.isFinite(change.timestamp) ? change.timestamp : undefined;
     if (typeof id !== 'string' || !(typeof version === 'string' || Number.isFinite(version))) {
-      const message = `A change of "${collection}" needs a recordId, and a version: a string or a finite number. It was skipped.`;
+      const message = `A change of "${collection}" needs a recordId, and a version: a string or a finite number; it was skipped.`;
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { details: { collection, recordId: id } });
     }
     if (isStale(id, version)) return undefined;

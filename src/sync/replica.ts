@@ -5,7 +5,7 @@ import type { Delta } from '../query/types.js';
 import type { Cursor, PushResult, RecordKey } from '../transport/transport.js';
 import { type AnswerRules, judge } from './answer.js';
 import { type BatchHooks, createBatch } from './batch.js';
-import { afterHead, carryOver, type EditRules, makeEdit, openEdit, withoutHead } from './edits.js';
+import { afterHead, carryOver, type EditRules, inWordsOf, makeEdit, openEdit, withoutHead } from './edits.js';
 import { createIncoming, type IncomingRules } from './incoming.js';
 import type { Loaded } from './load.js';
 import { type Conflict, threeWay, withField } from './merge.js';
@@ -129,8 +129,13 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   }
 
   function applyState(id: string, state: ServerState, opId?: string): void {
-    const edits = pending.get(id);
-    const head = edits?.entries[0];
+    let edits = pending.get(id);
+    let head = edits?.entries[0];
+    // Made on another backend: that this one says null where that one had no field is no change.
+    if (edits && state.row && !head?.sent && (edits.server.version === UNKNOWN || head?.mayHaveArrived)) {
+      edits = { ...edits, entries: inWordsOf(state.row, edits.entries) };
+      [head] = edits.entries;
+    }
     const mayBeOurs = head?.mayHaveArrived || (head?.sent && !options.sameCounts());
     const echo = head && ((head.sent && opId === head.opId) || (mayBeOurs && deepEqual(state.row, head.local)));
     if (edits && echo) {

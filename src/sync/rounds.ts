@@ -1,5 +1,5 @@
 import type { Settings } from '../defaults.js';
-import { disposition, type SyncLayerError, toSyncLayerError } from '../errors.js';
+import { disposition, type SyncLayerError } from '../errors.js';
 import type { Announcer } from './announcer.js';
 import type { CollectionCore } from './collection-core.js';
 import { createPusher, type PusherOptions } from './pusher.js';
@@ -53,7 +53,8 @@ export function createRounds(options: RoundsOptions) {
       await pusher.push(signal);
       pushFailures = 0;
     } catch (thrown) {
-      const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Pushing failed; it is tried again.');
+      // The pusher has put it into words.
+      const error = thrown as SyncLayerError;
       if (signal.aborted) return;
       options.onFailure(error);
       pushFailures += 1;
@@ -103,7 +104,7 @@ export function createRounds(options: RoundsOptions) {
       metrics.synced(true, Date.now() - startedAt);
       events.emit('syncCompleted', { collections: names(), duration: Date.now() - startedAt });
     } catch (thrown) {
-      const error = toSyncLayerError(thrown, 'CONNECTION_LOST', 'Syncing failed; it is tried again.');
+      const error = thrown as SyncLayerError;
       pullFailures += 1;
       metrics.synced(false, Date.now() - startedAt);
       if (!closed) events.emit('syncFailed', { collections: names(), error });
