@@ -11,7 +11,7 @@ export function schemaParser(collection: string, schema: StandardSchemaV1 | unde
   return (row) => {
     const result = schema['~standard'].validate(row);
     if (result instanceof Promise) {
-      const message = `The schema of "${collection}" is asynchronous; SyncLayer needs one that answers at once. Check before save() instead.`;
+      const message = `The schema of "${collection}" is asynchronous; SyncLayer needs one that answers at once.`;
       throw new SyncLayerError('CONFIG_INVALID', message);
     }
     if (!result.issues) return { ...(result.value as Row), id: row.id };

@@ -3,7 +3,7 @@ import { createAuthorizer } from './auth.js';
 import { createAsk } from './http.js';
 import type { Live } from './live.js';
 import { createModels } from './model.js';
-import { type AppsyncTransportOptions, readOptions } from './options.js';
+import { type AppsyncTransportOptions, fieldsOf, readOptions } from './options.js';
 import { problem } from './problem.js';
 import { createReads } from './reads.js';
 
@@ -32,6 +32,7 @@ const unattached: TransportHost = { authToken: async () => undefined, log() {}, 
  */
 export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransport {
   const options = readOptions(input);
+  const { host: server, pathname } = new URL(options.endpoint);
   const models = createModels(options);
   const lifetime = new AbortController();
   let attached = unattached;
@@ -50,7 +51,8 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
 
   return {
     name: 'appsync',
-    source: new URL(options.endpoint).host,
+    source: `${server}${pathname}`,
+    mapping: (name) => ({ ...options.models[name], fields: fieldsOf(options.models[name]?.fields ?? []) }),
     get capabilities() {
       return {
         push: true,

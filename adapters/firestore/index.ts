@@ -117,7 +117,10 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
 
   return {
     name: 'firestore',
-    source: sourceOf(options),
+    get source() {
+      return sourceOf(options);
+    },
+    mapping: (name) => options.collections[name],
     get capabilities() {
       return {
         push: true,
@@ -165,9 +168,16 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
   };
 }
 
-/** The project, and the emulator where it is one: its versions are not Google's. */
+/** What a Firestore says of itself, by its `toJSON`. */
+interface Inside {
+  readonly databaseId: { readonly projectId: string; readonly database: string };
+  readonly settings: { readonly host: string; readonly isUsingEmulator: boolean };
+}
+
+/** The project, the database, and the emulator where it is one: its versions are not Google's. */
 function sourceOf({ config, app, firestore, emulator }: FirestoreTransportOptions): string {
-  const known = config ?? app?.options ?? (firestore?.app as { readonly options?: object } | undefined)?.options;
-  const { projectId } = Object(known) as { readonly projectId?: unknown };
-  return `${String(projectId)}${emulator === undefined ? '' : `@${emulator}`}`;
+  const { databaseId, settings } = Object((firestore as Firestore | undefined)?.toJSON()) as Partial<Inside>;
+  const { projectId } = (config ?? app?.options ?? databaseId ?? {}) as Partial<Inside['databaseId']>;
+  const host = settings?.isUsingEmulator ? settings.host : emulator;
+  return [projectId, databaseId?.database, host].filter((part) => part && part !== '(default)').join('@');
 }

@@ -42,7 +42,7 @@ const missing = (cause: unknown): never => {
 /** A part of the adapter that not every app needs. */
 export const loadPart = <T>(load: () => Promise<T>): Promise<T> =>
   load().catch((error: unknown) => {
-    throw toSyncLayerError(error, 'CONNECTION_LOST', 'A part of the Firestore transport could not be loaded.');
+    throw toSyncLayerError(error, 'CONNECTION_LOST', 'A part of the transport could not be loaded.');
   });
 
 const loadSdk = (): Promise<Sdk> => import('firebase/firestore').catch(missing);

@@ -17,6 +17,9 @@ export type {
   RootField,
 } from './options.js';
 
+const notLoaded = (error: unknown): never => {
+  throw toSyncLayerError(error, 'CONNECTION_LOST', 'A part of the transport could not be loaded.');
+};
 const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
 
 /**
@@ -50,6 +53,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     name: 'hasura',
     // Several may be behind one host.
     source: `${server}${pathname}`,
+    mapping: tables.find,
     get capabilities() {
       return {
         push: true,
@@ -66,9 +70,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     async connect({ signal }) {
       checkOpen();
       // In a chunk of its own: what is only polled needs no socket.
-      const { createLive } = await import('./live.js').catch((error: unknown) => {
-        throw toSyncLayerError(error, 'CONNECT_FAILED', 'What listens could not be loaded.');
-      });
+      const { createLive } = await import('./live.js').catch(notLoaded);
       checkOpen();
       live ??= createLive(options, host, tables, rest);
       await live.connect(during(signal));
@@ -81,9 +83,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     pull: async (request) => rest.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
-      const { pushChanges } = await import('./push.js').catch((error: unknown) => {
-        throw toSyncLayerError(error, 'CONNECTION_LOST', 'What pushes could not be loaded.');
-      });
+      const { pushChanges } = await import('./push.js').catch(notLoaded);
       return pushChanges(rest, tables, changes, during(signal));
     },
     fetch: async (collection, ids, { signal }) =>

@@ -15,6 +15,7 @@ type Columns = Readonly<Record<string, unknown>>;
 /** One collection's table, and how its columns and our fields become one another. */
 export interface Table {
   readonly collection: string;
+  readonly fields: readonly Field[];
   readonly primaryKey: string;
   readonly updatedAt: string;
   readonly deletedAt: string | undefined;
@@ -88,6 +89,7 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
   const columns = [primaryKey, updatedAt, deletedAt ?? [], fields.map(({ column }) => column)].flat();
   return {
     collection,
+    fields: all,
     primaryKey,
     updatedAt,
     deletedAt,
@@ -119,7 +121,7 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
           if (value !== undefined) return [field, value];
           const what = `${collection}/${String(row[primaryKey])}: JSON may have rounded the number in "${column}"; the row was skipped.`;
           const fix =
-            'Set HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true on the server, or give the field the type "float8".';
+            'Set HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true, or give the field the type "float8".';
           throw problem('PROTOCOL_VIOLATION', `${what} ${fix}`);
         }),
       ),
@@ -140,6 +142,7 @@ export function createTables({ collections, naming }: ParsedOptions) {
     Object.entries(collections).map(([name, collection]) => [name, makeTable(name, collection, naming)]),
   );
   return {
+    find: (collection: string): Table | undefined => tables.get(collection),
     /** Throws CONFIG_INVALID. */
     get(collection: string): Table {
       const table = tables.get(collection);

@@ -91,6 +91,7 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
     name: 'supabase',
     // Several may be behind one host: a gateway of the app's own.
     source: `${address.host}${address.pathname.replace(/\/+$/, '')}`,
+    mapping: (name) => options.collections[name],
     get capabilities() {
       return {
         push: true,

@@ -87,7 +87,7 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
 
   function checkReachable(): void {
     if (channel.isOpen || options.baseUrl) return;
-    throw problem('CONNECTION_LOST', 'The socket is down, and there is no baseUrl to go on with by HTTP.');
+    throw problem('CONNECTION_LOST', 'The socket is down, and there is no baseUrl for HTTP.');
   }
 
   function checkComparable(): void {

@@ -35,6 +35,9 @@ export type Verdict =
 const newer = (known: ServerState, state: ServerState): ServerState =>
   known.version !== null && state.version !== null && compareVersions(known.version, state.version) > 0 ? known : state;
 
+const unreadable = (collection: string, error: unknown): SyncLayerError =>
+  toSyncLayerError(error, 'VALIDATION_FAILED', `The backend's row of "${collection}" could not be read.`);
+
 function applied(
   { server: known, entries: [{ recordId, local }] }: Pending,
   { data, version, timestamp }: PushResult & { type: 'applied' },
@@ -44,7 +47,7 @@ function applied(
   try {
     if (local) state = accept(recordId, data ?? local, version, timestamp, !data);
   } catch (error) {
-    invalid(toSyncLayerError(error, 'VALIDATION_FAILED', `The backend's row of "${collection}" could not be read.`));
+    invalid(unreadable(collection, error));
   }
   state = newer(known, state);
   return { type: 'done', state, own: state !== known };
@@ -60,8 +63,7 @@ function conflicting(
     if (data) state = accept(head.recordId, data, version, timestamp);
   } catch (thrown) {
     // There is nothing to merge with. Pushed over it, the edit would destroy what cannot be read.
-    const message = `The backend's row of "${collection}" is in the way of an edit and could not be read.`;
-    const error = toSyncLayerError(thrown, 'VALIDATION_FAILED', message);
+    const error = unreadable(collection, thrown);
     invalid(error);
     return { type: 'refused', error };
   }

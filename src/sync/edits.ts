@@ -1,6 +1,6 @@
 import type { Row } from '../change.js';
 import { deepEqual } from '../json.js';
-import { type Conflict, type ConflictResolver, rebase, withField } from './merge.js';
+import { type ConflictResolver, type Rebased, rebase, withField } from './merge.js';
 import type { OutboxEntry, Pending, ServerState } from './replica-state.js';
 
 /** What edits are made with. */
@@ -16,10 +16,8 @@ export interface EditRules {
 }
 
 /** Where edits lead on top of a newer server state. No entry: to that state itself, so nothing is left to push. */
-export interface Carried {
+export interface Carried extends Rebased {
   readonly entry?: OutboxEntry;
-  readonly row: Row | null;
-  readonly conflict?: Conflict;
 }
 
 /** The edit that has not left yet, and takes up what comes. */
@@ -83,8 +81,8 @@ export function carryOver(
   const tail = entries.at(-1) ?? head;
   const edit = { base: head.base, local: tail.local, timestamp: tail.editedAt + clockOffset() };
   const identity = { collection, recordId: head.recordId, sameCounts: sameCounts() };
-  const { row, conflict } = rebase(edit, state, resolve, identity);
-  const carried = conflict ? { row, conflict } : { row };
+  const carried = rebase(edit, state, resolve, identity);
+  const { row } = carried;
   if (deepEqual(row, state.row)) return carried;
   const { mayHaveArrived: _, ...last } = tail;
   const how = { base: state.row, baseVersion: state.row && state.version, local: row, sent: false, attempts: 0 };

@@ -47,7 +47,8 @@ export async function createEngine(options: EngineOptions) {
   let closed = false;
   let status: SyncStatus = { phase: 'offline', pending: 0 };
 
-  const source = (): string => JSON.stringify([transport.name, transport.source ?? '']);
+  const source = (name: string): string =>
+    JSON.stringify([transport.name, transport.source, transport.mapping?.(name)]);
   const retryDelay = (failures: number): number =>
     backoffDelay(failures, { base: settings.websocketReconnectDelay, max: settings.maxReconnectDelay });
   const sessions = () => [...collections.values()].map(({ session }) => session);
@@ -219,7 +220,7 @@ export async function createEngine(options: EngineOptions) {
     if (closed) return;
     rounds.interrupt();
     stopSessions();
-    for (const core of collections.values()) core.moveTo(source());
+    for (const [name, core] of collections) core.moveTo(source(name));
     if (isConnected()) for (const session of sessions()) session.start();
     wake();
     updateStatus();
@@ -279,7 +280,7 @@ export async function createEngine(options: EngineOptions) {
       journal,
       announcer,
       clock,
-      source: source(),
+      source: source(name),
       nextOrder: () => ++order,
       hooks: {
         phase: () => {

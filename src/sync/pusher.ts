@@ -63,7 +63,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
   async function pushBatch(batch: readonly OutboxEntry[], run: Run): Promise<void> {
     const { signal } = run;
     if (!transport.capabilities.push) {
-      const message = `The ${transport.name} transport is read-only; local edits stay in the outbox.`;
+      const message = `The ${transport.name} transport is read-only; edits stay in the outbox.`;
       throw new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
     }
     // Marked durably before it leaves: after a crash the same push is repeated, never another under its opId.
@@ -103,7 +103,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       run.conflicts.set(record, count);
       if (count < MAX_CONFLICTS) return;
       run.tried.add(record);
-      const message = `An edit of "${entry.collection}" met a conflict ${count} times in a row; it is tried again later.`;
+      const message = `An edit of "${entry.collection}" met ${count} conflicts in a row; it is tried again.`;
       run.failure = new SyncLayerError('CONFLICT', message, { adapter: transport.name });
     }
   }

@@ -42,7 +42,7 @@ export interface OutboxEntry {
   readonly editedAt: number;
   readonly sent: boolean;
   /** It was sent to another backend: where data is moved between the two, its row may come as this one's own. */
-  readonly mayHaveArrived?: true;
+  readonly mayHaveArrived?: boolean | undefined;
   /** How often the backend answered "retry". */
   readonly attempts: number;
   /** Refused for good: kept aside, no longer part of the visible row. */

@@ -72,10 +72,11 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   /** Makes `row` what the app sees of this record. Returns the step, or undefined if nothing visible changed. */
   function show(id: string, row: Row | null): Delta | undefined {
     const before = rows.get(id);
-    if (row === null ? before === undefined : before !== undefined && deepEqual(before, row)) return undefined;
-    if (row === null) rows.delete(id);
-    else rows.set(id, row);
-    const delta: Delta = { id, before, after: row ?? undefined };
+    const after = row ?? undefined;
+    if (deepEqual(before, after)) return undefined;
+    if (after) rows.set(id, after);
+    else rows.delete(id);
+    const delta: Delta = { id, before, after };
     batch.changed(delta);
     return delta;
   }
@@ -92,6 +93,13 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     const [head, ...rest] = entries;
     if (head) pending.set(id, { server: from, entries: [head, ...rest] });
     else pending.delete(id);
+  }
+
+  function amendHead(id: string, { server: from, entries }: Pending, change: Partial<OutboxEntry>): void {
+    const [head, ...rest] = entries;
+    const amended = { ...head, ...change };
+    saveEntry(amended);
+    setPending(id, from, [amended, ...rest]);
   }
 
   /** Nobody edits the record any more: the app sees the backend's row, if the filter lets it. */
@@ -197,7 +205,6 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
 
   function onAnswer(id: string, edits: Pending, result: PushResult): void {
     const verdict = judge(edits, result, answerRules);
-    const [head, ...rest] = edits.entries;
     switch (verdict.type) {
       case 'done':
         told(finishHead(id, edits, verdict.state, verdict.own));
@@ -206,12 +213,9 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
         noteServer(id, verdict.state);
         told(rebaseEdits(id, edits.entries, verdict.state));
         break;
-      case 'again': {
-        const again = { ...head, attempts: head.attempts + 1 };
-        saveEntry(again);
-        setPending(id, edits.server, [again, ...rest]);
+      case 'again':
+        amendHead(id, edits, { attempts: edits.entries[0].attempts + 1 });
         break;
-      }
       case 'refused':
         refuse(id, edits, verdict.error);
     }
@@ -234,11 +238,11 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     for (const [id, { server: from, entries }] of pending) {
       const { row } = from;
       const moved = entries.map(
-        ({ sent, ...entry }): OutboxEntry => ({
+        (entry): OutboxEntry => ({
           ...entry,
           sent: false,
           attempts: 0,
-          ...(sent && { mayHaveArrived: true }),
+          mayHaveArrived: entry.mayHaveArrived || entry.sent,
         }),
       );
       if (!row) Object.assign(moved[0] as OutboxEntry, { base: null, baseVersion: null });
@@ -325,8 +329,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
           if (exists.has(id) || touched.has(id)) continue;
           const edits = pending.get(id);
           // The row never was in this backend, so nobody deleted it there: the edit goes out as an insert.
-          if (version === UNKNOWN && edits)
-            setPending(id, edits.server, [{ ...edits.entries[0], base: null }, ...edits.entries.slice(1)]);
+          if (version === UNKNOWN && edits) amendHead(id, edits, { base: null });
           applyState(id, { row: null, version, inferred: true });
         }
       });
@@ -355,9 +358,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
         for (const head of heads) {
           const edits = pending.get(head.recordId);
           if (!edits || edits.entries[0].opId !== head.opId || head.sent) continue;
-          const sent = { ...edits.entries[0], sent: true };
-          saveEntry(sent);
-          setPending(head.recordId, edits.server, [sent, ...edits.entries.slice(1)]);
+          amendHead(head.recordId, edits, { sent: true });
         }
       });
     },

@@ -104,6 +104,7 @@ export function withFaults(transport: RealtimeTransport): { transport: RealtimeT
     get capabilities() {
       return transport.capabilities;
     },
+    mapping: (collection) => transport.mapping?.(collection),
     attach: (host) => transport.attach?.(host),
     connect: (options) => step('connect', undefined, () => transport.connect(options)),
     subscribe(request, sink) {

@@ -13,6 +13,10 @@ export function delegate<Own extends Partial<RealtimeTransport>>(
     get source() {
       return current().source as string;
     },
+    get mapping() {
+      const transport = current();
+      return transport.mapping?.bind(transport);
+    },
     // Both are asked each time: a transport may learn from its backend what it can do.
     get capabilities() {
       return current().capabilities;

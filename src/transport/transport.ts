@@ -171,6 +171,11 @@ export interface RealtimeTransport {
    * may change while it runs: see `TransportHost.moved`.
    */
   readonly source?: string;
+  /**
+   * How a collection lies in this backend, as far as the app can set it: its table, columns, conditions. Any JSON; undefined: by
+   * its name alone. What was read under another one is read anew, as from another backend.
+   */
+  readonly mapping?: ((collection: string) => unknown) | undefined;
   /** Read each time it is needed: it may change once the backend has said what it can do. */
   readonly capabilities: TransportCapabilities;
   /** Called once, before any other method. */

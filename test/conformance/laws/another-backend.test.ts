@@ -69,6 +69,34 @@ describe('another backend than last time', () => {
     expect(again.wire.calls.pull, 'once: after that its cursor is used').toBe(1);
   });
 
+  test('another table of the same backend is read anew, and the others are not', async () => {
+    const path = temporaryPath();
+    const backend = old({ a: { n: 1 } });
+    const started: unknown[] = [];
+    const mapped = (table: string): OpenOptions => ({
+      backend,
+      config: { store: sqliteStore({ path }), collections: ['todos', 'other'] },
+      wire: (wire) => {
+        wire.before = (step, request) => {
+          if (step === 'pull' && (request as PullRequest).start) started.push((request as PullRequest).cursor === null);
+        };
+      },
+      // The table of the todos, as the app has set it.
+      wrap: (transport) => ({ ...transport, mapping: (name) => (name === 'todos' ? { table } : undefined) }),
+    });
+    for (const [table, todos] of [
+      ['todos', true],
+      ['todos', false],
+      ['tasks', true],
+      ['tasks', false],
+    ] as const) {
+      started.length = 0;
+      const client = await openLive(mapped(table));
+      expect(started, table).toEqual([todos, todos && table === 'todos']);
+      await client.sync.close();
+    }
+  });
+
   test('its rows are shown at once, until the new ones come', async () => {
     const path = temporaryPath();
     const first = await openLive(at(path, 'A', old({ a: { n: 'A' } })));

@@ -33,7 +33,25 @@ test('good options pass, with their defaults', () => {
     expect(problems({ ...good, auth })).toEqual([]);
   for (const endpoint of ['http://localhost:1/graphql', 'http://127.0.0.1/graphql', 'http://[::1]:20002/graphql'])
     expect(problems({ ...good, endpoint })).toEqual([]);
-  expect(appsyncTransport(good).source).toBe(new URL(good.endpoint).host);
+  expect(appsyncTransport(good).source).toBe(`${new URL(good.endpoint).host}/graphql`);
+});
+
+test('a collection that lies elsewhere, or is read in another way, has another mapping', () => {
+  const mapping = (options: object) => {
+    const models = { todos: { name: 'Todo', fields: ['text'], ...options } };
+    return JSON.stringify(appsyncTransport({ ...good, models }).mapping?.('todos'));
+  };
+  const ways = [
+    {},
+    { name: 'Task' },
+    { versioned: true },
+    { filter: { owner: { eq: 'me' } } },
+    { names: { list: 'allTodos' } },
+    { fields: ['text', 'more'] },
+    { fields: z.object({ text: z.string(), more: z.string() }) },
+  ];
+  // The schema has the same fields as the list has.
+  expect(new Set(ways.map(mapping)).size).toBe(ways.length - 1);
 });
 
 test('each wrong option is named', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { deleteApp, initializeApp } from 'firebase/app';
-import { getFirestore } from 'firebase/firestore';
+import { connectFirestoreEmulator, getFirestore } from 'firebase/firestore';
 import { afterAll, expect, test } from 'vitest';
 import { firestoreTransport } from '../../../adapters/firestore/index.js';
 import {
@@ -56,6 +56,11 @@ test('its source is the project; what it can do follows from how documents are d
   expect(transport.source).toBe('unit');
   expect(firestoreTransport({ config, emulator: 'localhost:1' }).source).toBe('unit@localhost:1');
   expect(firestoreTransport({ firestore }).source).toBe('unit');
+  const second = getFirestore(app, 'second');
+  const given = firestoreTransport({ firestore: second });
+  expect(given.source).toBe('unit@second');
+  connectFirestoreEmulator(second, 'localhost', 1);
+  expect(given.source, 'told to the SDK later').toBe('unit@second@localhost:1');
   expect(transport.capabilities).toEqual({
     push: true,
     deletes: 'none',
@@ -66,6 +71,19 @@ test('its source is the project; what it can do follows from how documents are d
   const soft = { deletedAt: 'deletedAt' };
   expect(firestoreTransport({ app, collections: { todos: soft } }).capabilities.deletes).toBe('tombstones');
   expect(firestoreTransport({ app, collections: { todos: soft, notes: {} } }).capabilities.deletes).toBe('none');
+});
+
+test('a collection that lies elsewhere, or is read in another way, has another mapping', () => {
+  const mapping = (todos?: object) =>
+    JSON.stringify(firestoreTransport({ config, collections: { ...(todos && { todos }) } }).mapping?.('todos'));
+  const ways = [
+    undefined,
+    { path: 'tasks' },
+    { path: 'tasks', group: true },
+    { where: [['owner', '==', 'a']] },
+    { types: { due: 'timestamp' } },
+  ];
+  expect(new Set(ways.map(mapping)).size).toBe(ways.length);
 });
 
 test('closed is closed', async () => {

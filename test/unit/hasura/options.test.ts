@@ -67,6 +67,24 @@ test('its source is the host and the path; what it can do follows from how rows 
   expect(hasuraTransport({ url, collections: { todos: soft, notes: todos } }).capabilities.deletes).toBe('none');
 });
 
+test('a collection that lies elsewhere, or is read in another way, has another mapping', () => {
+  const mapping = (options: object) =>
+    JSON.stringify(hasuraTransport({ url, collections: { todos: { ...todos, ...options } } }).mapping?.('todos'));
+  const ways = [
+    {},
+    { table: 'tasks' },
+    { roots: { select: 'allTodos' } },
+    { fields: ['text', 'more'] },
+    { fields: { text: 'words' } },
+    { fields: { text: { type: 'float8' } } },
+    { where: { owner: { _eq: 1 } } },
+    { fields: undefined, schema: z.object({ text: z.string(), more: z.string() }) },
+  ];
+  // The schema has the same fields as the list has.
+  expect(new Set(ways.map(mapping)).size).toBe(ways.length - 1);
+  expect(hasuraTransport({ url, collections }).mapping?.('unknown')).toBeUndefined();
+});
+
 test('a collection that it was not told of is an error that says what to add', async () => {
   const transport = hasuraTransport({ url, collections });
   const { signal } = new AbortController();

@@ -66,6 +66,21 @@ test('its source is the host and the path; what it can do follows from how rows 
   expect(supabaseTransport({ client }).source).toBe('abc.supabase.co');
 });
 
+test('a collection that lies elsewhere, or is read in another way, has another mapping', () => {
+  const mapping = (todos?: object) =>
+    JSON.stringify(supabaseTransport({ url, key, collections: { ...(todos && { todos }) } }).mapping?.('todos'));
+  const ways = [
+    undefined,
+    {},
+    { table: 'tasks' },
+    { schema: 'private' },
+    { filter: 'owner=eq.1' },
+    { columns: { a: 'b' } },
+  ];
+  expect(new Set(ways.map(mapping)).size).toBe(ways.length);
+  expect(mapping({ table: 'tasks' })).toBe(mapping({ table: 'tasks' }));
+});
+
 test('closed is closed', async () => {
   const transport = supabaseTransport({ url, key });
   await transport.close();
