@@ -90,7 +90,7 @@ export function createSession(options: SessionOptions) {
 
   async function complete(ids: readonly string[], signal: AbortSignal): Promise<void> {
     if (!transport.fetch) {
-      const message = `${transport.name} gave a part of a row of "${collection}" and has no fetch to complete it.`;
+      const message = `${transport.name} gave a part of a row of "${collection}" and has no fetch.`;
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter: transport.name });
     }
     const unique = [...new Set(ids)];
