@@ -120,8 +120,7 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
           const value = exact(type, row[column] ?? null);
           if (value !== undefined) return [field, value];
           const what = `${collection}/${String(row[primaryKey])}: JSON may have rounded the number in "${column}"; the row was skipped.`;
-          const fix =
-            'Set HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true, or give the field the type "float8".';
+          const fix = 'Set HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true, or give the field the type "float8".';
           throw problem('PROTOCOL_VIOLATION', `${what} ${fix}`);
         }),
       ),
