@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { websocketTransport } from '../../adapters/websocket/index.js';
 import { createSyncLayer } from '../../src/index.js';
-import { type Bench, median, ratio, thousands } from '../section.js';
+import { asWritten, type Bench, median, ratio, thousands } from '../section.js';
 
 /** As SyncLayer asks. */
 const PAGE = 500;
@@ -44,7 +44,7 @@ async function fetchPages(url: string, since: number): Promise<number> {
 /** A client that comes back, and what it missed. */
 export const recovery: Bench = async ({ quick, say }) => {
   const [size, missed, rounds] = quick ? [5000, 500, 3] : [100_000, 10_000, 7];
-  const host = fork(join(import.meta.dirname, 'host.ts'), [String(size)], { execArgv: ['--import', 'tsx'] });
+  const host = fork(join(import.meta.dirname, 'host.ts'), [String(size)], { execArgv: [...asWritten] });
   const [{ url }] = (await once(host, 'message')) as [{ url: string }];
   const sync = await createSyncLayer({ transport: websocketTransport({ url }), collections: ['todos'] });
   const live = async (): Promise<unknown> =>

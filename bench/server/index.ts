@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { createSyncServer, sqliteServerStore } from '../../src/server/index.js';
-import { type Bench, median, ratio, type Say, table, thousands } from '../section.js';
+import { asWritten, type Bench, median, ratio, type Say, table, thousands } from '../section.js';
 
 const NAMES: Readonly<Record<string, string>> = { synclayer: 'SyncLayer', ws: 'bare `ws`', 'socket.io': 'socket.io' };
 
@@ -45,7 +45,7 @@ interface Cost {
 
 /** What one change costs a server with so many connections, and what those cost. */
 async function fanOut(kind: string, sockets: number, changes: number): Promise<Cost> {
-  const child = fork(join(import.meta.dirname, 'host.ts'), [kind], { execArgv: ['--expose-gc', '--import', 'tsx'] });
+  const child = fork(join(import.meta.dirname, 'host.ts'), [kind], { execArgv: ['--expose-gc', ...asWritten] });
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   const stats = async (): Promise<{ cpu: number; memory: number }> => {
     child.send({ stats: true });

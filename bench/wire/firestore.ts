@@ -143,8 +143,7 @@ export async function firestore(): Promise<Stage> {
   return {
     ours: await mine.receiver(change, my.told, () => sync.close()),
     bare: await theirs.receiver(change, their.told, async () => stop()),
-    // Each snapshot goes to its listener by a `setTimeout`.
-    waits: true,
+    slow: true,
     close: () => emulator.close(),
   };
 }

@@ -24,8 +24,8 @@ export interface Receiver {
 export interface Stage {
   readonly ours: Receiver;
   readonly bare?: Receiver;
-  /** The SDK has timers on the way of a frame, so that CPU time is measured, of fewer frames. */
-  readonly waits?: true;
+  /** Fewer frames will do. */
+  readonly slow?: true;
   close(): Promise<unknown>;
 }
 
