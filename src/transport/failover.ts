@@ -39,7 +39,7 @@ const ignore = (): void => undefined;
 /**
  * The first of several transports that works. One that cannot be connected, or whose pulls or pushes keep failing, is
  * left for the next. An earlier one is looked at again after `dwell` and a random wait that grows with each failure, so
- * that not all clients come back at once, and is gone back to once it connects.
+ * that not all clients come back at once, and is gone back to once it connects and gives a row.
  *
  * Unless `source` says that they lead to one backend, core reads all rows anew after a switch, keeps the unsent edits,
  * and compares no version of one with one of another. That the replicas hold the same rows is their own business: a write
@@ -68,7 +68,7 @@ export function failover(
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** Since when each kind of work fails. */
   const failing: { pull?: number; push?: number } = {};
-  /** The collection asked for last: a door can be tried with it. */
+  /** A collection that has been asked for: a door can be tried with it. */
   let asked: string | undefined;
 
   const current = (): RealtimeTransport => (doors[active] as Door).transport;
@@ -88,25 +88,34 @@ export function failover(
     return [...doors.filter(({ until }) => until <= now), ...doors.filter(({ until }) => until > now)];
   };
 
-  /** Opens its link, or reads a row where it has none, or rejects in time. */
-  async function reach({ transport }: Door, signal: AbortSignal): Promise<void> {
+  /**
+   * Opens its link and reads a row, or rejects in time. A link proves little: its server may be up, and its database down. The
+   * one in use need not prove itself, as long as it answers.
+   */
+  async function reach(door: Door, signal: AbortSignal): Promise<void> {
+    const { transport } = door;
     const polled = transport.capabilities.live === false;
-    const collection = asked;
+    const proven = !polled && door === doors[active] && door.strikes === 0;
+    const collection = proven ? undefined : asked;
     if (polled && collection === undefined) return;
     const limit = new AbortController();
     const stop = (): void => limit.abort(signal.reason);
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
     const late = setTimeout(() => {
-      const message = `${transport.name} did not ${polled ? 'answer' : 'connect'} within ${connectTimeout} ms.`;
+      const message = `${transport.name} did not answer within ${connectTimeout} ms.`;
       limit.abort(new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
     }, connectTimeout);
     try {
-      const trial =
-        polled && collection !== undefined
-          ? transport.pull({ collection, cursor: null, start: true, limit: 1, signal: limit.signal })
-          : transport.connect({ signal: limit.signal });
-      await abortable<unknown>(trial, limit.signal);
+      if (!polled) await abortable(transport.connect({ signal: limit.signal }), limit.signal);
+      if (collection !== undefined)
+        await abortable(
+          transport.pull({ collection, cursor: null, start: true, limit: 1, signal: limit.signal }),
+          limit.signal,
+        ).catch((error: unknown) => {
+          // A refusal of this collection is an answer.
+          if (polled || !isSyncLayerError(error) || disposition(error.code) === 'retry') throw error;
+        });
     } finally {
       clearTimeout(late);
       signal.removeEventListener('abort', stop);
@@ -156,7 +165,6 @@ export function failover(
         continue;
       }
       if (connecting > 0 || lifetime.signal.aborted) break;
-      door.strikes = 0;
       if (sinks.size === 0) become(door);
       else leave(`Back to ${door.transport.name}, which works again.`);
       return;
@@ -202,7 +210,11 @@ export function failover(
     if (active > 0 && timer === undefined && connecting === 0) lookBackLater();
     try {
       const result = await work();
-      if (at === active) delete failing[kind];
+      if (at === active) {
+        delete failing[kind];
+        // Only now: one that connects and fails each read is to be left alone for longer each time.
+        Object.assign(doors[at] as Door, { strikes: 0, until: 0 });
+      }
       return result;
     } catch (error) {
       const sick = isSyncLayerError(error) && HEALTH.includes(error.code);
@@ -242,8 +254,6 @@ export function failover(
           }
           // Only now: where none can be reached it is the network that failed.
           for (const each of failed.keys()) hold(each);
-          door.strikes = 0;
-          door.until = 0;
           become(door);
           return;
         }

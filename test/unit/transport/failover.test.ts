@@ -3,7 +3,7 @@ import { failover, polling } from '../../../src/compose.js';
 import type { SyncLayerConfig } from '../../../src/index.js';
 import { createSyncLayer, SyncLayerError } from '../../../src/index.js';
 import { type MemoryBackend, memoryTransport } from '../../../src/testing/index.js';
-import type { RealtimeTransport } from '../../../src/transport/transport.js';
+import type { PullRequest, RealtimeTransport } from '../../../src/transport/transport.js';
 import { backendWith, closed, fakeTimers, lost, pass, settle } from '../../conformance/laws/harness.js';
 
 const refused = (): Promise<never> => Promise.reject(new SyncLayerError('CONNECT_FAILED', 'Nobody is there.'));
@@ -164,6 +164,49 @@ describe('replicas', () => {
     await equals(b.backend);
   });
 
+  test('one that connects and fails each read is left alone for longer each time, and the app stays where it is', async () => {
+    const { a, b, transport, sync, equals } = await opened({ failAfter: 5000 });
+    const connected: number[] = [];
+    a.wire.before = (step) => {
+      if (step === 'pull') throw lost();
+      if (step === 'connect') connected.push(Date.now());
+    };
+    a.wire.gap();
+    await pass(40_000);
+    expect(transport.report()).toMatchObject({ active: 1, switches: 1 });
+    connected.length = 0;
+    const begun = Date.now();
+    for (let minute = 0; minute < 60; minute++) {
+      await pass(dwell);
+      expect([sync.status.phase, transport.report().switches]).toEqual(['live', 1]);
+    }
+    const waits = connected.map((at, index) => Math.round((at - (connected[index - 1] ?? begun)) / dwell));
+    // As often as one that does not connect at all: after 2, 3, 5, 6, 6 times `dwell`.
+    expect(waits.slice(1, 6)).toEqual([2, 3, 5, 6, 6]);
+    await equals(b.backend);
+    a.wire.before = () => undefined;
+    await pass(10 * dwell);
+    expect(transport.report()).toMatchObject({ active: 0, switches: 2 });
+    await equals(a.backend);
+  });
+
+  test('a new door that connects and fails each read is not entered; one that refuses a collection is', async () => {
+    const { a, b, transport, sync } = await opened();
+    b.wire.before = (step) => {
+      if (step === 'pull') throw lost();
+    };
+    a.down();
+    await pass(30_000);
+    expect(b.wire.calls.connect).toBeGreaterThan(0);
+    expect(transport.report().switches).toBe(0);
+    b.wire.before = (step) => {
+      if (step === 'pull') throw new SyncLayerError('SUBSCRIBE_REJECTED', 'Not for you.');
+    };
+    await pass(60_000);
+    expect(transport.report()).toMatchObject({ active: 1, switches: 1 });
+    expect(sync.status.phase).not.toBe('offline');
+  });
+
   test('pushes that get no answer for long are a reason too; "not now" is an answer', async () => {
     const { a, transport, todos, b } = await opened({ failAfter: 5000 });
     a.wire.decide = ({ recordId }) => {
@@ -297,7 +340,11 @@ describe('doors to one backend', () => {
     await settle();
     const { cursor } = sync.inspect().collections.todos ?? {};
     const cursors: unknown[] = [];
-    b.wire.before = (step, detail) => void (step === 'pull' && cursors.push((detail as { cursor: unknown }).cursor));
+    b.wire.before = (step, detail) => {
+      const { cursor, limit } = (detail ?? {}) as Partial<PullRequest>;
+      // One row is read to try the door.
+      if (step === 'pull' && limit !== 1) cursors.push(cursor);
+    };
     a.down();
     shared.write('todos', 'c', { n: 1 });
     await pass(0);
