@@ -8,8 +8,11 @@ const TIMESTAMP = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]
  */
 export function stampOf(value: unknown): string | undefined {
   const [, day, time, fraction = '', zone = 'Z'] = (typeof value === 'string' && TIMESTAMP.exec(value)) || [];
+  const micros = fraction.padEnd(6, '0');
+  // As the server writes it, for every row that comes.
+  if (zone === '+00:00' || zone === 'Z') return day && `${day}T${time}.${micros}`;
   const ms = Date.parse(`${day}T${time}${/^[+-]\d\d$/.test(zone) ? `${zone}:00` : zone}`);
-  return Number.isNaN(ms) ? undefined : `${new Date(ms).toISOString().slice(0, 19)}.${fraction.padEnd(6, '0')}`;
+  return Number.isNaN(ms) ? undefined : `${new Date(ms).toISOString().slice(0, 19)}.${micros}`;
 }
 
 /** Milliseconds since 1970. */
