@@ -16,7 +16,8 @@ interface Import {
 const COMPUTED = 'a computed name';
 const ours = (path: string): boolean => /^(src|adapters)\//.test(path);
 const folder = (path: string): string | undefined => /^adapters\/[^/]+\//.exec(path)?.[0];
-const kits = ['src/adapter-kit.ts', 'src/kit.ts'];
+/** All that an adapter may import of ours. */
+const isKit = (path: string): boolean => /^src\/((adapter-)?kit\.ts$|backends\/)/.test(path);
 const registries = ['src/transport/registry.ts', 'src/cli/backends.ts'];
 const standalone = ['src/change.ts', 'src/errors.ts', 'src/protocol.ts'];
 const outside = (to: string): boolean => /^(\.\.|synclayer|test|scripts|examples|bench)(\/|$)/.test(to);
@@ -30,8 +31,8 @@ function forbidden({ from, to, kind }: Import): string | undefined {
   const adapter = folder(from);
   if (adapter !== undefined) {
     if (isBuiltin(to)) return 'an adapter runs in browsers too, and imports nothing of Node';
-    if (outside(to) || (ours(to) && !kits.includes(to) && !to.startsWith(adapter)))
-      return 'an adapter imports only src/adapter-kit.ts (or kit.ts), its own folder and packages';
+    if (outside(to) || (ours(to) && !isKit(to) && !to.startsWith(adapter)))
+      return 'an adapter imports only src/adapter-kit.ts (or kit.ts), src/backends, its own folder and packages';
     return undefined;
   }
   if (standalone.includes(from) && ours(to)) return `${from} imports nothing of ours`;

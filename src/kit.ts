@@ -5,7 +5,14 @@
  */
 export { type Change, compareVersions, type Row, type Version } from './change.js';
 export type { BackendTools, Check, ToolsInput } from './cli/tools.js';
-export { disposition, type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
+export {
+  disposition,
+  type ErrorCode,
+  type ErrorOptions,
+  isSyncLayerError,
+  SyncLayerError,
+  toSyncLayerError,
+} from './errors.js';
 export { deepEqual } from './json.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';
 export type * from './protocol.js';

@@ -1,3 +1,4 @@
+import { serverClock } from '../../src/backends/server-clock.js';
 import type { TransportHost } from '../../src/kit.js';
 import type { Authorizer } from './auth.js';
 import { type ErrorEntry, errorOf } from './failure.js';
@@ -15,13 +16,6 @@ export interface Answer {
 }
 
 export type Ask = (what: string, kind: 'read' | 'write', request: Request, signal: AbortSignal) => Promise<Answer>;
-
-/** The server's clock. `Date` has seconds only: our own time is taken where it fits into that second. */
-function clockOf(response: Response, sentAt: number): number | undefined {
-  const second = Date.parse(response.headers.get('date') ?? '');
-  const guess = (sentAt + Date.now()) / 2;
-  return Number.isNaN(second) ? undefined : Math.min(Math.max(guess, second), second + 999);
-}
 
 /** Queries and mutations. Resolves where GraphQL answered, whatever it said of single fields; rejects otherwise. */
 export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: () => TransportHost): Ask {
@@ -58,7 +52,7 @@ export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: 
     // An error that names no field is about the whole request.
     if (status >= 400 || data == null || errors.some(({ path }) => path == null))
       throw errorOf(what, kind, status, errors);
-    return { data, errors, serverTime: clockOf(response, sentAt) };
+    return { data, errors, serverTime: serverClock(response, sentAt) };
   };
 }
 

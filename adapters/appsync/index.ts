@@ -1,4 +1,6 @@
-import { type RealtimeTransport, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import { loadPart } from '../../src/backends/load-part.js';
+import { unattached } from '../../src/backends/unattached.js';
+import type { RealtimeTransport, TransportHost } from '../../src/kit.js';
 import { createAuthorizer } from './auth.js';
 import { createAsk } from './http.js';
 import type { Live } from './live.js';
@@ -14,8 +16,6 @@ export type {
   AppsyncTransportOptions,
   AwsCredentials,
 } from './options.js';
-
-const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
 
 /**
  * AWS AppSync: live changes by GraphQL subscriptions, over AppSync's own protocol, reads and writes by queries and mutations as
@@ -70,9 +70,7 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
       if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
       void live?.end(problem('CONNECTION_LOST', 'A new link is being made.'));
       live = undefined;
-      const { openLive } = await import('./live.js').catch((error: unknown) => {
-        throw toSyncLayerError(error, 'CONNECT_FAILED', 'The live part of the transport could not be loaded.');
-      });
+      const { openLive } = await loadPart(() => import('./live.js'));
       const opened = await openLive({
         ...{ options, authorizer, reads, host: attached, signal: during(signal) },
         subscribeTimeout: options.subscribeTimeout,
@@ -93,9 +91,7 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
     pull: (request) => reads.pull(models.get(request.collection), { ...request, signal: during(request.signal) }),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
-      const { pushChanges } = await import('./push.js').catch((error: unknown) => {
-        throw toSyncLayerError(error, 'CONNECTION_LOST', 'The pushing part of the transport could not be loaded.');
-      });
+      const { pushChanges } = await loadPart(() => import('./push.js'));
       return pushChanges({ ask, models, reads, concurrency: options.concurrency }, changes, during(signal));
     },
     fetch: (collection, ids, { signal }) => reads.fetch(models.get(collection), ids, during(signal)),

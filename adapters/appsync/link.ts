@@ -1,8 +1,10 @@
-import { createTimers, type SyncLayerError, type TransportHost, tokenExpiry, toSyncLayerError } from '../../src/kit.js';
+import { isObject } from '../../src/backends/is-object.js';
+import { renewalDelay } from '../../src/backends/renewal-delay.js';
+import { createTimers, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
 import type { Authorizer } from './auth.js';
 import { type ErrorEntry, errorOf } from './failure.js';
 import type { Request } from './model.js';
-import { isItem } from './normalize.js';
+
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 
@@ -75,7 +77,7 @@ const cut = (socket: WebSocket): void => {
 
 const errorsIn = (payload: unknown): readonly ErrorEntry[] => {
   const { errors } = Object(payload) as { readonly errors?: unknown };
-  return Array.isArray(errors) ? errors.filter(isItem) : [];
+  return Array.isArray(errors) ? errors.filter(isObject) : [];
 };
 
 /**
@@ -153,9 +155,8 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
 
     /** The token is good for one connection: before it ends, another one is made. */
     function renewInTime(): void {
-      const left = ((token && tokenExpiry(token)) || 0) - Date.now();
-      const wait = Math.max(1000, left - Math.min(60_000, left / 5));
-      if (left > 0) timers.schedule('token', Math.min(wait, MAX_TIMER), () => void tryRenewal());
+      const delay = renewalDelay(token);
+      if (delay !== undefined) timers.schedule('token', delay, () => void tryRenewal());
     }
 
     async function tryRenewal(): Promise<void> {
@@ -197,7 +198,7 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
     function read(frame: unknown): Message | undefined {
       try {
         const message: unknown = typeof frame === 'string' ? JSON.parse(frame) : undefined;
-        if (isItem(message)) return message;
+        if (isObject(message)) return message;
       } catch {}
       host.report(problem('PROTOCOL_VIOLATION', 'The server sent a frame that is no message; it was skipped.'));
       return undefined;

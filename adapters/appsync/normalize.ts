@@ -1,9 +1,7 @@
+import { isObject } from '../../src/backends/is-object.js';
 import { type Change, deepEqual, type Row } from '../../src/kit.js';
 import type { Item, Model, Operation } from './model.js';
 import { GONE } from './version.js';
-
-export const isItem = (value: unknown): value is Item =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const idOf = (model: Model, item: Item): string | undefined => {
   const id = item[model.id];
@@ -47,7 +45,7 @@ export function createReader(model: Model) {
   }
 
   return (operation: Operation, event: unknown): Taken => {
-    if (!isItem(event)) return 'gap';
+    if (!isObject(event)) return 'gap';
     const id = idOf(model, event);
     if (id === undefined) return 'gap';
     if (operation === 'delete') {

@@ -1,3 +1,4 @@
+import { isObject } from '../../src/backends/is-object.js';
 import { type AuthToken, checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
 
 /** Keys of an AWS identity, as `fetchAuthSession().credentials` has them. */
@@ -107,8 +108,6 @@ export type ParsedOptions = AppsyncTransportOptions & Required<Pick<AppsyncTrans
 const LONGEST = 2 ** 31 - 1;
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isName = (value: unknown): boolean => isText(value) && /^[_A-Za-z]\w*$/.test(value);
 /** Plain http only to this machine: a token would be readable on the way. */

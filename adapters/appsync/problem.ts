@@ -1,8 +1,4 @@
-import { type ErrorCode, SyncLayerError } from '../../src/kit.js';
+import { problemsOf } from '../../src/backends/problem.js';
 
 /** An error of this adapter. */
-export const problem = (
-  code: ErrorCode,
-  message: string,
-  more: { readonly cause?: unknown; readonly details?: Readonly<Record<string, unknown>> } = {},
-): SyncLayerError => new SyncLayerError(code, message, { adapter: 'appsync', ...more });
+export const problem = problemsOf('appsync');

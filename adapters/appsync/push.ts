@@ -1,8 +1,10 @@
-import { deepEqual, isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
+import { isObject } from '../../src/backends/is-object.js';
+import { fieldsOf } from '../../src/backends/push-fields.js';
+import { deepEqual, isSyncLayerError, type OutgoingChange, type PushResult } from '../../src/kit.js';
 import { type ErrorEntry, errorOf, isConflict } from './failure.js';
 import type { Ask } from './http.js';
 import type { Item, Model, Models, Operation } from './model.js';
-import { fromItem, isItem } from './normalize.js';
+import { fromItem } from './normalize.js';
 import { problem } from './problem.js';
 import type { Reads } from './reads.js';
 import { updatedAtOf } from './version.js';
@@ -17,12 +19,6 @@ export interface PushTools {
 }
 
 type Outcome = { readonly item: Item | undefined } | { readonly refused: readonly ErrorEntry[] };
-
-/** The fields that a change writes. A field that is removed becomes null. */
-function fieldsOf({ type, data, patch, unset = [] }: OutgoingChange): Row {
-  const removed = Object.fromEntries(unset.map((field) => [field, null]));
-  return { ...((type === 'update' && patch) || data), ...removed };
-}
 
 /** Whether an item has all that we sent: then the push came through and its answer was lost, or another wrote the same. */
 const holds = (item: Item, sent: Readonly<Record<string, unknown>>): boolean =>
@@ -54,14 +50,14 @@ async function pushOne(
     const { data, errors } = await ask(what, 'write', request, signal);
     const item = data[request.field];
     // It is written: a field that could not be read is no reason to write it again.
-    if (isItem(item)) return { item };
+    if (isObject(item)) return { item };
     return errors.length > 0 ? { refused: errors } : { item: undefined };
   }
 
   /** What the server has now. What a conflict carries is newer than what can be read: DynamoDB's reads may lag behind. */
   async function current(refused: readonly ErrorEntry[]): Promise<Item | undefined> {
-    const carried = refused.find(({ data }) => isItem(data) && fromItem(model, data))?.data;
-    if (isItem(carried)) return carried;
+    const carried = refused.find(({ data }) => isObject(data) && fromItem(model, data))?.data;
+    if (isObject(carried)) return carried;
     return (await reads.byIds(model, [recordId], signal)).get(recordId);
   }
 

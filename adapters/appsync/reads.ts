@@ -1,3 +1,4 @@
+import { isObject } from '../../src/backends/is-object.js';
 import {
   type Change,
   type Cursor,
@@ -11,7 +12,7 @@ import { advance, begin, type Place, placeOf } from './cursor.js';
 import { errorOf } from './failure.js';
 import type { Answer, Ask } from './http.js';
 import type { Item, Model } from './model.js';
-import { fromItem, idOf, isItem } from './normalize.js';
+import { fromItem, idOf } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import { COMPLETE } from './version.js';
@@ -31,7 +32,7 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
     const page = data[field];
     // A single item can fail, e.g. for a field that must not be null and is.
     const single = errors.filter(({ path }) => Array.isArray(path) && path[1] === 'items' && path.length > 2);
-    if (single.length < errors.length || !isItem(page) || !Array.isArray(page.items))
+    if (single.length < errors.length || !isObject(page) || !Array.isArray(page.items))
       throw errorOf(what, 'read', 200, errors.length > 0 ? errors : [{ message: `no ${field}` }]);
     if (single.length > 0)
       host().report(
@@ -49,7 +50,7 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
   function toChanges(model: Model, items: readonly unknown[]): Change[] {
     const changes = new Map<string, Change>();
     for (const item of items) {
-      const change = isItem(item) ? fromItem(model, item) : undefined;
+      const change = isObject(item) ? fromItem(model, item) : undefined;
       const before = change && changes.get(change.recordId);
       if (change && !(before && before.version > change.version)) changes.set(change.recordId, change);
       if (change) continue;
@@ -89,7 +90,7 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
       if (errors.length > 0) throw errorOf(what, 'read', 200, errors);
       for (const [at, id] of part.entries()) {
         const item = data[`a${at}`];
-        if (isItem(item)) found.set(id, item);
+        if (isObject(item)) found.set(id, item);
       }
     }
     return found;
@@ -139,7 +140,7 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
         if (answer.errors.length > 0) throw errorOf(what, 'read', 200, answer.errors);
         const { items, token } = pageOf(what, request.field, answer);
         yield items.flatMap((item) => {
-          if (!isItem(item) || (model.versioned && item._deleted === true)) return [];
+          if (!isObject(item) || (model.versioned && item._deleted === true)) return [];
           const recordId = idOf(model, item);
           if (recordId === undefined) throw errorOf(what, 'read', 200, [{ message: 'an item without its key' }]);
           const version = model.versionOf(item);

@@ -1,8 +1,9 @@
+import { isObject } from '../../src/backends/is-object.js';
 import { type Change, type ChangeSink, createTimers, type SyncLayerError, type Unsubscribe } from '../../src/kit.js';
 import { createLateRows } from './late-rows.js';
 import type { Link } from './link.js';
 import { LAG, type Model, type Operation, operations } from './model.js';
-import { createReader, idOf, isItem } from './normalize.js';
+import { createReader, idOf } from './normalize.js';
 import { problem } from './problem.js';
 import type { Reads } from './reads.js';
 
@@ -55,9 +56,9 @@ export function openSubscription({ link, model, reads, subscribeTimeout, sink }:
   function onEvent(operation: Operation, field: string, payload: unknown): void {
     if (over) return;
     const { data, errors } = Object(payload) as { readonly data?: unknown; readonly errors?: unknown };
-    const item = isItem(data) ? data[field] : undefined;
+    const item = isObject(data) ? data[field] : undefined;
     const gone = operation === 'delete';
-    const id = isItem(item) ? idOf(model, item) : undefined;
+    const id = isObject(item) ? idOf(model, item) : undefined;
     // A field that the mutation did not select and that must not be null spoils the event, or a part of it.
     if (Array.isArray(errors) && errors.length > 0 && id !== undefined) {
       late.want(id, gone, undefined);

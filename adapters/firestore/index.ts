@@ -1,14 +1,15 @@
 import type { Firestore } from 'firebase/firestore';
+import { loadPart } from '../../src/backends/load-part.js';
+import { unattached } from '../../src/backends/unattached.js';
 import {
   type ChangeSink,
   isSyncLayerError,
   type RealtimeTransport,
   type SubscribeRequest,
-  type TransportHost,
   toSyncLayerError,
   type Unsubscribe,
 } from '../../src/kit.js';
-import { appLink, loadPart, ownLink, probe, type Session } from './link.js';
+import { appLink, ownLink, probe, type Session } from './link.js';
 import { listen } from './listener.js';
 import { type FirestoreTransportOptions, readOptions } from './options.js';
 import { problem } from './problem.js';
@@ -24,8 +25,6 @@ export type {
   FirestoreTransportOptions,
 } from './options.js';
 export type { FieldType } from './values.js';
-
-const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
 
 /**
  * Cloud Firestore, through the `firebase` SDK: live changes by `onSnapshot`, reads in the order of a server timestamp, writes by

@@ -1,6 +1,6 @@
 import type { FirebaseApp, FirebaseOptions } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
-import { type ErrorCode, isSyncLayerError, type SyncLayerError, toSyncLayerError } from '../../src/kit.js';
+import { type ErrorCode, isSyncLayerError, type SyncLayerError } from '../../src/kit.js';
 import { codeOf, isBroken, readError } from './failure.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -38,12 +38,6 @@ export interface Link {
 const missing = (cause: unknown): never => {
   throw problem('PEER_MISSING', 'firebase could not be loaded. Install it: npm install firebase', { cause });
 };
-
-/** A part of the adapter that not every app needs. */
-export const loadPart = <T>(load: () => Promise<T>): Promise<T> =>
-  load().catch((error: unknown) => {
-    throw toSyncLayerError(error, 'CONNECTION_LOST', 'A part of the transport could not be loaded.');
-  });
 
 const loadSdk = (): Promise<Sdk> => import('firebase/firestore').catch(missing);
 

@@ -1,3 +1,4 @@
+import { isObject } from '../../src/backends/is-object.js';
 import { checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
 import type { FieldType } from './values.js';
 
@@ -73,8 +74,6 @@ export type ParsedOptions = FirestoreTransportOptions &
 /** Longest setTimeout: what is longer fires at once. */
 const LONGEST = 2 ** 31 - 1;
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
 const types: readonly unknown[] = [

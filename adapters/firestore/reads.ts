@@ -5,9 +5,10 @@ import type {
   QueryConstraint,
   QueryDocumentSnapshot,
 } from 'firebase/firestore';
+import { loadPart } from '../../src/backends/load-part.js';
 import type { Change, Cursor, PullPage, PullRequest, RecordKey, TransportHost } from '../../src/kit.js';
 import { codeOf } from './failure.js';
-import { failure, type Link, loadPart, type Session, within } from './link.js';
+import { failure, type Link, type Session, within } from './link.js';
 import { cursorAfter, cursorOf, fromDocument, type TimeCursor } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { collectionOf, hasPlace, nameOf, refOf } from './place.js';

@@ -1,12 +1,11 @@
+import { isObject } from '../../src/backends/is-object.js';
+import { type Columns, keyOf } from '../../src/backends/postgres-rows.js';
+import { stampAt, versionOf } from '../../src/backends/postgres-time.js';
 import type { Change } from '../../src/kit.js';
-import { isObject, keyOf } from './normalize.js';
 import type { Table } from './table.js';
-import { stampAt } from './version.js';
-
-type Columns = Readonly<Record<string, unknown>>;
 
 /** Newer than every version up to this time, and older than all that come later. */
-export const boundOf = (stamp: string): string => `${stamp}Z~`;
+export const boundOf = (stamp: string): string => `${versionOf(stamp)}~`;
 
 /** A row is gone, and nobody said which version: `at` is the server's time when it was not there, in ms. */
 export const gone = (collection: string, recordId: string, at: number): Change => ({

@@ -17,17 +17,16 @@ export const allOf = (...conditions: readonly (Where | undefined)[]): Where => (
 export const order = (table: Table, columns: readonly string[], direction: 'asc' | 'desc' = 'asc'): string =>
   `${table.word('order_by')}: [${columns.map((column) => `{${column}: ${table.direction(direction)}}`).join(', ')}]`;
 
+const rowsBy = (table: Table, columns: readonly string[], selection: string): Document =>
+  `query (${given(table)}, $limit: Int!) { rows: ${table.roots.select}(where: $where, ${order(table, columns)}, limit: $limit) { ${selection} } }`;
+
 /** Rows in the order of (`updatedAt`, key). */
-export const pageDocument = (table: Table): Document => {
-  const by = order(table, [table.updatedAt, table.primaryKey]);
-  return `query (${given(table)}, $limit: Int!) { rows: ${table.roots.select}(where: $where, ${by}, limit: $limit) { ${table.selection} } }`;
-};
+export const pageDocument = (table: Table): Document =>
+  rowsBy(table, [table.updatedAt, table.primaryKey], table.selection);
 
 /** Keys and times, in the order of the key. */
-export const keysDocument = (table: Table): Document => {
-  const by = order(table, [table.primaryKey]);
-  return `query (${given(table)}, $limit: Int!) { rows: ${table.roots.select}(where: $where, ${by}, limit: $limit) { ${table.primaryKey} ${table.updatedAt} } }`;
-};
+export const keysDocument = (table: Table): Document =>
+  rowsBy(table, [table.primaryKey], `${table.primaryKey} ${table.updatedAt}`);
 
 /** Only rows with a time: the others have no place in any order. */
 export const dated = ({ updatedAt, word }: Table): Where => ({ [updatedAt]: { [word('_is_null')]: false } });
@@ -43,5 +42,8 @@ export const behind = ({ updatedAt, primaryKey, keyValue }: Table, at: string, i
     { _or: [{ [updatedAt]: { _gt: at } }, { [updatedAt]: { _eq: at }, [primaryKey]: { _gt: keyValue(id) } }] },
   );
 
-/** Half of a surrogate pair and NUL are no text to Postgres. */
-export const isSendable = (id: string): boolean => id !== '' && id.isWellFormed() && !id.includes('\0');
+/** These rows, each only while it is as it was: a compare-and-set of many. */
+export const unchanged = (
+  { updatedAt, primaryKey, keyValue }: Table,
+  rows: readonly { readonly id: string; readonly at: string }[],
+): Where => ({ _or: rows.map(({ id, at }) => ({ [primaryKey]: { _eq: keyValue(id) }, [updatedAt]: { _eq: at } })) });

@@ -1,4 +1,6 @@
-import { type RealtimeTransport, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import { loadPart } from '../../src/backends/load-part.js';
+import { unattached } from '../../src/backends/unattached.js';
+import type { RealtimeTransport, TransportHost } from '../../src/kit.js';
 import type { Live } from './live.js';
 import { type HasuraTransportOptions, readOptions } from './options.js';
 import { problem } from './problem.js';
@@ -16,11 +18,6 @@ export type {
   NamingConvention,
   RootField,
 } from './options.js';
-
-const notLoaded = (error: unknown): never => {
-  throw toSyncLayerError(error, 'CONNECTION_LOST', 'A part of the transport could not be loaded.');
-};
-const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
 
 /**
  * A Hasura GraphQL API (v2: self-hosted, cloud, Nhost): live changes by GraphQL subscriptions through `graphql-ws`, reads and
@@ -70,7 +67,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     async connect({ signal }) {
       checkOpen();
       // In a chunk of its own: what is only polled needs no socket.
-      const { createLive } = await import('./live.js').catch(notLoaded);
+      const { createLive } = await loadPart(() => import('./live.js'));
       checkOpen();
       live ??= createLive(options, host, tables, rest);
       await live.connect(during(signal));
@@ -83,7 +80,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     pull: async (request) => rest.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
-      const { pushChanges } = await import('./push.js').catch(notLoaded);
+      const { pushChanges } = await loadPart(() => import('./push.js'));
       return pushChanges(rest, tables, changes, during(signal));
     },
     fetch: async (collection, ids, { signal }) =>

@@ -1,4 +1,5 @@
-import { type SyncLayerError, type TransportHost, tokenExpiry, toSyncLayerError } from '../../src/kit.js';
+import { renewalDelay } from '../../src/backends/renewal-delay.js';
+import { type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Credentials, Rest } from './rest.js';
@@ -36,8 +37,6 @@ export interface LinkEvents {
   renewed(): void;
 }
 
-/** Longest setTimeout: what is longer fires at once. */
-const MAX_TIMER = 2 ** 31 - 1;
 /** How long a close may take, in ms: a dead socket answers none. */
 const CLOSE_TIMEOUT = 1000;
 
@@ -217,14 +216,14 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
   /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
   function renewInTime(): void {
     clearTimeout(timer);
-    const left = ((token && tokenExpiry(token)) || 0) - Date.now();
-    if (left <= 0) return;
+    const delay = renewalDelay(token);
+    if (delay === undefined) return;
     const mine = turn;
     const again = (): void =>
       void renew()
         .catch((error: SyncLayerError) => mine === turn && host().report(error))
         .then(() => mine === turn && renewInTime());
-    timer = setTimeout(again, Math.min(MAX_TIMER, Math.max(1000, left - Math.min(60_000, left / 5))));
+    timer = setTimeout(again, delay);
   }
 
   async function disconnect(dead?: true): Promise<void> {

@@ -1,3 +1,4 @@
+import { isObject } from '../../src/backends/is-object.js';
 import { type AuthToken, checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
 
 /** Types whose values need care in JSON. `bigint` and `numeric` are strings in the row. */
@@ -101,8 +102,6 @@ const defaults = {
 export type ParsedOptions = HasuraTransportOptions & Required<Pick<HasuraTransportOptions, keyof typeof defaults>>;
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 /** It goes into a document as it is. */
 const isName = (value: unknown): boolean => typeof value === 'string' && /^[_a-z]\w*$/i.test(value);
 

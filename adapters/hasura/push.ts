@@ -1,7 +1,10 @@
-import { type Change, isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
-import { isSendable } from './documents.js';
-import { holds, mutation, type Statement, unchanged, updatedAtOf } from './mutation.js';
-import { isObject } from './normalize.js';
+import { isObject } from '../../src/backends/is-object.js';
+import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
+
+import { fieldsOf } from '../../src/backends/push-fields.js';
+import { type Change, isSyncLayerError, type OutgoingChange, type PushResult } from '../../src/kit.js';
+import { unchanged } from './documents.js';
+import { mutation, type Statement } from './mutation.js';
 import { problem } from './problem.js';
 import type { Rest } from './rest.js';
 import type { Table, Tables } from './table.js';
@@ -12,21 +15,6 @@ const MOST = 100;
 /** The row that is there; `unread`: it cannot be used. */
 type Current = Change | 'unread' | undefined;
 
-const timeOf = ({ timestamp }: Change) => timestamp !== undefined && { timestamp };
-
-/** A change that is done, and the row that came of it; Hasura answers a hard delete with the row as it was. */
-const applied = ({ type }: OutgoingChange, row: Change): PushResult => ({
-  type: 'applied',
-  version: row.version,
-  ...(type !== 'delete' && row.type !== 'delete' && { data: row.data }),
-  ...timeOf(row),
-});
-
-const conflict = (row: Change): PushResult => ({
-  type: 'conflict',
-  current: { data: row.type === 'delete' ? null : row.data, version: row.version, ...timeOf(row) },
-});
-
 /** What a refused document means for its one change; anything else is the link's trouble. */
 function refusal(error: unknown): PushResult | undefined {
   if (!isSyncLayerError(error)) return undefined;
@@ -35,39 +23,6 @@ function refusal(error: unknown): PushResult | undefined {
   // Its database is away.
   if (code === undefined || code === 'postgres-error') return undefined;
   return error.code === 'CONNECTION_LOST' ? { type: 'retry', error } : undefined;
-}
-
-/** The fields that a change writes. A field that is removed becomes NULL. */
-function fieldsOf({ type, data, patch, unset = [] }: OutgoingChange): Row {
-  const removed = Object.fromEntries(unset.map((field) => [field, null]));
-  return { ...((type === 'update' && patch) || data), ...removed };
-}
-
-/**
- * What became of a change whose row was not as expected; undefined: the row was deleted softly, and can be brought back.
- */
-function outcome(change: OutgoingChange, row: Current): PushResult | undefined {
-  const { type, collection, recordId, baseVersion } = change;
-  const name = `${collection}/${recordId}`;
-  if (row === 'unread')
-    return { type: 'retry', error: problem('PROTOCOL_VIOLATION', `The row of ${name} cannot be used; see its error.`) };
-  const isGone = row?.type === 'delete';
-  if (type === 'insert') {
-    // Hidden by a permission, or deleted a moment ago.
-    if (!row) return { type: 'retry', error: problem('PUSH_REJECTED', `${name} exists, and cannot be read.`) };
-    if (isGone) return undefined;
-  } else if (!row) {
-    if (type === 'delete') return { type: 'applied', version: baseVersion ?? '' };
-    return { type: 'conflict', current: { data: null, version: baseVersion ?? '' } };
-  } else if (type === 'delete' && isGone) return applied(change, row);
-  if (row.type !== 'delete' && type !== 'delete' && holds(row.data, fieldsOf(change))) return applied(change, row);
-  // As it was, and still not written: no permission lets this role do it. As a conflict it would come again for ever.
-  const at = updatedAtOf(baseVersion);
-  if (at !== undefined && at === updatedAtOf(row.version)) {
-    const message = `${name} may be read, but no permission lets this role ${type} it.`;
-    return { type: 'rejected', error: problem('PUSH_REJECTED', message) };
-  }
-  return conflict(row);
 }
 
 /** One statement, and the changes that it makes. */
@@ -192,12 +147,9 @@ export async function pushChanges(
   }
 
   const sendable = changes.filter((change) => {
-    const fine = isSendable(change.recordId);
-    if (!fine) {
-      const message = `The id ${JSON.stringify(change.recordId)} holds characters that PostgreSQL cannot store. Choose another.`;
-      settle(change, { type: 'rejected', error: problem('VALIDATION_FAILED', message) });
-    }
-    return fine;
+    const refused = unsendable(change, problem);
+    if (refused) settle(change, refused);
+    return !refused;
   });
   // Another backend's version cannot be compared here.
   const isForeign = ({ type, baseVersion }: OutgoingChange): boolean =>
@@ -212,9 +164,14 @@ export async function pushChanges(
   const rowOf = looked.length > 0 ? await current(looked) : () => undefined;
   for (const change of looked) {
     const row = rowOf(change);
-    const result = outcome(change, row);
+    if (row === 'unread') {
+      const message = `The row of ${change.collection}/${change.recordId} cannot be used; see its error.`;
+      settle(change, { type: 'retry', error: problem('PROTOCOL_VIOLATION', message) });
+      continue;
+    }
+    const result = outcome(change, row, problem);
     if (result) settle(change, result);
-    else if (row && row !== 'unread') await revive(change, row);
+    else if (row) await revive(change, row);
   }
 
   async function revive(change: OutgoingChange, row: Change): Promise<void> {

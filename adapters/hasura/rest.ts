@@ -1,3 +1,9 @@
+import { headerToken } from '../../src/backends/header-token.js';
+import { isObject } from '../../src/backends/is-object.js';
+import { cursorAfter, cursorOf, type TimeCursor } from '../../src/backends/postgres-cursor.js';
+import { type Columns, changeOf, isSendable, keyOf } from '../../src/backends/postgres-rows.js';
+import { stampOf, timeOf, versionOf } from '../../src/backends/postgres-time.js';
+import { serverClock } from '../../src/backends/server-clock.js';
 import {
   type Change,
   type Cursor,
@@ -7,24 +13,11 @@ import {
   type TransportHost,
   toSyncLayerError,
 } from '../../src/kit.js';
-import {
-  allOf,
-  behind,
-  type Document,
-  dated,
-  isSendable,
-  keysDocument,
-  notDeleted,
-  pageDocument,
-} from './documents.js';
+import { allOf, behind, type Document, dated, keysDocument, notDeleted, pageDocument } from './documents.js';
 import { graphqlError, httpError } from './failure.js';
-import { cursorAfter, cursorOf, fromRow, isObject, keyOf, type TimeCursor } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Table } from './table.js';
-import { stampOf, timeOf, versionOf } from './version.js';
-
-type Columns = Readonly<Record<string, unknown>>;
 
 export interface Answer {
   /** By root field. */
@@ -36,13 +29,6 @@ export interface Answer {
 /** Keys in one page, ids in one request. */
 const MOST = 1000;
 
-/** The server's clock. `Date` has seconds only: our own time is taken where it fits into that second. */
-function clockOf(response: Response, sentAt: number): number | undefined {
-  const second = Date.parse(response.headers.get('date') ?? '');
-  const guess = (sentAt + Date.now()) / 2;
-  return Number.isNaN(second) ? undefined : Math.min(Math.max(guess, second), second + 999);
-}
-
 /** What to sign requests and the socket with. */
 export interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
@@ -52,18 +38,12 @@ export interface Credentials {
 /** All that goes by HTTP. */
 export function createRest(options: ParsedOptions, host: () => TransportHost) {
   const { url, overlap } = options;
-  /** Of those handed out, the last one. */
-  let latest: string | undefined;
   /** Who wants to know of each row that is told, whichever way it came, by collection. */
   const told = new Map<string, (change: Change) => void>();
 
   /** Asks for the token and the headers. Throws AUTH_REQUIRED, also for a token that no header can carry. */
   async function credentials(): Promise<Credentials> {
-    const token = await host().authToken(options.authToken);
-    // The platform's own error for such a header quotes it.
-    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
-      throw problem('AUTH_REQUIRED', 'The token has characters that no header carries.');
-    latest = token;
+    const token = headerToken(await host().authToken(options.authToken), problem);
     const { headers } = options;
     const more = typeof headers === 'function' ? await headers() : headers;
     return { token, headers: { ...more, ...(token !== undefined && { Authorization: `Bearer ${token}` }) } };
@@ -103,11 +83,8 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
       : !response.ok || !isObject(data)
         ? httpError(what, response.status)
         : undefined;
-    // It ended on its way: this says nothing about the one that has come since.
-    if (error?.code === 'AUTH_REQUIRED' && token !== latest)
-      throw problem('CONNECTION_LOST', `${what} came too late for its token; it is sent again.`);
-    if (error || !isObject(data)) throw error;
-    return { data, serverTime: clockOf(response, sentAt) };
+    if (error || !isObject(data)) throw error && (host().refused?.(token, error) ?? error);
+    return { data, serverTime: serverClock(response, sentAt) };
   }
 
   async function rows(
@@ -124,7 +101,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
   /** The row's change, or none with a report. */
   function toChange(table: Table, row: unknown): Change[] {
     try {
-      const change = fromRow(table, row);
+      const change = changeOf(table, row);
       if (change) {
         told.get(table.collection)?.(change);
         return [change];

@@ -1,5 +1,6 @@
+import { isObject } from '../../src/backends/is-object.js';
+
 import { isSyncLayerError, type SyncLayerError } from '../../src/kit.js';
-import { isObject } from './normalize.js';
 import { problem } from './problem.js';
 
 const OLD_SERVER =

@@ -1,15 +1,16 @@
+import { isObject } from '../../src/backends/is-object.js';
+
+import { stampAt, stampOf, timeOf } from '../../src/backends/postgres-time.js';
 import { type ChangeSink, createTimers, type SyncLayerError, toSyncLayerError } from '../../src/kit.js';
 import { difference, gone } from './difference.js';
 import { allOf, type Document, dated, notDeleted } from './documents.js';
 import { ask, type GraphqlClient } from './link.js';
-import { isObject } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Rest } from './rest.js';
 import { socketError } from './socket-failure.js';
 import { countDocument, liveDocument, newestDocument, streamDocument } from './subscriptions.js';
 import type { Table } from './table.js';
-import { stampAt, stampOf, timeOf } from './version.js';
 
 /** What a subscription works with. Nothing is called once it was stopped. */
 export interface Watched {

@@ -1,4 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
+import { loadPart } from '../../src/backends/load-part.js';
+import { unattached } from '../../src/backends/unattached.js';
 import {
   type ChangeSink,
   type RealtimeTransport,
@@ -16,8 +18,6 @@ import { createRest, schemaOf } from './rest.js';
 import { createTables } from './table.js';
 
 export type { LossyType, SupabaseClientLike, SupabaseCollection, SupabaseTransportOptions } from './options.js';
-
-const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
 
 /**
  * A Supabase project: live changes by Realtime, reads and writes by PostgREST, both through `@supabase/supabase-js`. Each
@@ -114,9 +114,7 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
     pull: (request) => rest.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
-      const { pushChanges } = await import('./push.js').catch((error: unknown) => {
-        throw toSyncLayerError(error, 'CONNECTION_LOST', 'The pushing part of the transport could not be loaded.');
-      });
+      const { pushChanges } = await loadPart(() => import('./push.js'));
       return pushChanges(rest, tables, changes, during(signal));
     },
     fetch: (collection, ids, { signal }) => rest.fetch(tables.get(collection), ids, during(signal)),

@@ -1,5 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
-import { type SyncLayerError, type TransportHost, tokenExpiry, toSyncLayerError } from '../../src/kit.js';
+import { headerToken } from '../../src/backends/header-token.js';
+import { renewalDelay } from '../../src/backends/renewal-delay.js';
+import { type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 
@@ -27,9 +29,6 @@ interface PhoenixSocket {
 
 const socketOf = ({ realtime }: SupabaseClient): PhoenixSocket =>
   (realtime as unknown as { socketAdapter: { getSocket(): PhoenixSocket } }).socketAdapter.getSocket();
-
-/** Longest setTimeout: what is longer fires at once. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 /** Waits until the socket is open. supabase-js connects as if there were no failures, and goes on trying by itself. */
 function opened(client: SupabaseClient, signal: AbortSignal): Promise<void> {
@@ -95,10 +94,7 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
   }
 
   async function request(): Promise<{ client: SupabaseClient; token: string | undefined }> {
-    const fresh = await host().authToken(options.authToken);
-    // The platform's own error for such a header quotes it.
-    if (fresh !== undefined && !/^[\x21-\x7e]+$/.test(fresh))
-      throw problem('AUTH_REQUIRED', 'The token has characters that a header cannot carry. Is it the right string?');
+    const fresh = headerToken(await host().authToken(options.authToken), problem);
     return { client: current ?? (await make()), token: fresh };
   }
 
@@ -120,10 +116,10 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
   /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
   function renewInTime(): void {
     clearTimeout(timer);
-    const left = ((token && tokenExpiry(token)) || 0) - Date.now();
-    if (left <= 0) return;
+    const delay = renewalDelay(token);
+    if (delay === undefined) return;
     const again = (): void => void renew().catch(host().report).then(renewInTime);
-    timer = setTimeout(again, Math.min(MAX_TIMER, Math.max(1000, left - Math.min(60_000, left / 5))));
+    timer = setTimeout(again, delay);
   }
 
   /** supabase-js' own disconnect leaves a timer of 10 s behind, and a heartbeat under way would connect again. */

@@ -1,9 +1,10 @@
-import { type Change, type Cursor, deepEqual, type Row } from '../../src/kit.js';
+import { isObject } from '../../src/backends/is-object.js';
+import { type Columns, keyOf } from '../../src/backends/postgres-rows.js';
+import { stampOf, timeOf } from '../../src/backends/postgres-time.js';
+import type { Change } from '../../src/kit.js';
 import type { LossyType } from './options.js';
 import type { Table } from './table.js';
-import { commitBound, stampOf, timeOf, versionOf } from './version.js';
-
-type Columns = Readonly<Record<string, unknown>>;
+import { commitBound, repeatedVersion } from './version.js';
 
 /** A change in the database, by either road; `old` holds the key at least. */
 export interface DatabaseEvent {
@@ -17,15 +18,6 @@ export interface DatabaseEvent {
 
 /** What an event says. `gap`: only a read can tell. */
 export type Taken = readonly Change[] | 'gap';
-
-const isObject = (value: unknown): value is Columns =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** A key as it came in JSON, where a large number has been rounded to another record's. */
-function keyOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value === '' ? undefined : value;
-  return Number.isSafeInteger(value) ? String(value) : undefined;
-}
 
 /** supabase-js' payload of `postgres_changes`; undefined if it is malformed. */
 export function fromPostgresChange(payload: unknown): DatabaseEvent | undefined {
@@ -67,7 +59,7 @@ export function createReader(table: Table) {
     recent.set(id, { stamp, repeat });
     const [oldest] = recent.keys();
     if (recent.size > 1000 && oldest !== undefined) recent.delete(oldest);
-    return versionOf(stamp, repeat);
+    return repeatedVersion(stamp, repeat);
   }
 
   /** Nobody says which version was deleted, only when. */
@@ -126,69 +118,3 @@ export function createReader(table: Table) {
     return [...before, { type: event.type === 'INSERT' ? 'insert' : 'update', ...base, data }];
   };
 }
-
-/** A row that was read, as a change; undefined if its key or `updated_at` says nothing. */
-export function fromRow(
-  table: Table,
-  read: Columns,
-  version: (stamp: string) => string = versionOf,
-): Exclude<Change, { type: 'insert' }> | undefined {
-  const { collection, primaryKey, updatedAt, deletedAt } = table;
-  const row = table.resolve(read);
-  const recordId = keyOf(row[primaryKey]);
-  const stamp = stampOf(row[updatedAt]);
-  if (recordId === undefined || stamp === undefined) return undefined;
-  const base = { collection, recordId, version: version(stamp), timestamp: timeOf(stamp) };
-  if (deletedAt !== undefined && (row[deletedAt] ?? null) !== null) return { type: 'delete', ...base };
-  // Reads do not tell insert from update; core does, by what it has.
-  return { type: 'update', ...base, data: { ...table.toRow(row), id: recordId } };
-}
-
-/** Where a catch-up stands: behind the row (`at`, `id`). */
-export interface TimeCursor {
-  /** Verbatim. */
-  readonly at: string;
-  readonly id: string;
-  /** The newest stamp so far: the next catch-up steps back from it, wherever this one was interrupted. */
-  readonly max: string;
-}
-
-/** Undefined: from the beginning. */
-export const cursorOf = (cursor: Cursor | null): TimeCursor | undefined =>
-  isObject(cursor) && typeof cursor.at === 'string' && typeof cursor.id === 'string' && typeof cursor.max === 'string'
-    ? (cursor as unknown as TimeCursor)
-    : undefined;
-
-const later = (a: string, b: string): string => (a > b ? a : b);
-
-/** The cursor behind a page; undefined: the page is empty. A row from the future must not hide those of the present. */
-export function cursorAfter(
-  table: Table,
-  rows: readonly Columns[],
-  from: TimeCursor | undefined,
-  serverTime: number | undefined,
-): TimeCursor | undefined {
-  const last = rows.at(-1);
-  if (!last) return undefined;
-  const now = serverTime === undefined ? undefined : stampOf(new Date(serverTime).toISOString());
-  const stamps = rows.flatMap((row) => {
-    const stamp = stampOf(row[table.updatedAt]);
-    return stamp === undefined || (now !== undefined && stamp > now) ? [] : stamp;
-  });
-  const max = [...stamps, from?.max ?? ''].reduce(later);
-  return { at: String(last[table.updatedAt]), id: String(last.sl_key ?? last[table.primaryKey]), max };
-}
-
-const isScalar = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
-
-function isSame(sent: unknown, stored: unknown): boolean {
-  if (deepEqual(sent, stored)) return true;
-  if (!isScalar(sent) || !isScalar(stored)) return false;
-  // The database writes numbers and times its own way.
-  const stamp = stampOf(sent);
-  return String(sent) === String(stored) || (stamp !== undefined && stamp === stampOf(stored));
-}
-
-/** Whether a row has all that we sent: then the push came through and its answer was lost, or somebody else wrote the same. */
-export const holds = (data: Row, sent: Row): boolean =>
-  Object.entries(sent).every(([field, value]) => isSame(value, data[field]));

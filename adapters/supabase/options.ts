@@ -1,3 +1,4 @@
+import { isObject } from '../../src/backends/is-object.js';
 import { type AuthToken, checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
 import { conditionOf } from './query.js';
 
@@ -71,8 +72,6 @@ const defaults = {
 export type ParsedOptions = SupabaseTransportOptions & Required<Pick<SupabaseTransportOptions, keyof typeof defaults>>;
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 // A column with a quote in its name cannot be written in a PostgREST query.
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '' && !value.includes('"');
 /** Longest setTimeout: what is longer fires at once. */

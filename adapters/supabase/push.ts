@@ -1,75 +1,22 @@
-import { type Change, isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
-import { fromRow, holds } from './normalize.js';
+import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
+import { changeOf } from '../../src/backends/postgres-rows.js';
+import { fieldsOf } from '../../src/backends/push-fields.js';
+import { isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
 import { problem } from './problem.js';
-import { inUrls, isSendable, unchanged } from './query.js';
+import { inUrls, unchanged } from './query.js';
 import type { Rest } from './rest.js';
 import type { Table, Tables } from './table.js';
-import { updatedAtOf } from './version.js';
 
 /** Updates under way at a time: what a browser allows for one host. */
 const CONCURRENT = 6;
 
 type Settle = (change: OutgoingChange, result: PushResult) => void;
-type Current = Change | undefined;
-
-const timeOf = ({ timestamp }: Change) => timestamp !== undefined && { timestamp };
-
-/** A change that is done, and the row that came of it; PostgREST answers a delete with the row as it was. */
-const applied = ({ type }: OutgoingChange, row: Change): PushResult => ({
-  type: 'applied',
-  version: row.version,
-  ...(type !== 'delete' && row.type !== 'delete' && { data: row.data }),
-  ...timeOf(row),
-});
-
-const conflict = (row: Change): PushResult => ({
-  type: 'conflict',
-  current: {
-    data: row.type === 'delete' ? null : row.data,
-    version: row.version,
-    ...timeOf(row),
-  },
-});
-
-const rejected = (message: string): PushResult => ({ type: 'rejected', error: problem('PUSH_REJECTED', message) });
 
 /** What a refused statement means for its one row; anything else is the link's trouble. */
 function refusal(error: unknown): PushResult | undefined {
   if (!isSyncLayerError(error)) return undefined;
   if (error.code === 'PUSH_REJECTED') return { type: 'rejected', error };
   return error.details.sqlState === undefined ? undefined : { type: 'retry', error };
-}
-
-/** The fields that a change writes. A field that is removed becomes NULL. */
-function fieldsOf({ type, data, patch, unset = [] }: OutgoingChange): Row {
-  const removed = Object.fromEntries(unset.map((field) => [field, null]));
-  return { ...((type === 'update' && patch) || data), ...removed };
-}
-
-/**
- * What became of a change whose row was not as expected; undefined: the row was deleted softly, and can be brought back.
- */
-function outcome(change: OutgoingChange, row: Current): PushResult | undefined {
-  const { type, collection, recordId, baseVersion } = change;
-  const name = `${collection}/${recordId}`;
-  const gone = row?.type === 'delete';
-  if (type === 'insert') {
-    if (!row) {
-      // Hidden by a policy, or deleted a moment ago.
-      const error = problem('PUSH_REJECTED', `${name} exists, and cannot be read.`);
-      return { type: 'retry', error };
-    }
-    if (gone) return undefined;
-  } else if (!row) {
-    if (type === 'delete') return { type: 'applied', version: baseVersion ?? '' };
-    return { type: 'conflict', current: { data: null, version: baseVersion ?? '' } };
-  } else if (type === 'delete' && gone) return applied(change, row);
-  if (row.type !== 'delete' && type !== 'delete' && holds(row.data, fieldsOf(change))) return applied(change, row);
-  // As it was, and still not written: no policy lets this user do it. As a conflict it would come again for ever.
-  const at = updatedAtOf(baseVersion);
-  if (at !== undefined && at === updatedAtOf(row.version))
-    return rejected(`${name} may be read, but no policy lets this user ${type} it.`);
-  return conflict(row);
 }
 
 /** Runs tasks, a few at a time. Rejects with the first failure, once what is under way has ended. */
@@ -95,7 +42,9 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
   ): Promise<void> {
     try {
       const { rows } = await write(part);
-      const changed = new Map(rows.flatMap((row) => fromRow(table, row) ?? []).map((row) => [row.recordId, row]));
+      const changed = new Map(
+        rows.flatMap((row) => changeOf(table, table.resolve(row)) ?? []).map((row) => [row.recordId, row]),
+      );
       for (const change of part) {
         const row = changed.get(change.recordId);
         if (row) settle(change, applied(change, row));
@@ -162,7 +111,7 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
     const deleted: OutgoingChange[] = [];
     for (const change of changes) {
       const row = rows.get(change.recordId);
-      const result = outcome(change, row);
+      const result = outcome(change, row, problem);
       if (result) settle(change, result);
       else if (row) deleted.push({ ...change, baseVersion: row.version });
     }
@@ -179,12 +128,9 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
     // In the same order by everybody: two statements that lock rows crosswise end in a deadlock.
     const sorted = [...changes].sort((a, b) => (a.recordId < b.recordId ? -1 : 1));
     const sendable = sorted.filter((change) => {
-      const fine = isSendable(change.recordId);
-      if (!fine) {
-        const message = `The id ${JSON.stringify(change.recordId)} holds characters that PostgreSQL cannot store. Choose another.`;
-        settle(change, { type: 'rejected', error: problem('VALIDATION_FAILED', message) });
-      }
-      return fine;
+      const refused = unsendable(change, problem);
+      if (refused) settle(change, refused);
+      return !refused;
     });
     const inserts = sendable.filter(({ type }) => type === 'insert');
     if (inserts.length > 0) await insert(inserts);

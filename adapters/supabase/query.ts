@@ -11,9 +11,6 @@ export const nameOf = (column: string): string =>
  */
 export const quote = (value: string): string => `"${value.replace(/[\\"]/g, '\\$&')}"`;
 
-/** Half of a surrogate pair cannot be sent, and a NUL cuts the text off: it would match another row. */
-export const isSendable = (id: string): boolean => id !== '' && id.isWellFormed() && !id.includes('\0');
-
 /** `in`'s value. */
 export const listOf = (ids: readonly string[]): string => `(${ids.map(quote).join(',')})`;
 

@@ -1,15 +1,16 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
+import { cursorAfter, cursorOf, type TimeCursor } from '../../src/backends/postgres-cursor.js';
+import { type Columns, changeOf, isSendable } from '../../src/backends/postgres-rows.js';
+import { stampOf, timeOf, versionOf } from '../../src/backends/postgres-time.js';
+import { serverClock } from '../../src/backends/server-clock.js';
 import type { Change, Cursor, PullPage, PullRequest, RecordKey, Row, TransportHost } from '../../src/kit.js';
 import { type RestFailure, restError } from './failure.js';
 import type { Link } from './link.js';
-import { cursorAfter, cursorOf, fromRow, type TimeCursor } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
-import { behind, conditionOf, inUrls, isSendable, listOf, nameOf } from './query.js';
+import { behind, conditionOf, inUrls, listOf, nameOf } from './query.js';
 import type { Table } from './table.js';
-import { completeVersion, stampOf, timeOf, versionOf } from './version.js';
-
-type Columns = Readonly<Record<string, unknown>>;
+import { completeVersion } from './version.js';
 
 /** What is used of supabase-js' builders, whose types want to know the whole database. */
 interface Query extends PromiseLike<{ data: unknown; error: Omit<RestFailure, 'status'> | null; status: number }> {
@@ -37,13 +38,6 @@ interface Answer {
 /** Keys per request; PostgREST gives fewer where `db-max-rows` says so. */
 const KEYS = 1000;
 
-/** The server's clock. `Date` has seconds only: our own time is taken where it fits into that second. */
-function clockOf(response: Response, sentAt: number): number | undefined {
-  const second = Date.parse(response.headers.get('date') ?? '');
-  const guess = (sentAt + Date.now()) / 2;
-  return Number.isNaN(second) ? undefined : Math.min(Math.max(guess, second), second + 999);
-}
-
 /** The schema of a table: its own, else the client's. */
 export const schemaOf = (client: SupabaseClient, { schema }: Table): string =>
   schema ?? (client as unknown as { rest?: { schemaName?: string } }).rest?.schemaName ?? 'public';
@@ -65,7 +59,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
       host().traffic('out', typeof init?.body === 'string' ? init.body.length : 0);
       // The client's own: it knows the keys and what the app gave for fetch.
       const response = await (rest.fetch ?? fetch)(input, init);
-      serverTime = clockOf(response, sentAt);
+      serverTime = serverClock(response, sentAt);
       host().traffic('in', Number(response.headers.get('content-length') ?? 0));
       return response;
     };
@@ -94,8 +88,8 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
       ),
     );
 
-  function toChange(table: Table, row: Columns, version?: (stamp: string) => string): Change[] {
-    const change = fromRow(table, row, version);
+  function toChange(table: Table, row: Columns): Change[] {
+    const change = changeOf(table, table.resolve(row));
     if (!change) malformed(table);
     return change ? [change] : [];
   }
@@ -130,7 +124,8 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
         signal,
       );
       learn(table, rows);
-      changes.push(...rows.flatMap((row) => toChange(table, row, all ? undefined : completeVersion)));
+      const found = rows.flatMap((row) => toChange(table, row));
+      changes.push(...(all ? found : found.map((row) => ({ ...row, version: completeVersion(row.version) }))));
     }
     return changes;
   }
@@ -153,7 +148,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
         );
         learn(table, rows);
         const changes = rows.flatMap((row) => toChange(table, row));
-        from = cursorAfter(table, rows, from, serverTime) ?? from;
+        from = cursorAfter({ ...table, primaryKey: 'sl_key' }, rows, from, serverTime) ?? from;
         // Empty would say that this is the end.
         if (changes.length === 0 && rows.length > 0) continue;
         const next = (from ?? { at: '-infinity', id: '', max: '' }) as unknown as Cursor;

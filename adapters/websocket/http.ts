@@ -1,5 +1,7 @@
+import { headerToken } from '../../src/backends/header-token.js';
+import { isObject } from '../../src/backends/is-object.js';
 import { isSyncLayerError, type TransportHost } from '../../src/kit.js';
-import { byteLength, isObject, parseJson } from './json.js';
+import { byteLength, parseJson } from './json.js';
 import type { ParsedOptions } from './options.js';
 import { problem, withoutToken } from './problem.js';
 
@@ -50,13 +52,7 @@ export function createHttp(
 
   return async ({ method, path, signal, body }: HttpRequest): Promise<HttpReply> => {
     const where = `${method} ${(base + path).split('?')[0]}`;
-    const token = await host().authToken(options.authToken);
-    // The platform's own error for such a header quotes it.
-    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
-      throw problem(
-        'AUTH_REQUIRED',
-        'The token has characters that an HTTP header cannot carry. Is it the right string?',
-      );
+    const token = headerToken(await host().authToken(options.authToken), problem);
     const controller = new AbortController();
     const stop = (): void => controller.abort();
     const timer = setTimeout(stop, options.requestTimeout);
@@ -76,7 +72,10 @@ export function createHttp(
       const text = await response.text();
       host().traffic('in', byteLength(text));
       const { status } = response;
-      if (status === 401) throw problem('AUTH_REQUIRED', `${where} was refused for its token (401).`);
+      if (status === 401) {
+        const refusal = problem('AUTH_REQUIRED', `${where} was refused for its token (401).`);
+        throw host().refused?.(token, refusal) ?? refusal;
+      }
       const answer = read(status, text, where);
       return {
         status,

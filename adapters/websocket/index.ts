@@ -1,3 +1,4 @@
+import { unattached } from '../../src/backends/unattached.js';
 import {
   type PullPage,
   type PullRequest,
@@ -30,8 +31,6 @@ const timed: TransportCapabilities = {
   reconnect: 'core',
   filters: false,
 };
-
-const unattached: TransportHost = { authToken: async () => undefined, log() {}, traffic() {}, report() {} };
 
 /**
  * A backend that speaks the SyncLayer protocol over one WebSocket, with HTTP while the socket is down. With our server it

@@ -29,6 +29,3 @@ export function parseJson(text: string): { readonly value: unknown; readonly poi
     : JSON.parse(text);
   return { value, poisoned };
 }
-
-export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,3 +1,5 @@
+import { isObject } from '../../src/backends/is-object.js';
+import { renewalDelay } from '../../src/backends/renewal-delay.js';
 import {
   type ClientMessage,
   createTimers,
@@ -5,10 +7,9 @@ import {
   type ServerMessage,
   type SyncLayerError,
   type TransportHost,
-  tokenExpiry,
   toSyncLayerError,
 } from '../../src/kit.js';
-import { byteLength, isObject, parseJson } from './json.js';
+import { byteLength, parseJson } from './json.js';
 import { toError } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { problem, withoutToken } from './problem.js';
@@ -33,9 +34,6 @@ export interface LinkOptions
 
 /** 4401 is our server's, 1008 what servers of the original protocol use. */
 const isAuthClose = (code: number): boolean => code === 4401 || code === 1008;
-
-/** Longest setTimeout, in ms. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 /** How long a peer may take to answer a close, in ms. */
 const CLOSE_TIMEOUT = 1000;
@@ -94,9 +92,10 @@ export async function openLink(options: LinkOptions): Promise<Link> {
 
   return new Promise<Link>((resolve, reject) => {
     /** Once, whatever comes first: an error, a close, silence, an abort. */
-    function end(error: SyncLayerError | undefined, code?: number): void {
+    function end(reason: SyncLayerError | undefined, code?: number): void {
       if (over) return;
       over = true;
+      const error = reason && (host.refused?.(token, reason) ?? reason);
       timers.close();
       signal.removeEventListener('abort', onAbort);
       socket.removeEventListener('open', onOpen);
@@ -165,9 +164,8 @@ export async function openLink(options: LinkOptions): Promise<Link> {
 
     /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
     function renewInTime(): void {
-      const left = ((token && tokenExpiry(token)) || 0) - Date.now();
-      const wait = Math.max(1000, left - Math.min(60_000, left / 5));
-      if (left > 0) timers.schedule('token', Math.min(wait, MAX_TIMER), () => void renew());
+      const delay = renewalDelay(token);
+      if (delay !== undefined) timers.schedule('token', delay, () => void renew());
     }
 
     async function renew(): Promise<void> {

@@ -1,3 +1,4 @@
+import { isObject } from '../../src/backends/is-object.js';
 import type {
   AckMessage,
   Change,
@@ -12,7 +13,7 @@ import type {
   WireErrorCode,
   WriteMessage,
 } from '../../src/kit.js';
-import { isObject } from './json.js';
+
 import { problem } from './problem.js';
 
 /** What answers a push. */

@@ -1,3 +1,4 @@
+import { isObject } from '../../src/backends/is-object.js';
 import type {
   Change,
   Cursor,
@@ -10,7 +11,7 @@ import type {
   WriteMessage,
 } from '../../src/kit.js';
 import { type Http, type HttpRequest, isPassing, pathOf, recordsOf } from './http.js';
-import { isObject } from './json.js';
+
 import { problem } from './problem.js';
 
 /**

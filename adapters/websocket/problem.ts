@@ -1,11 +1,7 @@
-import { type ErrorCode, SyncLayerError } from '../../src/kit.js';
+import { problemsOf } from '../../src/backends/problem.js';
 
 /** An error of this adapter. */
-export const problem = (
-  code: ErrorCode,
-  message: string,
-  more: { readonly cause?: unknown; readonly details?: Readonly<Record<string, unknown>> } = {},
-): SyncLayerError => new SyncLayerError(code, message, { adapter: 'websocket', ...more });
+export const problem = problemsOf('websocket');
 
 /** What a server says may quote the token that it refused. */
 export const withoutToken = (text: string, token: string | undefined): string =>

@@ -29,6 +29,7 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
   let link: Promise<void> | undefined;
   transport.attach?.({
     authToken: tokens.get,
+    refused: tokens.refused,
     log: () => undefined,
     traffic: () => undefined,
     report: options.onRetry,
@@ -51,7 +52,7 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
   /** Whoever finds the link lost says which one: by then another may be up. */
   function lost(which: Promise<void> | undefined, error: SyncLayerError): void {
     const what = disposition(error.code);
-    if (what === 'reauth') tokens.refuse();
+    if (what === 'reauth') tokens.refuse(error);
     if (link === which && what !== 'fatal' && error.code !== 'CONFLICT') link = undefined;
   }
 

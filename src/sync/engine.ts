@@ -82,7 +82,7 @@ export async function createEngine(options: EngineOptions) {
     // What a lost link took with it failed with the token that is known to be refused; the next one may be good.
     const known = state.status === 'connecting' || ('reason' in state && disposition(state.reason.code) === 'reauth');
     if (disposition(error.code) === 'reauth' && !known) {
-      tokens.refuse();
+      tokens.refuse(error);
       stopSessions();
       connection.fail(error);
     }
@@ -135,7 +135,7 @@ export async function createEngine(options: EngineOptions) {
       if (wasConnected) events.emit('realtimeDisconnected', { state });
       wasConnected = false;
       if ('reason' in state) {
-        if (disposition(state.reason.code) === 'reauth') tokens.refuse();
+        if (disposition(state.reason.code) === 'reauth') tokens.refuse(state.reason);
         announcer.report(state.reason);
       }
     }
@@ -262,6 +262,7 @@ export async function createEngine(options: EngineOptions) {
 
   transport.attach?.({
     authToken: tokens.get,
+    refused: tokens.refused,
     log,
     traffic: metrics.traffic,
     reads: metrics.reads,

@@ -1,5 +1,8 @@
-import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import type { AuthToken } from './transport.js';
+
+/** Refusals that named their token: whoever handed it out knows of them. */
+const named = new WeakSet<SyncLayerError>();
 
 /** The app's token, and the memory of which one the backend refused: asking again with that one could loop for ever. */
 export function createTokenSource(initial: AuthToken | undefined) {
@@ -10,18 +13,26 @@ export function createTokenSource(initial: AuthToken | undefined) {
     async get(own?: AuthToken): Promise<string | undefined> {
       const token = await ask(source ?? own);
       if (refused && refused.token === token) {
-        const message = token
-          ? 'The token was refused, and asking for it again gave the same one. Sign in again, then call sync.setAuthToken(token).'
-          : 'The backend wants a token and none is configured. Set authToken, or call sync.setAuthToken(token).';
-        throw new SyncLayerError('AUTH_REQUIRED', message);
+        const what = token
+          ? 'The token was refused. Sign in again'
+          : 'The backend wants a token and none is configured. Set authToken';
+        throw new SyncLayerError('AUTH_REQUIRED', `${what}, or call sync.setAuthToken(token).`);
       }
       refused = undefined;
       last = token;
       return token;
     },
-    /** The backend refused the token handed out last. */
-    refuse(): void {
-      refused = { token: last };
+    /** See `TransportHost.refused`. */
+    refused(token: string | undefined, error: SyncLayerError): SyncLayerError {
+      if (disposition(error.code) !== 'reauth') return error;
+      if (token !== last) return new SyncLayerError('CONNECTION_LOST', `${error.message} It is tried again.`);
+      refused = { token };
+      named.add(error);
+      return error;
+    },
+    /** A transport failed with AUTH_REQUIRED. Where it does not say which token was refused, it was the one handed out last. */
+    refuse(error: SyncLayerError): void {
+      if (!named.has(error)) refused = { token: last };
     },
     set(next: AuthToken | undefined): void {
       source = next;

@@ -44,5 +44,13 @@ export function delegate<Own extends Partial<RealtimeTransport>>(
 /** What one of several backends is given: its own token, where it has one. The app's would be another backend's. */
 export function ownTokenFirst(host: TransportHost): TransportHost {
   const tokens = createTokenSource(undefined);
-  return { ...host, authToken: (own) => (own === undefined ? host.authToken() : tokens.get(own)) };
+  return {
+    ...host,
+    authToken: (own) => (own === undefined ? host.authToken() : tokens.get(own)),
+    refused(token, error) {
+      const verdict = tokens.refused(token, error);
+      // Not one of those that were handed out here.
+      return verdict === error ? error : (host.refused?.(token, error) ?? error);
+    },
+  };
 }

@@ -55,6 +55,12 @@ export interface TransportHost {
    * Rejects with AUTH_REQUIRED instead of handing out a token that the backend has already refused.
    */
   authToken(own?: AuthToken): Promise<string | undefined>;
+  /**
+   * What to fail with, where something that used this token failed with `error`: another one if that is AUTH_REQUIRED, and a
+   * newer token was handed out since, with which it is to be tried again. What is not told of is taken for a refusal of the
+   * token that was handed out last.
+   */
+  refused?(token: string | undefined, error: SyncLayerError): SyncLayerError;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
   /** Counts one message of `bytes` bytes for the metrics. */
   traffic(direction: 'in' | 'out', bytes: number): void;

@@ -1,7 +1,8 @@
+import { isObject } from '../../../src/backends/is-object.js';
 import type { Check, RealtimeTransport } from '../../../src/kit.js';
 import { type ErrorEntry, errorOf, isConflict } from '../failure.js';
 import { operations, type Request } from '../model.js';
-import { idOf, isItem } from '../normalize.js';
+import { idOf } from '../normalize.js';
 import type { Ask, Reply } from './ask.js';
 import { ok, unknown, wrong } from './check.js';
 import type { Place } from './place.js';
@@ -81,7 +82,7 @@ export async function* readChecks(ask: Ask, { collection, model }: Place): Async
   yield ok(what);
 
   const stamped = `${collection}: every item has its id and its ${model.versioned ? '_version' : model.updatedAt}, and none is from the future`;
-  const found = items.filter(isItem);
+  const found = items.filter(isObject);
   const bare = found.find((each) => idOf(model, each) === undefined || model.versionOf(each) === undefined);
   const ahead = found.find((each) => (model.timeOf(each) ?? 0) > Date.now() + TOLERANCE);
   const name = (each: object): string => String((each as Record<string, unknown>)[model.id]);

@@ -1,7 +1,8 @@
+import { isObject } from '../../../src/backends/is-object.js';
+
 import { type Check, isSyncLayerError, toSyncLayerError } from '../../../src/kit.js';
 import { allOf } from '../documents.js';
 import { mutation, type Statement } from '../mutation.js';
-import { isObject } from '../normalize.js';
 import type { Rest } from '../rest.js';
 import type { Table } from '../table.js';
 import { ok, unknown, wrong } from './check.js';

@@ -1,4 +1,5 @@
-import { isObject } from '../normalize.js';
+import { isObject } from '../../../src/backends/is-object.js';
+
 import type { Rest } from '../rest.js';
 
 /** A field of GraphQL, with types as a document writes them: `[todos!]!`. */

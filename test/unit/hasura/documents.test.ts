@@ -1,8 +1,15 @@
 import { parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { allOf, behind, keysDocument, notDeleted, pageDocument } from '../../../adapters/hasura/documents.js';
-import { mutation, unchanged } from '../../../adapters/hasura/mutation.js';
+import {
+  allOf,
+  behind,
+  keysDocument,
+  notDeleted,
+  pageDocument,
+  unchanged,
+} from '../../../adapters/hasura/documents.js';
+import { mutation } from '../../../adapters/hasura/mutation.js';
 import { type HasuraCollection, type NamingConvention, readOptions } from '../../../adapters/hasura/options.js';
 import { countDocument, liveDocument, newestDocument, streamDocument } from '../../../adapters/hasura/subscriptions.js';
 import { createTables } from '../../../adapters/hasura/table.js';

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { difference, gone } from '../../../adapters/hasura/difference.js';
-import { holds } from '../../../adapters/hasura/mutation.js';
-import { cursorAfter, cursorOf, fromRow } from '../../../adapters/hasura/normalize.js';
 import { type HasuraCollection, readOptions } from '../../../adapters/hasura/options.js';
 import { createTables } from '../../../adapters/hasura/table.js';
+import { changeOf } from '../../../src/backends/postgres-rows.js';
 import { compareVersions } from '../../../src/change.js';
 
 const tableOf = (todos: HasuraCollection = { fields: ['title'] }) =>
@@ -13,7 +12,7 @@ const at = '2026-11-22T15:45:01.528809+00:00';
 
 describe('rows', () => {
   test('a row is a change with its time as version, to the microsecond, and only the fields that were asked for', () => {
-    expect(fromRow(tableOf(), { id: 'a', title: 'Milk', updated_at: at, extra: 1 })).toEqual({
+    expect(changeOf(tableOf(), { id: 'a', title: 'Milk', updated_at: at, extra: 1 })).toEqual({
       type: 'update',
       collection: 'todos',
       recordId: 'a',
@@ -25,20 +24,12 @@ describe('rows', () => {
 
   test('a row that is marked as deleted is a delete', () => {
     const table = tableOf({ fields: ['title'], deletedAt: 'deleted_at' });
-    expect(fromRow(table, { id: 'a', title: 'Milk', updated_at: at, deleted_at: at })).toMatchObject({
+    expect(changeOf(table, { id: 'a', title: 'Milk', updated_at: at, deleted_at: at })).toMatchObject({
       type: 'delete',
       recordId: 'a',
       version: '2026-11-22T15:45:01.528809Z',
     });
-    expect(fromRow(table, { id: 'a', title: 'Milk', updated_at: at, deleted_at: null })?.type).toBe('update');
-  });
-
-  test('without a usable key or time it is none', () => {
-    const table = tableOf();
-    for (const row of [null, 'row', { updated_at: at }, { id: '', updated_at: at }, { id: 'a', updated_at: null }])
-      expect(fromRow(table, row)).toBeUndefined();
-    expect(fromRow(table, { id: 2 ** 53, updated_at: at })).toBeUndefined();
-    expect(fromRow(table, { id: 7, updated_at: at })?.recordId).toBe('7');
+    expect(changeOf(table, { id: 'a', title: 'Milk', updated_at: at, deleted_at: null })?.type).toBe('update');
   });
 
   test.each([
@@ -50,7 +41,7 @@ describe('rows', () => {
     [['n'], 1.5, 1.5],
     [['n'], Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   ] as const)('%j: %j becomes %j', (fields, value, expected) => {
-    expect(fromRow(tableOf({ fields }), { id: 'a', n: value, updated_at: at })).toMatchObject({
+    expect(changeOf(tableOf({ fields }), { id: 'a', n: value, updated_at: at })).toMatchObject({
       data: { n: expected },
     });
   });
@@ -60,7 +51,7 @@ describe('rows', () => {
     [{ n: { type: 'bigint' } }, 2 ** 60],
     [{ n: { type: 'numeric' } }, 1.5],
   ] as const)('%j: the number %j is an error that names the server flag', (fields, value) => {
-    expect(() => fromRow(tableOf({ fields }), { id: 'a', n: value, updated_at: at })).toThrow(
+    expect(() => changeOf(tableOf({ fields }), { id: 'a', n: value, updated_at: at })).toThrow(
       /todos\/a.*HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES/,
     );
   });
@@ -103,39 +94,4 @@ describe('results of a live query', () => {
     expect([...times.keys()]).toEqual(['__proto__', 'constructor']);
     expect(difference(table, times, []).missing).toEqual(['__proto__', 'constructor']);
   });
-});
-
-describe('the cursor', () => {
-  const table = tableOf();
-  const now = Date.parse('2026-11-22T16:00:00Z');
-
-  test('stands behind the last row, verbatim, and knows the newest time', () => {
-    const rows = [
-      { id: 'b', updated_at: at },
-      { id: 'a', updated_at: '2026-11-22T15:45:02+00:00' },
-    ];
-    const cursor = cursorAfter(table, rows, undefined, now);
-    expect(cursor).toEqual({ at: '2026-11-22T15:45:02+00:00', id: 'a', max: '2026-11-22T15:45:02.000000' });
-    expect(cursorOf(JSON.parse(JSON.stringify(cursor)))).toEqual(cursor);
-    expect(cursorAfter(table, [], cursor, now)).toBeUndefined();
-  });
-
-  test('a row from the future does not move the newest time', () => {
-    const rows = [
-      { id: 'a', updated_at: at },
-      { id: 'z', updated_at: '2036-01-01T00:00:00+00:00' },
-    ];
-    expect(cursorAfter(table, rows, undefined, now)).toMatchObject({ id: 'z', max: '2026-11-22T15:45:01.528809' });
-  });
-
-  test('that of another transport is none', () => {
-    for (const cursor of [null, 7, 'x', [], {}, { at: 1, id: 'a', max: '' }]) expect(cursorOf(cursor)).toBeUndefined();
-  });
-});
-
-test('a row holds what was sent, however the database writes it', () => {
-  const stored = { id: 'a', n: '12', due: '2026-01-02T03:04:05+00:00', tags: ['x'], extra: 1 };
-  expect(holds(stored, { id: 'a', n: 12, due: '2026-01-02T03:04:05.000Z', tags: ['x'] })).toBe(true);
-  expect(holds(stored, { n: 13 })).toBe(false);
-  expect(holds(stored, { tags: ['y'] })).toBe(false);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { readOptions } from '../../../adapters/hasura/options.js';
 import { createRest } from '../../../adapters/hasura/rest.js';
+import { createTokenSource } from '../../../src/transport/auth.js';
 
 /** Requests whose answers wait until all are asked. Each is refused for its token, in one of Hasura's two ways. */
 function refusing(tokens: readonly string[], answer: () => Response) {
@@ -9,6 +10,7 @@ function refusing(tokens: readonly string[], answer: () => Response) {
     answerAll = resolve;
   });
   const left = [...tokens];
+  const source = createTokenSource(() => left.shift());
   const options = readOptions({
     url: 'https://x.example/v1/graphql',
     collections: {},
@@ -19,7 +21,8 @@ function refusing(tokens: readonly string[], answer: () => Response) {
     },
   });
   const rest = createRest(options, () => ({
-    authToken: async () => left.shift(),
+    authToken: source.get,
+    refused: source.refused,
     log() {},
     traffic() {},
     report() {},

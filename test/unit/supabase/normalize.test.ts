@@ -1,19 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import {
-  createReader,
-  cursorAfter,
-  cursorOf,
-  fromBroadcast,
-  fromPostgresChange,
-  fromRow,
-  holds,
-} from '../../../adapters/supabase/normalize.js';
+import { createReader, fromBroadcast, fromPostgresChange } from '../../../adapters/supabase/normalize.js';
 import type { SupabaseCollection } from '../../../adapters/supabase/options.js';
 import { readOptions } from '../../../adapters/supabase/options.js';
-import { createTables } from '../../../adapters/supabase/table.js';
+import { createTables, type Table } from '../../../adapters/supabase/table.js';
+import { type Columns, changeOf } from '../../../src/backends/postgres-rows.js';
 
 const tableOf = (todos: SupabaseCollection = {}) =>
   createTables(readOptions({ url: 'http://x.example', key: 'k', collections: { todos } })).get('todos');
+
+const rowOf = (table: Table, columns: Columns) => changeOf(table, table.resolve(columns));
 
 const at = '2026-11-22T15:45:01.528809+00:00';
 const committed = '2026-11-22T15:45:01.529Z';
@@ -120,7 +115,7 @@ describe('events', () => {
     expect([...versions].sort()).toEqual(versions);
     expect(new Set(versions).size).toBe(3);
     // A read has the last state of them, and is the same as the first event.
-    expect(fromRow(table, { ...record, sl_key: 'a' })?.version).toBe(versions[0]);
+    expect(rowOf(table, { ...record, sl_key: 'a' })?.version).toBe(versions[0]);
     expect(read('UPDATE', { ...record, updated_at: '2026-11-22T15:45:01.52881+00:00' })).toMatchObject([
       { version: '2026-11-22T15:45:01.528810Z' },
     ]);
@@ -202,7 +197,7 @@ describe('rows that were read', () => {
   test('casts take the place of what JSON rounds', () => {
     expect(table.select).toBe('*,sl_0:big::text,sl_key:id::text');
     const row = { id: 9_007_199_254_740_992, big: 1, sl_0: '1', sl_key: '9007199254740993', updated_at: at };
-    expect(fromRow(table, row)).toMatchObject({
+    expect(rowOf(table, row)).toMatchObject({
       type: 'update',
       recordId: '9007199254740993',
       version: '2026-11-22T15:45:01.528809Z',
@@ -211,33 +206,8 @@ describe('rows that were read', () => {
   });
 
   test('a row marked as deleted is a delete, one without a time is none', () => {
-    expect(fromRow(table, { sl_key: 'a', updated_at: at, deleted_at: at })).toMatchObject({ type: 'delete' });
-    expect(fromRow(table, { sl_key: 'a', updated_at: 'infinity' })).toBeUndefined();
-    expect(fromRow(table, { sl_key: null, updated_at: at })).toBeUndefined();
+    expect(rowOf(table, { sl_key: 'a', updated_at: at, deleted_at: at })).toMatchObject({ type: 'delete' });
+    expect(rowOf(table, { sl_key: 'a', updated_at: 'infinity' })).toBeUndefined();
+    expect(rowOf(table, { sl_key: null, updated_at: at })).toBeUndefined();
   });
-
-  test('the cursor is behind the last row, verbatim; its newest time is none of the future', () => {
-    const rows = [
-      { sl_key: 'a', updated_at: '2026-11-22T15:00:00.1+00:00' },
-      { sl_key: 'b', updated_at: '2099-01-01T00:00:00+00:00' },
-    ];
-    const now = Date.parse('2026-11-22T16:00:00Z');
-    const cursor = cursorAfter(table, rows, undefined, now);
-    expect(cursor).toEqual({ at: '2099-01-01T00:00:00+00:00', id: 'b', max: '2026-11-22T15:00:00.100000' });
-    expect(cursorOf(cursor as never)).toEqual(cursor);
-    // Read again within an overlap, older rows do not take it back.
-    const again = cursorAfter(table, [{ sl_key: 'c', updated_at: '2026-11-22T14:00:00+00:00' }], cursor, now);
-    expect(again).toEqual({ at: '2026-11-22T14:00:00+00:00', id: 'c', max: '2026-11-22T15:00:00.100000' });
-    expect(cursorAfter(table, [], again, now)).toBeUndefined();
-    expect([null, 5, 'x', { seq: 1 }].map((value) => cursorOf(value))).toEqual(Array(4).fill(undefined));
-  });
-});
-
-test('a row holds what was sent, however the database writes it', () => {
-  const stored = { id: 'a', n: '5', due: '2026-01-02T03:04:05+00:00', tags: { b: 1, a: [2] }, note: null, more: true };
-  expect(holds(stored, { n: 5, due: '2026-01-02T03:04:05.000Z', tags: { a: [2], b: 1 }, note: null })).toBe(true);
-  expect(holds(stored, { n: 6 })).toBe(false);
-  expect(holds(stored, { note: 'x' })).toBe(false);
-  expect(holds(stored, { missing: 'x' })).toBe(false);
-  expect(holds(stored, {})).toBe(true);
 });

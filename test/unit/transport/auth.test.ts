@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { SyncLayerError } from '../../../src/errors.js';
 import { createTokenSource, tokenExpiry } from '../../../src/transport/auth.js';
 
 const jwt = (claims: unknown): string =>
@@ -23,6 +24,8 @@ describe('tokenExpiry', () => {
   });
 });
 
+const refusal = new SyncLayerError('AUTH_REQUIRED', 'It was refused.');
+
 describe('a token source', () => {
   test('gives the app`s token, else the transport`s own, else none', async () => {
     expect(await createTokenSource('app').get('own')).toBe('app');
@@ -34,7 +37,7 @@ describe('a token source', () => {
   test('does not give out a token that was refused, nor says it', async () => {
     const tokens = createTokenSource('secret');
     await tokens.get();
-    tokens.refuse();
+    tokens.refuse(refusal);
     await expect(tokens.get()).rejects.toMatchObject({
       code: 'AUTH_REQUIRED',
       message: expect.not.stringContaining('secret') as string,
@@ -45,7 +48,7 @@ describe('a token source', () => {
   test('that gives none says what to do when one is wanted', async () => {
     const tokens = createTokenSource(undefined);
     await tokens.get();
-    tokens.refuse();
+    tokens.refuse(refusal);
     await expect(tokens.get()).rejects.toThrow('none is configured');
   });
 
@@ -53,7 +56,7 @@ describe('a token source', () => {
     let count = 0;
     const tokens = createTokenSource(() => `token ${++count}`);
     await tokens.get();
-    tokens.refuse();
+    tokens.refuse(refusal);
     expect(await tokens.get()).toBe('token 2');
     expect(await tokens.get()).toBe('token 3');
   });
@@ -61,9 +64,43 @@ describe('a token source', () => {
   test('set() forgets the refusal', async () => {
     const tokens = createTokenSource('a');
     await tokens.get();
-    tokens.refuse();
+    tokens.refuse(refusal);
     tokens.set('b');
     expect(await tokens.get()).toBe('b');
+  });
+
+  test('a late refusal of an older token says nothing about the one in use', async () => {
+    let token = 'old';
+    const tokens = createTokenSource(() => token);
+    await tokens.get();
+    token = 'new';
+    await tokens.get();
+    const late = tokens.refused('old', refusal);
+    expect(late, 'to be tried again').toMatchObject({ code: 'CONNECTION_LOST' });
+    expect(late.message).not.toContain('old');
+    expect(await tokens.get()).toBe('new');
+
+    expect(tokens.refused('new', refusal)).toBe(refusal);
+    await expect(tokens.get()).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+  });
+
+  test('a refusal that named its token does not become one of the token that has come since', async () => {
+    let token = 'refused';
+    const tokens = createTokenSource(() => token);
+    expect(tokens.refused(await tokens.get(), refusal)).toBe(refusal);
+    token = 'fresh';
+    // Another request asks before the first one has told that it failed.
+    await tokens.get();
+    tokens.refuse(refusal);
+    expect(await tokens.get()).toBe('fresh');
+  });
+
+  test('what failed for another reason is no refusal', async () => {
+    const tokens = createTokenSource('a');
+    const lost = new SyncLayerError('CONNECTION_LOST', 'It broke.');
+    expect(tokens.refused(await tokens.get(), lost)).toBe(lost);
+    expect(tokens.refused('older', lost)).toBe(lost);
+    expect(await tokens.get()).toBe('a');
   });
 
   test('a function that fails is no refusal', async () => {

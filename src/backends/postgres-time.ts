@@ -19,4 +19,5 @@ export const timeOf = (stamp: string): number => Date.parse(`${stamp.slice(0, 23
 /** A time of some clock, in ms, as a stamp. */
 export const stampAt = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}000`;
 
+/** The version of a row with this stamp. What follows a stamp and its `Z` in a version makes it newer than this one. */
 export const versionOf = (stamp: string): string => `${stamp}Z`;

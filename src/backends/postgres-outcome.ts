@@ -1,0 +1,75 @@
+import { type Change, deepEqual, type OutgoingChange, type PushResult, type Row, type Version } from '../kit.js';
+import { isSendable } from './postgres-rows.js';
+import { stampOf, versionOf } from './postgres-time.js';
+import type { ProblemMaker } from './problem.js';
+import { fieldsOf } from './push-fields.js';
+
+/** The value of `updated_at` that a version stands for; undefined: another backend made it. */
+export const updatedAtOf = (version: Version | null): string | undefined => {
+  const stamp = typeof version === 'string' ? stampOf(version.slice(0, 26)) : undefined;
+  return stamp && versionOf(stamp);
+};
+
+const timeOf = ({ timestamp }: Change) => timestamp !== undefined && { timestamp };
+
+/** A change that is done, and the row that came of it; a delete is answered with the row as it was. */
+export const applied = ({ type }: OutgoingChange, row: Change): PushResult => ({
+  type: 'applied',
+  version: row.version,
+  ...(type !== 'delete' && row.type !== 'delete' && { data: row.data }),
+  ...timeOf(row),
+});
+
+const conflict = (row: Change): PushResult => ({
+  type: 'conflict',
+  current: { data: row.type === 'delete' ? null : row.data, version: row.version, ...timeOf(row) },
+});
+
+const isScalar = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
+
+function isSame(sent: unknown, stored: unknown): boolean {
+  if (deepEqual(sent, stored)) return true;
+  if (!isScalar(sent) || !isScalar(stored)) return false;
+  // The database writes numbers and times its own way.
+  const stamp = stampOf(sent);
+  return String(sent) === String(stored) || (stamp !== undefined && stamp === stampOf(stored));
+}
+
+/** Whether a row has all that we sent: then the push came through and its answer was lost, or somebody else wrote the same. */
+export const holds = (data: Row, sent: Row): boolean =>
+  Object.entries(sent).every(([field, value]) => isSame(value, data[field]));
+
+/** The answer to a change that is not sent, since the database could not store it. */
+export function unsendable({ recordId }: OutgoingChange, problem: ProblemMaker): PushResult | undefined {
+  if (isSendable(recordId)) return undefined;
+  const message = `The id ${JSON.stringify(recordId)} holds characters that PostgreSQL cannot store. Choose another.`;
+  return { type: 'rejected', error: problem('VALIDATION_FAILED', message) };
+}
+
+/**
+ * What became of a compare-and-set that met another row than it thought, or none, from the row that is there now. Undefined:
+ * that one was deleted softly, and can be brought back.
+ */
+export function outcome(
+  change: OutgoingChange,
+  row: Change | undefined,
+  problem: ProblemMaker,
+): PushResult | undefined {
+  const { type, collection, recordId, baseVersion } = change;
+  const name = `${collection}/${recordId}`;
+  const gone = row?.type === 'delete';
+  if (type === 'insert') {
+    // Hidden by the rights, or deleted a moment ago.
+    if (!row) return { type: 'retry', error: problem('PUSH_REJECTED', `${name} exists, and cannot be read.`) };
+    if (gone) return undefined;
+  } else if (!row) {
+    if (type === 'delete') return { type: 'applied', version: baseVersion ?? '' };
+    return { type: 'conflict', current: { data: null, version: baseVersion ?? '' } };
+  } else if (type === 'delete' && gone) return applied(change, row);
+  if (row.type !== 'delete' && type !== 'delete' && holds(row.data, fieldsOf(change))) return applied(change, row);
+  // As it was, and still not written: the rights forbid it. As a conflict it would come again for ever.
+  const at = updatedAtOf(baseVersion);
+  if (at === undefined || at !== updatedAtOf(row.version)) return conflict(row);
+  const message = `${name} may be read, but no policy or permission lets this user ${type} it.`;
+  return { type: 'rejected', error: problem('PUSH_REJECTED', message) };
+}
