@@ -111,7 +111,7 @@ export function createLane(options: LaneOptions) {
   }
 
   /** Pulls until nothing is new. */
-  async function pullAll(): Promise<number> {
+  async function pullAll(within?: AbortSignal): Promise<number> {
     let { cursor, snapshot, whole } = state.progress(collection, side);
     // Such a pull begins with the first row each time.
     if (transport.capabilities.cursor === 'snapshot') snapshot = null;
@@ -123,6 +123,7 @@ export function createLane(options: LaneOptions) {
     let next = page(cursor, true);
     for (;;) {
       const { changes, cursor: after, snapshot: marked } = await next;
+      within?.throwIfAborted();
       // A pull from the very beginning holds everything, whether the transport says so or not.
       if ((marked || cursor === null) && snapshot === null) snapshot = state.nextSnapshot();
       const ended = changes.length === 0;
@@ -146,7 +147,7 @@ export function createLane(options: LaneOptions) {
   }
 
   /** Finds what no pull tells: hard deletes, and commits that came later than the overlap. */
-  async function compareKeys(): Promise<number> {
+  async function compareKeys(within?: AbortSignal): Promise<number> {
     const keys = transport.keys?.bind(transport);
     if (!keys) return 0;
     let pass = 0;
@@ -157,6 +158,7 @@ export function createLane(options: LaneOptions) {
       unknown = [];
       for await (const page of keys(collection, { signal })) {
         signal.throwIfAborted();
+        if (within?.aborted) break;
         state.transaction(() => {
           for (const { recordId, version } of page) {
             const known = state.pair(collection, recordId)[side];
@@ -167,6 +169,7 @@ export function createLane(options: LaneOptions) {
         });
       }
     });
+    within?.throwIfAborted();
     // Not before: what the target fails with is not the source's fault.
     let count = 0;
     for (let at = 0; transport.fetch && at < unknown.length; at += options.pageSize)
@@ -183,12 +186,16 @@ export function createLane(options: LaneOptions) {
     return count;
   }
 
-  /** All that the source has now; `audit`: also what no pull tells. Resolves with how many rows were written. */
-  const catchUp = (audit: boolean): Promise<number> =>
+  /**
+   * All that the source has now; `audit`: also what no pull tells. Resolves with how many rows were written. `within`: ends it before its
+   * next page, as a process that is killed would.
+   */
+  const catchUp = (audit: boolean, within?: AbortSignal): Promise<number> =>
     inTurn(async () => {
-      let written = await pullAll();
+      within?.throwIfAborted();
+      let written = await pullAll(within);
       if (audit && (transport.capabilities.deletes !== 'tombstones' || transport.capabilities.cursor === 'timestamp'))
-        written += await compareKeys();
+        written += await compareKeys(within);
       return written + (await flush());
     });
 

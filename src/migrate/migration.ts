@@ -170,9 +170,9 @@ export function createMigration(input: MigrationOptions): Migration {
     backward: collections.map((collection) => makeLane(collection, backward)),
   };
 
-  async function drain(way: keyof typeof lanes, audit = true): Promise<number> {
+  async function drain(way: keyof typeof lanes, audit = true, within?: AbortSignal): Promise<number> {
     let written = 0;
-    for (const lane of lanes[way]) written += await lane.catchUp(audit);
+    for (const lane of lanes[way]) written += await lane.catchUp(audit, within);
     return written;
   }
 
@@ -244,7 +244,7 @@ export function createMigration(input: MigrationOptions): Migration {
     };
   }
 
-  async function verify(way: keyof typeof lanes = 'forward'): Promise<Verification> {
+  async function verify(way: keyof typeof lanes, within?: AbortSignal): Promise<Verification> {
     enter('verify');
     const started = performance.now();
     const done = [];
@@ -258,7 +258,8 @@ export function createMigration(input: MigrationOptions): Migration {
           source: directions[way].source,
           sameness: samenessOf(collection),
           pageSize,
-          drain: () => lane.catchUp(true),
+          drain: () => lane.catchUp(true, within),
+          within,
         }),
       );
     }
@@ -283,7 +284,7 @@ export function createMigration(input: MigrationOptions): Migration {
     }
   }
 
-  const change = createSwitch({ state, lanes, signal, drain, verify, enter });
+  const { change, idle } = createSwitch({ state, lanes, signal, drain, verify, enter });
   const one = (direction: keyof typeof directions | undefined) => direction ?? 'forward';
 
   return {
@@ -292,13 +293,23 @@ export function createMigration(input: MigrationOptions): Migration {
     backfill,
     follow: (direction) => follow(one(direction)),
     async drain(direction) {
+      await idle();
       enter('catch-up');
       return drain(one(direction));
     },
-    verify: (direction) => verify(one(direction)),
+    async verify(direction) {
+      await idle();
+      return verify(one(direction));
+    },
     repair: (verification, direction) => repair(verification, one(direction)),
-    cutOver: (given) => change('forward', given),
-    goBack: (given) => change('backward', given),
+    async cutOver(given) {
+      await idle();
+      return change('forward', given);
+    },
+    async goBack(given) {
+      await idle();
+      return change('backward', given);
+    },
     get phase() {
       return clientsOf(state).phase;
     },
@@ -308,7 +319,7 @@ export function createMigration(input: MigrationOptions): Migration {
     refused: () => state.refused(),
     async close() {
       closing.abort(new SyncLayerError('CLOSED', 'The migration was closed.'));
-      await Promise.allSettled([...lanes.forward, ...lanes.backward].map((lane) => lane.idle()));
+      await Promise.allSettled([idle(), ...[...lanes.forward, ...lanes.backward].map((lane) => lane.idle())]);
       await Promise.allSettled([ends.from.close(), ends.to.close()]);
       state.close();
     },

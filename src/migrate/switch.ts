@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { backoffDelay, SyncLayerError } from '../kit.js';
+import { abortable, backoffDelay, SyncLayerError } from '../kit.js';
 import type { Lane } from './lane.js';
 import type { State } from './state.js';
 import type { CutOverOptions, CutOverResult, MigrationPhase, SwitchPhase, Verification } from './types.js';
@@ -53,9 +53,21 @@ export interface SwitchOptions {
   readonly state: State;
   readonly lanes: Readonly<Record<Way, readonly Lane[]>>;
   readonly signal: AbortSignal;
-  readonly drain: (way: Way, audit?: boolean) => Promise<number>;
-  readonly verify: (way: Way) => Promise<Verification>;
+  /** Both end with the next page once `within` aborts. */
+  readonly drain: (way: Way, audit?: boolean, within?: AbortSignal) => Promise<number>;
+  readonly verify: (way: Way, within?: AbortSignal) => Promise<Verification>;
   readonly enter: (phase: MigrationPhase) => void;
+}
+
+/**
+ * The times of a cut-over, with their defaults.
+ *
+ * @throws SyncLayerError CONFIG_INVALID if clients would be let go before anything could be done.
+ */
+export function timesOf({ grace = 30_000, quiet = 10_000, maxHold = 300_000 }: Omit<CutOverOptions, 'flag'>) {
+  if (grace + quiet < maxHold) return { grace, quiet, maxHold };
+  const message = `Clients would be let go before they could be moved: maxHold (${maxHold} ms) must be longer than grace and quiet together (${grace + quiet} ms).`;
+  throw new SyncLayerError('CONFIG_INVALID', message);
 }
 
 /** Moves clients from one side to the other. */
@@ -63,31 +75,39 @@ export function createSwitch({ state, lanes, signal, drain, verify, enter }: Swi
   /** All writes count, also those of live changes. */
   const written = (way: Way): number => lanes[way].reduce((sum, lane) => sum + lane.written, 0);
 
+  /** What was under way when clients could be held no longer. It ends with its next page. */
+  let leftOver: Promise<unknown> = Promise.resolve();
+  function until<T>(late: AbortSignal, work: Promise<T>): Promise<T> {
+    leftOver = work.catch(() => undefined);
+    return abortable(work, late);
+  }
+
   /**
-   * Resolves once nothing has come from the source for so long: with false if that does not happen in time. Keys are compared
-   * only when it looks quiet: that can cost as much as reading all rows.
+   * Resolves once nothing has come from the source for so long. Keys are compared only when it looks quiet: that can cost as much as
+   * reading all rows. `stirred`: something came although the first look had brought over all that was there.
    */
-  async function quiet(way: Way, time: number, until: number): Promise<boolean> {
+  async function quiet(way: Way, time: number, late: AbortSignal, stirred: () => void): Promise<void> {
     let since = performance.now();
     let before = written(way);
     const more = async (audit: boolean): Promise<boolean> => {
-      await drain(way, audit);
+      await until(late, drain(way, audit, late));
       const now = written(way);
       if (now === before) return false;
       before = now;
       since = performance.now();
       return true;
     };
+    await more(false);
     for (;;) {
-      await more(false);
-      if (performance.now() - since >= time && !(await more(true))) return true;
-      if (performance.now() > until) return false;
-      await wait(Math.max(10, time / LOOKS), undefined, { signal });
+      if (performance.now() - since >= time && !(await more(true))) return;
+      await wait(Math.max(10, time / LOOKS), undefined, { signal: AbortSignal.any([signal, late]) });
+      if (await more(false)) stirred();
     }
   }
 
-  return async function change(way: Way, given: CutOverOptions): Promise<CutOverResult> {
-    const { flag, grace = 30_000, quiet: silence = 10_000, maxHold = 300_000 } = given;
+  async function change(way: Way, given: CutOverOptions): Promise<CutOverResult> {
+    const { flag } = given;
+    const { grace, quiet: silence, maxHold } = timesOf(given);
     const [before, after] = ends[way];
     const started = performance.now();
     let heldSince = started;
@@ -117,7 +137,7 @@ export function createSwitch({ state, lanes, signal, drain, verify, enter }: Swi
       }
     }
     const stay = async (
-      reason: 'differences' | 'still writing',
+      reason: (CutOverResult & { done: false })['reason'],
       verification?: Verification,
     ): Promise<CutOverResult> => {
       const was = clientsOf(state).phase === 'hold';
@@ -137,6 +157,9 @@ export function createSwitch({ state, lanes, signal, drain, verify, enter }: Swi
     }
     if (clients.phase === 'hold' && clients.verified) return letGo(clients.verified);
 
+    const late = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let restless = false;
     try {
       // Long before anybody has to wait.
       await drain(way);
@@ -144,12 +167,15 @@ export function createSwitch({ state, lanes, signal, drain, verify, enter }: Swi
       if (!verification.equal) return await stay('differences', verification);
       heldSince = performance.now();
       await set({ phase: 'hold', way }, 'hold');
+      timer = setTimeout(() => late.abort(new Error('Clients were held for too long.')), maxHold);
       await wait(grace, undefined, { signal });
       enter('drain');
       for (let seen = -1; seen !== written(way); ) {
-        if (!(await quiet(way, silence, heldSince + maxHold))) return await stay('still writing');
+        await quiet(way, silence, late.signal, () => {
+          restless = true;
+        });
         seen = written(way);
-        verification = await verify(way);
+        verification = await until(late.signal, verify(way, late.signal));
         if (!verification.equal) return await stay('differences', verification);
       }
       return await letGo(verification);
@@ -157,8 +183,18 @@ export function createSwitch({ state, lanes, signal, drain, verify, enter }: Swi
       // Clients must not be held by what nobody watches any more. If even that fails, the same step lets them go when it is
       // run again; the others refuse to run.
       const now = clientsOf(state);
-      if (now.phase === 'hold' && !now.verified) await set({ phase: before }, before).catch(() => undefined);
+      const held = now.phase === 'hold' && !now.verified;
+      if (held && late.signal.aborted && !signal.aborted) return await stay(restless ? 'still writing' : 'too long');
+      if (held) await set({ phase: before }, before).catch(() => undefined);
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  return {
+    change,
+    /** Resolves when no step goes on that a hold has left behind. */
+    idle: (): Promise<unknown> => leftOver,
   };
 }

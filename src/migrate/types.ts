@@ -169,16 +169,22 @@ export interface CutOverOptions {
   readonly grace?: number | undefined;
   /** So long nothing may have changed at the old backend, to be sure of commits that come late. Default 10 000. */
   readonly quiet?: number | undefined;
-  /** How long to hold at most for that; then clients go back to where they were. Default 300 000. */
+  /**
+   * How long to hold at most, `grace` and `quiet` included. Then clients go back to where they were, whatever is under way. Default
+   * 300 000.
+   */
   readonly maxHold?: number | undefined;
 }
 
 export type CutOverResult =
   | { readonly done: true; readonly verification: Verification; readonly held: number }
-  /** Clients are where they were, and nothing is lost. `still writing`: somebody does not obey the flag. */
+  /**
+   * Clients are where they were, and nothing is lost. `still writing`: somebody does not obey the flag. `too long`: bringing over the
+   * last changes, or comparing, took longer than `maxHold`.
+   */
   | {
       readonly done: false;
-      readonly reason: 'differences' | 'still writing';
+      readonly reason: 'differences' | 'still writing' | 'too long';
       readonly verification: Verification | undefined;
       readonly held: number;
     };

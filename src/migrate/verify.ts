@@ -22,6 +22,8 @@ export interface VerifyOptions {
   readonly pageSize: number;
   /** Brings the target up to date with the source. */
   readonly drain: () => Promise<unknown>;
+  /** Ends it before its next page. */
+  readonly within?: AbortSignal | undefined;
   readonly onRows?: (count: number) => void;
 }
 
@@ -58,6 +60,7 @@ function createScan(side: Side, options: VerifyOptions) {
     const page = (at: Cursor | null, start: boolean) => endpoint.pull(collection, at, start, options.pageSize);
     for (let next = page(cursor, true); ; ) {
       const { changes, cursor: after } = await next;
+      options.within?.throwIfAborted();
       cursor = after;
       if (changes.length === 0) return;
       next = page(after, false);

@@ -3,6 +3,7 @@ import { isSyncLayerError, SyncLayerError } from '../../errors.js';
 import { blocking } from '../../migrate/migrate.js';
 import { createMigration, type Following, type Migration } from '../../migrate/migration.js';
 import { type MoveReport, reportPage } from '../../migrate/report-page.js';
+import { timesOf } from '../../migrate/switch.js';
 import type { CutOverResult, Finding, MigrationPlan, SwitchFlag, Verification } from '../../migrate/types.js';
 import { transportOf } from '../../sync-layer.js';
 import { loadAll } from '../load-config.js';
@@ -130,10 +131,12 @@ async function move(
   found.move = result;
   found.verification = result.verification;
   if (result.done) return { outcome: 'equal', advice: '' };
-  const why =
-    result.reason === 'differences'
-      ? differ
-      : 'Somebody went on writing to the old backend while all were told to hold: find that client, or take its right to write away.';
+  const why = {
+    differences: differ,
+    'too long': `Clients were let go after ${result.held} ms, before the last changes were over and compared. They are where they were, and nothing is lost. Give it more time with --max-hold, or bring over less at once: --follow until little changes.`,
+    'still writing':
+      'Somebody went on writing to the old backend while all were told to hold: find that client, or take its right to write away.',
+  }[result.reason];
   return { outcome: 'not moved', advice: why };
 }
 
@@ -189,7 +192,10 @@ export async function run(
   const started = performance.now();
   const startedAt = new Date().toISOString();
   // Told before hours of copying.
-  if (options.step === 'cut-over' || options.step === 'go-back') await flagFor(options);
+  if (options.step === 'cut-over' || options.step === 'go-back') {
+    timesOf(options);
+    await flagFor(options);
+  }
   const counts = { overwritten: 0, retries: 0 };
   const { migration, names } = await makeMigration(
     options,

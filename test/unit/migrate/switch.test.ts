@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { createMigration } from '../../../src/migrate/index.js';
-import { fill, pairOfBackends } from './setup.js';
+import { memoryTransport } from '../../../src/testing/index.js';
+import { gate } from '../../conformance/laws/harness.js';
+import { fill, pairOfBackends, rowsOf } from './setup.js';
 
 const quick = { grace: 1, quiet: 10 };
 
@@ -130,5 +132,86 @@ test('a client that does not obey is noticed while live changes are carried over
   expect(result).toMatchObject({ done: false, reason: 'still writing' });
   expect(b.rows('todos').get('t1')?.count).toBeGreaterThan(0);
   await following.stop();
+  await migration.close();
+});
+
+/** A migration whose target can be made slow, and the phases that its clients read. */
+async function heldMigration() {
+  const pair = pairOfBackends();
+  fill(pair.a, 60);
+  const target = memoryTransport({ backend: pair.b, cursor: 'sequence' });
+  const phases: string[] = [];
+  let onHold = (): void => undefined;
+  const flag = {
+    write(phase: string): void {
+      phases.push(phase);
+      if (phase === 'hold') onHold();
+    },
+  };
+  const migration = createMigration({ ...pair.options({ giveUpAfter: 60_000 }), to: { transport: target } });
+  await migration.backfill();
+  return {
+    ...pair,
+    target,
+    phases,
+    flag,
+    migration,
+    whenHeld(work: () => void): void {
+      onHold = work;
+    },
+  };
+}
+
+test('a backend that says nothing holds nobody for longer than maxHold, and the next try goes well', async () => {
+  const { a, b, target, phases, flag, migration, whenHeld } = await heldMigration();
+  const hung = gate();
+  whenHeld(() => {
+    target.wire.before = () => hung.opened;
+    // To be brought over while clients are held.
+    a.write('todos', 't1', { text: 'The last edit' });
+  });
+  const result = await migration.cutOver({ flag, ...quick, maxHold: 300 });
+  expect(result).toMatchObject({ done: false, reason: 'too long' });
+  expect(result.held).toBeGreaterThanOrEqual(300);
+  expect([phases, migration.phase, migration.unfinished]).toEqual([['hold', 'from'], 'from', undefined]);
+  target.wire.before = () => undefined;
+  whenHeld(() => undefined);
+  hung.open();
+  expect(await migration.cutOver({ flag, ...quick })).toMatchObject({ done: true, verification: { equal: true } });
+  expect(phases).toEqual(['hold', 'from', 'hold', 'to']);
+  expect(rowsOf(b)).toEqual(rowsOf(a));
+  await migration.close();
+});
+
+test('a comparison that takes too long is given up, and reads no further', async () => {
+  const { target, phases, flag, migration, whenHeld } = await heldMigration();
+  const page = gate();
+  let pages = 0;
+  let late = false;
+  whenHeld(() => {
+    target.wire.before = (step) => {
+      // The third page of six comes too late.
+      if (step === 'pull' && ++pages === 3) return page.opened;
+      if (late && step === 'pull') throw new Error('Nobody wants this any more.');
+      return undefined;
+    };
+  });
+  expect(await migration.cutOver({ flag, ...quick, maxHold: 300 })).toMatchObject({ done: false, reason: 'too long' });
+  expect([phases, pages]).toEqual([['hold', 'from'], 3]);
+  late = true;
+  page.open();
+  // It waits for what was left behind, and that has ended.
+  await migration.drain();
+  expect(pages).toBe(3);
+  await migration.close();
+});
+
+test('a hold that ends before anything could be done is refused before anybody is held', async () => {
+  const { phases, flag, migration } = await heldMigration();
+  await expect(migration.cutOver({ flag, grace: 100, quiet: 200, maxHold: 300 })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('maxHold (300 ms) must be longer'),
+  });
+  expect(phases).toEqual([]);
   await migration.close();
 });
