@@ -75,14 +75,10 @@ export function createModel(collection: string, options: AppsyncModel) {
     versioned,
     /** A row is known to be there, or to be gone, whatever a read that lags behind says. */
     note(recordId: string, there: boolean): void {
-      const now = Date.now();
       recent.delete(recordId);
-      if (there) recent.set(recordId, now);
-      // The oldest are first.
-      for (const [id, at] of recent) {
-        if (now - at <= LAG && recent.size <= RECENT) break;
-        recent.delete(id);
-      }
+      if (there) recent.set(recordId, Date.now());
+      // The oldest is the first.
+      if (recent.size > RECENT) recent.delete(recent.keys().next().value ?? '');
     },
     recent: (): readonly string[] => [...recent].flatMap(([id, at]) => (Date.now() - at > LAG ? [] : id)),
     id,

@@ -40,18 +40,20 @@ export function listen(
         sink.live();
         return;
       }
-      if (snapshot.metadata.fromCache) events.doubt();
-      else events.heard(snapshot.docChanges().filter(({ type }) => type !== 'removed').length);
+      let documents = 0;
       for (const { type, doc } of snapshot.docChanges(options)) {
         // A write of the app's own that the server has not taken yet.
         if (doc.metadata.hasPendingWrites) continue;
         if (type === 'removed') sink.change(gone(table, doc));
         else {
+          documents += 1;
           // Without a timestamp it is not seen by pulls either.
           const change = fromDocument(table, doc);
           if (change) sink.change(change);
         }
       }
+      if (snapshot.metadata.fromCache) events.doubt();
+      else events.heard(documents);
     },
     // The SDK never revives it.
     (error) => events.failed(readError(`The listener to "${table.collection}"`, error)),

@@ -57,8 +57,7 @@ export function createReader(table: Table) {
     const repeat = last?.stamp === stamp ? last.repeat + 1 : 0;
     recent.delete(id);
     recent.set(id, { stamp, repeat });
-    const [oldest] = recent.keys();
-    if (recent.size > 1000 && oldest !== undefined) recent.delete(oldest);
+    if (recent.size > 1000) recent.delete(recent.keys().next().value ?? '');
     return repeatedVersion(stamp, repeat);
   }
 

@@ -61,13 +61,14 @@ function makeTable(collection: string, options: SupabaseCollection): Table {
     topic: options.topic ?? collection,
     select: ['*', ...casts.map(({ alias, column }) => `${alias}:${nameOf(column)}::text`)].join(','),
     exact,
-    toRow: (row) =>
-      Object.fromEntries(
-        Object.entries(row).flatMap(([column, value]) => {
-          const field = fieldByColumn.get(column);
-          return field === undefined && housekeeping.includes(column) ? [] : [[field ?? column, value]];
-        }),
-      ),
+    toRow(row) {
+      const fields: Record<string, unknown> = {};
+      for (const column of Object.keys(row)) {
+        const field = fieldByColumn.get(column);
+        if (field !== undefined || !housekeeping.includes(column)) fields[field ?? column] = row[column];
+      }
+      return fields;
+    },
     toColumns: (fields) =>
       Object.fromEntries(
         Object.entries(fields).flatMap(([field, value]) => {

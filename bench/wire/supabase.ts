@@ -34,7 +34,7 @@ export async function supabase(): Promise<Stage> {
       frame(count) {
         const updated_at = new Date(Date.now() + 60_000 + count).toISOString();
         const record = { ...payload.data.record, id: idOf(count), count, updated_at };
-        const data = { ...payload.data, record };
+        const data = { ...payload.data, record, old_record: { id: idOf(count) } };
         return textFrame(socket(), JSON.stringify([null, null, topic, event, { ...payload, data }]));
       },
       told,
