@@ -1,4 +1,4 @@
-import { isSyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import { isSyncLayerError, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 
@@ -9,14 +9,17 @@ export type Purpose = 'http' | 'connect' | 'start';
 export interface Authorizer {
   /** For a request of this body by HTTP, for the beginning of a socket (`connect`, whose body is `{}`), or for a subscription. */
   headers(body: string, what: Purpose): Promise<Record<string, string>>;
-  /** The token that was used last, where there is one. */
-  readonly token: string | undefined;
+  /** The token in such headers, where there is one. */
+  tokenIn(headers: Readonly<Record<string, string>>): string | undefined;
+  /** What to fail with, where something that such headers should have let in failed. */
+  judge(headers: Readonly<Record<string, string>>, error: SyncLayerError): SyncLayerError;
 }
 
 /** How requests and subscriptions are let in. Asked anew for each of them: tokens and keys are renewed by others. */
 export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host: () => TransportHost): Authorizer {
   const name = new URL(endpoint).host;
-  let used: string | undefined;
+  const tokenIn = (headers: Readonly<Record<string, string>>): string | undefined =>
+    auth.type === 'apiKey' || auth.type === 'iam' ? undefined : headers.Authorization;
   return {
     async headers(body, what) {
       if (auth.type === 'apiKey') return { host: name, 'x-api-key': auth.apiKey };
@@ -40,11 +43,9 @@ export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host
           'AUTH_REQUIRED',
           'There is no token, or none that a header can carry. Sign in, or set authToken.',
         );
-      used = token;
       return { host: name, Authorization: token };
     },
-    get token() {
-      return used;
-    },
+    tokenIn,
+    judge: (headers, error) => host().refused?.(tokenIn(headers), error) ?? error,
   };
 }

@@ -25,7 +25,8 @@ export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: 
     const body = JSON.stringify({ query, variables });
     const late = AbortSignal.timeout(requestTimeout);
     // The platform sets the host itself.
-    const { host: _, ...headers } = await authorizer.headers(body, 'http');
+    const signed = await authorizer.headers(body, 'http');
+    const { host: _, ...headers } = signed;
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
     const sentAt = Date.now();
     let response: Response;
@@ -51,7 +52,7 @@ export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: 
     const { status } = response;
     // An error that names no field is about the whole request.
     if (status >= 400 || data == null || errors.some(({ path }) => path == null))
-      throw errorOf(what, kind, status, errors);
+      throw authorizer.judge(signed, errorOf(what, kind, status, errors));
     return { data, errors, serverTime: serverClock(response, sentAt) };
   };
 }

@@ -28,7 +28,7 @@ export interface Link {
 export interface LinkOptions {
   readonly options: Pick<ParsedOptions, 'endpoint' | 'keepAliveTimeout' | 'WebSocket'>;
   readonly authorizer: Authorizer;
-  readonly renew: () => Promise<unknown>;
+  readonly renew: () => Promise<Readonly<Record<string, string>>>;
   readonly host: TransportHost;
   readonly signal: AbortSignal;
   /** Once, after the link was open. */
@@ -45,6 +45,13 @@ const MAX_TIMER = 2 ** 31 - 1;
 const CLOSE_TIMEOUT = 1000;
 
 const CLOSED = 3;
+
+interface Started {
+  readonly what: string;
+  readonly listener: Listener;
+  /** What it was asked for with. */
+  headers?: Readonly<Record<string, string>>;
+}
 
 interface Message {
   readonly type?: unknown;
@@ -92,7 +99,7 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
   }
   const headers = await authorizer.headers('{}', 'connect');
   signal.throwIfAborted();
-  const { token } = authorizer;
+  const token = authorizer.tokenIn(headers);
   const url = realtimeUrl(options.endpoint);
   const where = `${url.host}${url.pathname}`;
   let socket: WebSocket;
@@ -102,7 +109,7 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
     throw problem('CONNECT_FAILED', `${where} cannot be opened here: ${(error as Error).name}.`);
   }
   const timers = createTimers<'silence' | 'token'>();
-  const listeners = new Map<string, { readonly what: string; readonly listener: Listener }>();
+  const listeners = new Map<string, Started>();
   let open = false;
   let over = false;
   let heardAt = 0;
@@ -110,9 +117,10 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
 
   return new Promise<Link>((resolve, reject) => {
     /** Once, whatever comes first: an error, a close, silence, an abort. */
-    function end(error: SyncLayerError | undefined): void {
+    function end(reason: SyncLayerError | undefined): void {
       if (over) return;
       over = true;
+      const error = reason && authorizer.judge(headers, reason);
       timers.close();
       listeners.clear();
       if (error?.code === 'HEARTBEAT_TIMEOUT') cut(socket);
@@ -164,9 +172,9 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
 
     async function tryRenewal(): Promise<void> {
       try {
-        await renew();
+        const fresh = authorizer.tokenIn(await renew());
         if (over) return;
-        if (authorizer.token !== token)
+        if (fresh !== token)
           return end(problem('CONNECTION_LOST', 'The token is about to expire; the link is made anew.'));
       } catch (error) {
         if (over) return;
@@ -178,11 +186,12 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
     function start(what: string, request: Request, listener: Listener): () => void {
       const id = crypto.randomUUID();
       const data = JSON.stringify(request);
-      const entry = { what, listener };
+      const entry: Started = { what, listener };
       listeners.set(id, entry);
       const mine = (): boolean => listeners.get(id) === entry;
       void authorizer.headers(data, 'start').then(
         (authorization) => {
+          entry.headers = authorization;
           if (mine()) say({ id, type: 'start', payload: { data, extensions: { authorization } } });
         },
         (error: unknown) => {
@@ -220,7 +229,7 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
       else if (type === 'error' || type === 'complete') {
         listeners.delete(String(id));
         const error = errorOf(known?.what ?? where, 'start', 0, errorsIn(payload));
-        if (known && type === 'error') known.listener.failed(error);
+        if (known && type === 'error') known.listener.failed(authorizer.judge(known.headers ?? headers, error));
         else if (known) known.listener.failed(problem('CONNECT_FAILED', `${known.what} was ended by the server.`));
         else if (type === 'error') host.report(error);
       }

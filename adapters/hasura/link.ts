@@ -23,6 +23,8 @@ export interface GraphqlClient {
 export interface Link {
   /** Once it was connected. */
   readonly client: GraphqlClient | undefined;
+  /** What a subscription ended with, seen in the light of the token that the socket has. */
+  judge(error: SyncLayerError): SyncLayerError;
   connect(signal: AbortSignal): Promise<void>;
   /** `dead`: nobody answers there any more. */
   disconnect(dead?: true): Promise<void>;
@@ -81,6 +83,7 @@ export function appLink(client: GraphqlClient, events: LinkEvents): Link {
   };
   return {
     client,
+    judge: (error) => error,
     async connect(signal) {
       leave();
       // It subscribes anew by itself, with the same old cursor: core does it better.
@@ -107,7 +110,10 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
   /** From one disconnect to the next: what was begun in an earlier one is void. */
   let turn = new AbortController();
 
-  async function open({ headers }: Credentials, signal: AbortSignal): Promise<Socket> {
+  const about = (used: string | undefined, error: SyncLayerError): SyncLayerError =>
+    host().refused?.(used, error) ?? error;
+
+  async function open({ headers, token: used }: Credentials, signal: AbortSignal): Promise<Socket> {
     // The client alone: the package's main entry brings the server, and with it all of `graphql`.
     const { createClient } = await import('graphql-ws/client').catch((cause: unknown) => {
       throw unloaded(cause);
@@ -129,11 +135,11 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
         if (before === 'opening') {
           // Nothing else ends a socket that was not acknowledged.
           client.terminate();
-          reject(unreached(socketError(cause)));
+          reject(about(used, unreached(socketError(cause))));
         } else if (before === 'open' && current === socket) {
           // To subscribe on it would make graphql-ws open another one, which nobody would close.
           current = undefined;
-          if (!silent) events.lost(socketError(cause));
+          if (!silent) events.lost(about(used, socketError(cause)));
         }
       }
       const onAbort = (): void =>
@@ -239,6 +245,7 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
     get client() {
       return current?.client;
     },
+    judge: (error) => about(token, error),
     async connect(signal) {
       const before = disconnect();
       const mine = turn;

@@ -71,7 +71,15 @@ export function createLive(options: ParsedOptions, host: () => TransportHost, ta
           const { client } = link;
           if (!client) return subscription.end(problem('CONNECTION_LOST', 'Hasura is not connected.'));
           const report = (error: SyncLayerError): void => host().report(error);
-          stop = watch({ client, table, sink, rest, options, report, failed: subscription.end });
+          stop = watch({
+            client,
+            table,
+            sink,
+            rest,
+            options,
+            report,
+            failed: (error) => subscription.end(link.judge(error)),
+          });
         },
         end(error) {
           if (over) return;

@@ -12,6 +12,12 @@ const LEAVE_TIMEOUT = 1000;
 /** Channels of all instances: a name that was used before is still being left, or another instance's. */
 let made = 0;
 
+export interface ChannelEvents {
+  report(error: SyncLayerError): void;
+  /** The channel is over. */
+  failed(error: SyncLayerError): void;
+}
+
 /**
  * One subscription on one channel, since a bad binding kills all others on its channel. supabase-js lets channels die in
  * many ways and revives few of them: here each of these ends the channel, and core makes a new one.
@@ -22,8 +28,8 @@ export function openChannel(
   schema: string,
   table: Table,
   { mode, subscribeTimeout }: Pick<ParsedOptions, 'mode' | 'subscribeTimeout'>,
-  sink: ChangeSink,
-  report: (error: SyncLayerError) => void,
+  sink: Omit<ChangeSink, 'error'>,
+  { report, failed }: ChannelEvents,
 ): () => Promise<void> {
   const { collection } = table;
   const read = createReader(table);
@@ -41,7 +47,7 @@ export function openChannel(
   function fail(error: SyncLayerError): void {
     if (over) return;
     void end();
-    sink.error(error);
+    failed(error);
   }
 
   function live(): void {

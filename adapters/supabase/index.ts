@@ -71,7 +71,10 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
         const what = `The app has a channel for the topic "${table.topic}" already`;
         return fail(problem('SUBSCRIBE_REJECTED', `${what}; give supabaseTransport a client of its own.`));
       }
-      end = openChannel(client, schemaOf(client, table), table, options, sink, (error) => host().report(error));
+      end = openChannel(client, schemaOf(client, table), table, options, sink, {
+        report: (error) => host().report(error),
+        failed: (error) => sink.error(link.judge(error)),
+      });
     };
     stops.add(stop);
     void open().catch((error: unknown) =>

@@ -9,6 +9,8 @@ import { problem } from './problem.js';
 export interface Link {
   /** For a request; with a token that was just asked for, where the client does not see to that itself. */
   request(): Promise<{ readonly client: SupabaseClient; readonly token?: string | undefined }>;
+  /** What a channel ended with, seen in the light of the token that the socket had. */
+  judge(error: SyncLayerError): SyncLayerError;
   /** Once it was connected. */
   readonly current: SupabaseClient | undefined;
   connect(signal: AbortSignal): Promise<void>;
@@ -56,6 +58,7 @@ function opened(client: SupabaseClient, signal: AbortSignal): Promise<void> {
 export function appLink(client: SupabaseClient): Link {
   return {
     request: async () => ({ client }),
+    judge: (error) => error,
     current: client,
     async connect(signal) {
       // Without this the first join goes out before the session is there, as anon.
@@ -135,6 +138,7 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
 
   return {
     request,
+    judge: (error) => host().refused?.(token, error) ?? error,
     get current() {
       return current;
     },

@@ -70,7 +70,10 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
     const signed = token === undefined ? query : query.setHeader('Authorization', `Bearer ${token}`);
     const { data, error, status } = await signed.retry(false);
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
-    if (error) throw restError(what, kind, { ...error, status });
+    if (error) {
+      const failure = restError(what, kind, { ...error, status });
+      throw host().refused?.(token, failure) ?? failure;
+    }
     if (!Array.isArray(data)) throw problem('PROTOCOL_VIOLATION', `${what} was answered without rows (${status}).`);
     return { rows: data, serverTime };
   }

@@ -8,6 +8,8 @@ const named = new WeakSet<SyncLayerError>();
 export function createTokenSource(initial: AuthToken | undefined) {
   let source = initial;
   let last: string | undefined;
+  /** It was handed out before. What gives another one each time has no newer one that could be good. */
+  let reused = false;
   let refused: { readonly token: string | undefined } | undefined;
   return {
     async get(own?: AuthToken): Promise<string | undefined> {
@@ -19,14 +21,15 @@ export function createTokenSource(initial: AuthToken | undefined) {
         throw new SyncLayerError('AUTH_REQUIRED', `${what}, or call sync.setAuthToken(token).`);
       }
       refused = undefined;
+      reused = last === token;
       last = token;
       return token;
     },
     /** See `TransportHost.refused`. */
     refused(token: string | undefined, error: SyncLayerError): SyncLayerError {
       if (disposition(error.code) !== 'reauth') return error;
-      if (token !== last) return new SyncLayerError('CONNECTION_LOST', `${error.message} It is tried again.`);
-      refused = { token };
+      if (token !== last && reused) return new SyncLayerError('CONNECTION_LOST', `${error.message} It is tried again.`);
+      if (token === last) refused = { token };
       named.add(error);
       return error;
     },

@@ -57,7 +57,7 @@ export interface TransportHost {
   authToken(own?: AuthToken): Promise<string | undefined>;
   /**
    * What to fail with, where something that used this token failed with `error`: another one if that is AUTH_REQUIRED, and a
-   * newer token was handed out since, with which it is to be tried again. What is not told of is taken for a refusal of the
+   * newer token is in use since, with which it is to be tried again. What is not told of is taken for a refusal of the
    * token that was handed out last.
    */
   refused?(token: string | undefined, error: SyncLayerError): SyncLayerError;

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type AppsyncSimulator, startSimulator } from '../peers/appsync/simulator/index.js';
-import { type ClientOptions, KEY, models, mutate, openClient, until } from '../peers/appsync-adapter/harness.js';
+import { type ClientOptions, KEY, models, mutate, openClient } from '../peers/appsync-adapter/harness.js';
+import { until } from '../peers/until.js';
 
 let simulator: AppsyncSimulator;
 beforeAll(async () => {

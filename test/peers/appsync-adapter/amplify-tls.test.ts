@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Row } from '../../../src/change.js';
 import type { AppsyncPeer } from '../appsync/index.js';
+import { until } from '../until.js';
 import type { Command, Report } from './amplify-process.js';
-import { openPeer, until } from './harness.js';
+import { openPeer } from './harness.js';
 import { certificatePath, startTlsFront } from './tls-front.js';
 
 /** How long a token is good, seconds. */

@@ -2,7 +2,8 @@ import { Amplify } from 'aws-amplify';
 import { decodeJWT } from 'aws-amplify/auth';
 import { expect, test } from 'vitest';
 import { fromAmplify } from '../../../adapters/appsync/amplify.js';
-import { openClient, openPeer, until } from './harness.js';
+import { until } from '../until.js';
+import { openClient, openPeer } from './harness.js';
 
 const row = { text: 'x', done: false, count: 1 };
 

@@ -3,6 +3,7 @@ import { type AppsyncModel, type AppsyncTransportOptions, appsyncTransport } fro
 import type { Row } from '../../../src/change.js';
 import { createSyncLayer, type SyncLayerConfig, type SyncLayerError } from '../../../src/index.js';
 import { type AppsyncPeer, type AppsyncPeerOptions, type Model, startAppsyncPeer } from '../appsync/index.js';
+import { until } from '../until.js';
 
 export const KEY = 'da2-of-these-tests';
 const fields = { text: 'String', done: 'Boolean', count: 'Int', owner: 'String' };
@@ -32,19 +33,6 @@ export async function openPeer(options: Partial<AppsyncPeerOptions> = {}): Promi
   const peer = await startAppsyncPeer({ models, auth, keepAlive: 50, connectionTimeout: 400, ...options });
   onTestFinished(() => peer.close());
   return peer;
-}
-
-/** Looks until it is so; the runner's timeout is the deadline. */
-export async function until(
-  what: string,
-  test: () => boolean | Promise<boolean>,
-  state: () => unknown = () => '',
-): Promise<void> {
-  const late = performance.now() + 15_000;
-  while (!(await test())) {
-    if (performance.now() > late) throw new Error(`Never came true: ${what}. ${JSON.stringify(state())}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 export interface ClientOptions {

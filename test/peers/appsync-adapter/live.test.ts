@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { mutate, openClient, openPeer, until } from './harness.js';
+import { until } from '../until.js';
+import { mutate, openClient, openPeer } from './harness.js';
 
 const both = ['todos', 'tasks'] as const;
 const typeOf = { todos: 'Todo', tasks: 'Task' } as const;

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { type AppsyncProcess, startAppsyncProcess } from '../appsync/start-process.js';
-import { models, openClient, until } from './harness.js';
+import { until } from '../until.js';
+import { models, openClient } from './harness.js';
 
 const row = { text: 'x', done: false, count: 1 };
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { openClient, openPeer, until } from './harness.js';
+import { until } from '../until.js';
+import { openClient, openPeer } from './harness.js';
 
 const both = ['todos', 'tasks'] as const;
 const typeOf = { todos: 'Todo', tasks: 'Task' } as const;

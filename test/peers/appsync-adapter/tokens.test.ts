@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { openClient, openPeer, until } from './harness.js';
+import { expectLateRefusalIsSpared } from '../late-refusal.js';
+import { until } from '../until.js';
+import { openClient, openPeer } from './harness.js';
 
 const row = { text: 'x', done: false, count: 1 };
 const oidc = { auth: { type: 'oidc' } } as const;
@@ -91,4 +93,17 @@ test('an API key that is wrong is said to be refused, and never told', async () 
   const client = await openClient(peer, ['todos'], { transport: { auth } });
   await until('needs-auth', () => client.sync.status.phase === 'needs-auth', client.state);
   for (const { message } of client.errors) expect(message).not.toContain('da2-wrong-key');
+});
+
+test('a refusal that comes late says nothing about the token in use', async () => {
+  const peer = await openPeer();
+  await expectLateRefusalIsSpared({
+    tokens: [await peer.token('me'), await peer.token('me', 500)],
+    row,
+    isWrite: (request) => request.includes('mutation'),
+    open: (fetch, authToken) => openClient(peer, ['todos'], { transport: { ...oidc, fetch }, config: { authToken } }),
+  });
+  const other = await openClient(peer, ['todos']);
+  await other.live();
+  expect((await other.rows()).get('late')).toMatchObject(row);
 });

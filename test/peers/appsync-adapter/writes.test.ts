@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Row } from '../../../src/change.js';
-import { mutate, openClient, openPeer, until } from './harness.js';
+import { until } from '../until.js';
+import { mutate, openClient, openPeer } from './harness.js';
 
 const both = ['todos', 'tasks'] as const;
 const typeOf = { todos: 'Todo', tasks: 'Task' } as const;

@@ -3,19 +3,7 @@ import { hasuraTransport } from '../../../adapters/hasura/index.js';
 import type { HasuraCollection, HasuraTransportOptions } from '../../../adapters/hasura/options.js';
 import type { Row } from '../../../src/change.js';
 import { createSyncLayer, type SyncLayerConfig, type SyncLayerError } from '../../../src/index.js';
-
-/** Looks until it is so; the runner's timeout is the deadline. */
-export async function until(
-  what: string,
-  test: () => boolean | Promise<boolean>,
-  state: () => unknown = () => '',
-): Promise<void> {
-  const late = performance.now() + 15_000;
-  while (!(await test())) {
-    if (performance.now() > late) throw new Error(`Never came true: ${what}. ${JSON.stringify(state())}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+import { until } from '../until.js';
 
 /** A SyncLayer over a peer's tables, as the admin unless `options` say otherwise. It is closed when the test ends. */
 export async function openClient(

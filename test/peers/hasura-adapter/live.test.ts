@@ -4,7 +4,8 @@ import type { HasuraCollection } from '../../../adapters/hasura/options.js';
 import { table, touch } from '../hasura/hand.js';
 import { type HasuraPeer, startHasuraPeer } from '../hasura/index.js';
 import { type Postgres, startPostgres } from '../postgres/start-postgres.js';
-import { openClient, until } from './harness.js';
+import { until } from '../until.js';
+import { openClient } from './harness.js';
 
 const schema = [
   touch,

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { table, touch } from '../hasura/hand.js';
 import { type HasuraPeer, startHasuraPeer } from '../hasura/index.js';
+import { expectLateRefusalIsSpared } from '../late-refusal.js';
 import { type Postgres, startPostgres } from '../postgres/start-postgres.js';
-import { openClient, until } from './harness.js';
+import { until } from '../until.js';
+import { openClient } from './harness.js';
 
 const own = { owner: { _eq: 'X-Hasura-User-Id' } };
 const schema = [touch, table('todos', false), 'alter table todos add column owner text'].join('\n');
@@ -168,4 +170,15 @@ test('what a permission refuses is kept aside, an update that matches nothing as
     { id: 'good', text: 'mine' },
     { id: 'locked', text: 'locked' },
   ]);
+});
+
+test('a refusal that comes late says nothing about the token in use', async () => {
+  const [first, next] = [await peer.token({ userId: 'ann' }), await peer.token({ userId: 'ann', expiresIn: 500 })];
+  await expectLateRefusalIsSpared({
+    tokens: [first, next],
+    row: { text: 'mine', owner: 'ann' },
+    isWrite: (request) => request.includes('mutation'),
+    open: (fetch, authToken) => openClient(peer, { todos }, { fetch }, { authToken }),
+  });
+  expect(await peer.sql("select text from todos where id = 'late'")).toEqual([{ text: 'mine' }]);
 });

@@ -3,20 +3,8 @@ import { supabaseTransport } from '../../../adapters/supabase/index.js';
 import type { SupabaseTransportOptions } from '../../../adapters/supabase/options.js';
 import type { Row } from '../../../src/change.js';
 import { createSyncLayer, type SyncLayerConfig, type SyncLayerError } from '../../../src/index.js';
+import { until } from '../until.js';
 import type { Project } from './peer.js';
-
-/** Looks until it is so; the runner's timeout is the deadline. */
-export async function until(
-  what: string,
-  test: () => boolean | Promise<boolean>,
-  state: () => unknown = () => '',
-): Promise<void> {
-  const late = performance.now() + 15_000;
-  while (!(await test())) {
-    if (performance.now() > late) throw new Error(`Never came true: ${what}. ${JSON.stringify(state())}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 /** A SyncLayer over the project's tables. It is closed when the test ends. */
 export async function openClient(

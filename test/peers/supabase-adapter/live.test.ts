@@ -2,7 +2,8 @@ import { createClient } from '@supabase/supabase-js';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Change } from '../../../src/change.js';
-import { openClient, toldOnce, until } from './harness.js';
+import { until } from '../until.js';
+import { openClient, toldOnce } from './harness.js';
 import { type Project, startProject, table, touch } from './peer.js';
 
 const RATE_WINDOW = 1500;

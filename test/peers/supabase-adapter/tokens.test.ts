@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openClient, toldOnce, until } from './harness.js';
+import { expectLateRefusalIsSpared } from '../late-refusal.js';
+import { until } from '../until.js';
+import { openClient, toldOnce } from './harness.js';
 import { type Project, startProject, table, touch } from './peer.js';
 
 const ALICE = '11111111-1111-4111-8111-111111111111';
@@ -136,4 +138,18 @@ test('without a token the table is refused, and that is said', async () => {
   client.sync.setAuthToken(() => project.token({ sub: BOB }));
   await client.live();
   expect(await ids(client)).toContain('good');
+});
+
+test('a refusal that comes late says nothing about the token in use', async () => {
+  const tokens = [
+    await project.token({ sub: ALICE }),
+    await project.token({ sub: ALICE }, { expiresIn: 500 }),
+  ] as const;
+  await expectLateRefusalIsSpared({
+    tokens,
+    row: { text: 'mine', owner: ALICE },
+    isWrite: (request) => request.startsWith('POST'),
+    open: (fetch, authToken) => openClient(project, ['todos'], { fetch }, { authToken }),
+  });
+  expect(await project.sql("select text from todos where id = 'late'")).toEqual([{ text: 'mine' }]);
 });

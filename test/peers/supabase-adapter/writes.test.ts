@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openClient, until } from './harness.js';
+import { until } from '../until.js';
+import { openClient } from './harness.js';
 import { briefFetch, type Project, startProject, table, touch } from './peer.js';
 
 let project: Project;

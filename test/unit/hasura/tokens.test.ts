@@ -43,6 +43,6 @@ test.each([
   ['in GraphQL', () => Response.json(expired)],
   ['by its status', () => new Response('', { status: 401 })],
 ])('a token refused %s after the next one was handed out does not speak for that one', async (_, answer) => {
-  expect(await refusing(['old', 'new'], answer)).toEqual(['CONNECTION_LOST', 'AUTH_REQUIRED']);
+  expect(await refusing(['old', 'new', 'new'], answer)).toEqual(['CONNECTION_LOST', 'AUTH_REQUIRED', 'AUTH_REQUIRED']);
   expect(await refusing(['one', 'one'], answer)).toEqual(['AUTH_REQUIRED', 'AUTH_REQUIRED']);
 });

@@ -75,6 +75,7 @@ describe('a token source', () => {
     await tokens.get();
     token = 'new';
     await tokens.get();
+    await tokens.get();
     const late = tokens.refused('old', refusal);
     expect(late, 'to be tried again').toMatchObject({ code: 'CONNECTION_LOST' });
     expect(late.message).not.toContain('old');
@@ -93,6 +94,16 @@ describe('a token source', () => {
     await tokens.get();
     tokens.refuse(refusal);
     expect(await tokens.get()).toBe('fresh');
+  });
+
+  test('of tokens that are good for one use each none is spared: nobody knows of a good one', async () => {
+    let count = 0;
+    const tokens = createTokenSource(() => `token ${++count}`);
+    const first = await tokens.get();
+    await tokens.get();
+    expect(tokens.refused(first, refusal)).toBe(refusal);
+    tokens.refuse(refusal);
+    expect(await tokens.get()).toBe('token 3');
   });
 
   test('what failed for another reason is no refusal', async () => {
