@@ -23,9 +23,10 @@ export function serverCollection(
 ): ServerCollection {
   const { store } = settings;
 
-  function write(message: object): number {
+  function write(type: Write['type'], recordId: string, row?: Row): number {
     // Through JSON and the same checks as a client's, so that what is stored is what goes over the wire.
-    const parsed = parseMessage(JSON.parse(JSON.stringify({ ...message, collection: name })));
+    const data: unknown = row && JSON.parse(JSON.stringify(row));
+    const parsed = parseMessage({ type, collection: name, recordId, data });
     if (parsed.type === 'invalid') throw refusal(parsed.reason);
     const outcome = committer.write(parsed as Write);
     if (outcome.kind === 'applied') return outcome.version;
@@ -52,7 +53,7 @@ export function serverCollection(
       committer.flush();
       return store.count(name);
     },
-    save: (id, data) => write({ type: 'insert', recordId: id, data }),
-    delete: (id) => write({ type: 'delete', recordId: id }),
+    save: (id, data) => write('insert', id, data),
+    delete: (id) => write('delete', id),
   };
 }

@@ -223,14 +223,16 @@ export function createCommitter(
     sweep();
   }
 
-  function lane(sender: unknown, trusted: boolean): Lane {
-    const queue: Queue = { sender, jobs: [], asking: false, wake: [] };
+  const queueOf = (sender: unknown): Queue => ({ sender, jobs: [], asking: false, wake: [] });
+
+  function lane(sender: unknown): Lane {
+    const queue = queueOf(sender);
     return {
       get size() {
         return queue.jobs.length;
       },
       submit(write, user, settle) {
-        queue.jobs.push({ write, user, trusted, settle });
+        queue.jobs.push({ write, user, trusted: false, settle });
         if (queue.asking) return;
         ready.add(queue);
         schedule();
@@ -243,16 +245,18 @@ export function createCommitter(
     };
   }
 
-  const own = lane(undefined, true);
+  const own = queueOf(undefined);
   return {
-    lane: (sender) => lane(sender, false),
+    lane,
     flush,
     write(write) {
       let outcome: Outcome = refused('SERVER_ERROR', 'authorize and validate must not write');
       if (committing) return outcome;
-      own.submit(write, null, (settled) => {
+      const settle: Settle = (settled) => {
         outcome = settled;
-      });
+      };
+      own.jobs.push({ write, user: null, trusted: true, settle });
+      ready.add(own);
       flush();
       return outcome;
     },

@@ -10,16 +10,16 @@ export interface Subscriber {
 }
 
 /** An event as it goes over the wire. */
-function eventOf({ collection, type, record, userId }: Committed, visible: boolean): EventMessage {
-  return {
+const eventOf = ({ collection, type, record, userId }: Committed, visible: boolean) =>
+  ({
     type: visible ? type : 'delete',
     collection,
     recordId: record.id,
-    ...(visible && record.data && { data: record.data }),
+    // JSON has no place for what is undefined.
+    data: (visible && record.data) || undefined,
     timestamp: new Date(record.updatedAt).toISOString(),
-    metadata: { version: record.version, seq: record.version, ...(userId !== undefined && { userId }) },
-  };
-}
+    metadata: { version: record.version, seq: record.version, userId },
+  }) satisfies { readonly [Field in keyof EventMessage]: unknown };
 
 /** Computes once, when first asked. */
 const lazy = <T>(compute: () => T): (() => T) => {
