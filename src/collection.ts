@@ -91,11 +91,9 @@ export function createCollection<Out extends object, In extends object>({
     });
 
   /** An id that every backend and every URL can carry: `..` would be taken for a path, half a character for a mistake. */
-  function checkId(id: unknown): string {
-    if (typeof id === 'string' && id.length <= 1000 && !/^\.{0,2}$|\p{Surrogate}/u.test(id)) return id;
-    throw refused(
-      ' got an id that is not a string of 1 to 1000 characters (or is "." or ".."). Pass one, or none: save() makes one.',
-    );
+  function checkId(id: unknown, fix = ''): string {
+    if (typeof id === 'string' && id.length <= 1000 && !/^\.{0,2}$|\0|\p{Surrogate}/u.test(id)) return id;
+    throw refused(` got an id that is not a string of 1 to 1000 characters without NUL (or is "." or "..").${fix}`);
   }
 
   /** The row as it will be stored: the app's own object can change afterwards, ours cannot. */
@@ -130,7 +128,7 @@ export function createCollection<Out extends object, In extends object>({
     const rows = items.map(([data, id]) => {
       checkRow(data);
       checkSameId(data, id);
-      return prepare(data, checkId(id ?? data.id ?? newId()));
+      return prepare(data, checkId(id ?? data.id ?? newId(), ' Pass one, or none: save() makes one.'));
     });
     replica.edit(rows.map((row) => [row.id as string, row]));
     await commit();

@@ -100,11 +100,11 @@ function schemaFor(config: Anything) {
   };
   /** One of the general addresses, which a transport may have as an option of its own. */
   const address = (key: string, option: string, needed: boolean, ...schemes: readonly string[]) => {
+    if (key === 'websocketUrl' && transport && of(transport, 'type') !== 'websocket')
+      return optional('left out: the transport is another one, and would not use it', () => false);
     const own = of(transport, option);
     if (own !== undefined && own !== config[key])
       return optional(`left out, or the same as transport.${option}`, () => false);
-    if (key === 'websocketUrl' && transport && of(transport, 'type') !== 'websocket')
-      return optional('left out: the transport is another one, and would not use it', () => false);
     return url(needed && !transport, ...schemes);
   };
   const storeType = String(of(store, 'type'));

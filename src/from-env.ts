@@ -1,6 +1,7 @@
 import type { SyncLayerConfig } from './config.js';
 import { SyncLayerError } from './errors.js';
 import { suggest } from './problems.js';
+import { transportNames } from './transport/registry.js';
 
 /** How the text of a variable is read; undefined says that it is something else. */
 const kinds = {
@@ -64,7 +65,7 @@ const camelCase = (name: string): string =>
  * `SYNCLAYER_LOGGER_MIN_LEVEL=debug`; `SYNCLAYER_STORE=sqlite` with `SYNCLAYER_STORE_PATH`, or `SYNCLAYER_STORE_NAME`.
  * `SYNCLAYER_TRANSPORT=supabase` names the backend, `SYNCLAYER_SUPABASE_URL` and its like are that one's options: numbers,
  * `true`, `false` and JSON are read as such, anything else is text, and `"123"` in quotes stays text. Empty variables are
- * left out.
+ * left out, and so are the options of transports that are not the one named.
  *
  * @param env default `process.env`; in a browser pass what your bundler has, e.g. `import.meta.env`.
  * @throws SyncLayerError CONFIG_INVALID for a SYNCLAYER_ variable that is not known, or that cannot be read.
@@ -82,12 +83,17 @@ export function fromEnv(
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith(PREFIX) || typeof text !== 'string' || text === '') continue;
     const name = variable.slice(PREFIX.length);
+    const belongsTo = transportNames().find((each) => name.startsWith(`${constantCase(each)}_`));
+    // One file may hold the options of several backends, of which SYNCLAYER_TRANSPORT chooses one.
+    if (transport && belongsTo && belongsTo !== transport && (!known.has(name) || name === 'WEBSOCKET_URL')) continue;
     // Settings first: SYNCLAYER_WEBSOCKET_RECONNECT_DELAY is one, though the websocket transport's options begin so too.
     const setting =
       known.get(name) ??
       (options && name.startsWith(options) ? `transport.${camelCase(name.slice(options.length))}` : undefined);
     if (!setting) {
-      const fix = suggest(name, [...known.keys(), ...(options ? [`${options}...`] : [])], PREFIX);
+      const fix = belongsTo
+        ? `it belongs to ${PREFIX}TRANSPORT=${belongsTo}, which is not set`
+        : suggest(name, [...known.keys(), ...(options ? [`${options}...`] : [])], PREFIX);
       throw new SyncLayerError('CONFIG_INVALID', `${variable} is not a setting; ${fix}`);
     }
     const kind = settings[setting] ?? 'anything';

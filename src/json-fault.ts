@@ -46,6 +46,6 @@ const inside = (path: string, fault: string): string => (fault === TOO_DEEP ? fa
 export const notJson = (what: string, options?: ErrorOptions): SyncLayerError =>
   new SyncLayerError(
     'VALIDATION_FAILED',
-    `${what}, and only plain JSON can be stored. Convert it first, e.g. a Date with toISOString().`,
+    `${what}, and only plain JSON can be stored. Convert it first: a Date with toISOString(), a bigint with String(), NaN to null, a Map with Object.fromEntries().`,
     options,
   );

@@ -11,12 +11,18 @@ export interface LoggerOptions {
     | undefined;
 }
 
-export type Log = (level: LogLevel, message: string, details?: Readonly<Record<string, unknown>>) => void;
+/** `urgent`: where the app has not asked for a log, nor for none, it is told all the same. */
+export type Log = (
+  level: LogLevel,
+  message: string,
+  details?: Readonly<Record<string, unknown>>,
+  urgent?: boolean,
+) => void;
 
 const order: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
 const toConsole: Log = (level, message, details) => {
-  // biome-ignore lint/suspicious/noConsole: this is the one place that writes to it, and only when the app asks.
+  // biome-ignore lint/suspicious/noConsole: this is the one place that writes to it, when the app asks or nothing will ever work.
   console[level](`[synclayer] ${message}`, ...(details ? [details] : []));
 };
 
@@ -28,10 +34,16 @@ const toConsole: Log = (level, message, details) => {
  * configure({ enabled: true, minLevel: 'debug' });
  */
 export function createLogger(initial?: LoggerOptions): { log: Log; configure(options: LoggerOptions): void } {
-  let options: LoggerOptions = initial ?? { enabled: false };
+  const silent: LoggerOptions = { enabled: false };
+  let options = initial ?? silent;
   return {
-    log(level, message, details) {
-      if (options.enabled === false || order.indexOf(level) < order.indexOf(options.minLevel ?? 'info')) return;
+    log(level, message, details, urgent) {
+      if (
+        options === silent
+          ? !urgent
+          : options.enabled === false || order.indexOf(level) < order.indexOf(options.minLevel ?? 'info')
+      )
+        return;
       try {
         (options.customLogger ?? toConsole)(level, message, details);
       } catch (error) {

@@ -151,7 +151,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     collection(name) {
       const found = collections.get(name);
       if (found) return found;
-      const message = `"${name}" is not in "collections" of the configuration; ${suggest(name, [...collections.keys()])}`;
+      const message = `"${name}" is not in "collections" of the configuration; ${suggest(String(name), [...collections.keys()])}`;
       throw new SyncLayerError('CONFIG_INVALID', message);
     },
     events,

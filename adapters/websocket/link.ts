@@ -205,10 +205,11 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         return;
       }
       const error = toError(message, `${where} refused the connection`);
-      const hint = open || authMode === 'query' ? '' : " If it wants the token in the URL, set authMode: 'query'.";
+      const hint = open || authMode === 'query' ? '' : ". If it wants the token in the URL, set authMode: 'query'.";
       // Whatever comes instead of a welcome is about the token, but for what passes by itself.
       if (error.code === 'CONNECTION_LOST') end(error);
-      else end(problem('AUTH_REQUIRED', `${error.message}${hint}`, { details: error.details }));
+      else
+        end(problem('AUTH_REQUIRED', `${error.message.replace(/\.$/, '')}${hint || '.'}`, { details: error.details }));
     }
 
     function onClose({ code, reason }: CloseEvent): void {

@@ -125,7 +125,11 @@ export function createQuery<T = Row>(
   function watch(callback: (rows: readonly T[], info: WatchInfo) => void): () => void;
   function watch(): AsyncIterable<T[]>;
   function watch(callback?: (rows: readonly T[], info: WatchInfo) => void) {
-    if (callback) return live(callback);
+    if (callback !== undefined) {
+      if (typeof callback !== 'function')
+        throw invalid('watch()', 'needs a function, or nothing for an async iterable');
+      return live(callback);
+    }
     return latest<readonly T[]>((push) => {
       let known = false;
       return live((rows, { loading }) => {

@@ -1,5 +1,5 @@
 import type { Row } from '../change.js';
-import { disposition, type SyncLayerError } from '../errors.js';
+import { disposition, type ErrorCode, type SyncLayerError } from '../errors.js';
 import type { Emitter, SyncEvents } from '../events.js';
 import { handOut } from '../json.js';
 import type { Log } from '../logger.js';
@@ -8,11 +8,17 @@ import type { Delta } from '../query/types.js';
 import type { Conflict } from './merge.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
+/** What only whoever set it up can cure. */
+const setUp: readonly ErrorCode[] = ['CONFIG_INVALID', 'PEER_MISSING', 'UNSUPPORTED'];
+
 /** Turns what happens to the data into events, log lines and counts. */
 export function createAnnouncer(events: Emitter, metrics: Metrics, log: Log) {
   function report(error: SyncLayerError, collection?: string): void {
     metrics.error(error.code);
-    log(disposition(error.code) === 'retry' ? 'warn' : 'error', error.message, { code: error.code, collection });
+    const { code } = error;
+    // Nobody listens, and it will never work as it is: in silence an app would wait for ever.
+    const urgent = setUp.includes(code) && !events.has('error');
+    log(disposition(code) === 'retry' ? 'warn' : 'error', error.message, { code, collection }, urgent);
     events.emit('error', collection === undefined ? { error } : { error, collection });
   }
 

@@ -36,12 +36,15 @@ export function registerTransport<Options>(name: string, factory: TransportFacto
   return () => void registered.delete(name);
 }
 
+/** The transports that a configuration can name. */
+export const transportNames = (): string[] => [...Object.keys(builtIn), ...registered.keys()];
+
 /** Loads and makes the transport that `type` names. Throws CONFIG_INVALID, or PEER_MISSING with what to install. */
 export async function resolveTransport({ type, ...options }: { readonly type: string }): Promise<RealtimeTransport> {
   const factory = registered.get(type) ?? (Object.hasOwn(builtIn, type) ? await load(type) : undefined);
   if (!factory) {
-    const fix = suggest(type, [...Object.keys(builtIn), ...registered.keys()]);
-    const message = `transport.type "${type}" is unknown to registerTransport(); ${fix}`;
+    const fix = suggest(type, transportNames());
+    const message = `There is no transport "${type}" (one of your own needs registerTransport() first); ${fix}`;
     throw new SyncLayerError('CONFIG_INVALID', message);
   }
   return factory(options as never);

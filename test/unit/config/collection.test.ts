@@ -186,7 +186,7 @@ describe('refused, with what is wrong and where', () => {
     [
       'a Date inside',
       { at: new Date(0) },
-      'todos/1.at is a Date, and only plain JSON can be stored. Convert it first, e.g. a Date with toISOString().',
+      'todos/1.at is a Date, and only plain JSON can be stored. Convert it first: a Date with toISOString(), a bigint with String(), NaN to null, a Map with Object.fromEntries().',
     ],
     ['NaN', { a: { b: [1, Number.NaN] } }, 'todos/1.a.b[1] is NaN, and only plain JSON can be stored'],
     ['Infinity', { a: Number.POSITIVE_INFINITY }, 'todos/1.a is Infinity, and only plain JSON can be stored'],
@@ -220,6 +220,7 @@ describe('refused, with what is wrong and where', () => {
     ['empty', ''],
     ['1001 characters', 'x'.repeat(1001)],
     ['half a character', 'a\uD800'],
+    ['NUL inside', 'a\0b'],
     ['a path', '..'],
     ['a path', '.'],
     ['an object', {}],
@@ -419,4 +420,5 @@ test('an unknown collection names those that exist', async () => {
   expect(() => any.collection('constructor')).toThrow(
     '"constructor" is not in "collections" of the configuration; known are todos, users',
   );
+  expect(() => any.collection(undefined as never)).toThrow('"undefined" is not in "collections"');
 });

@@ -111,6 +111,24 @@ describe('the options of a transport', () => {
     });
   });
 
+  test('of another backend wait in the same file until that one is chosen', () => {
+    const env = {
+      SYNCLAYER_WEBSOCKET_URL: 'ws://127.0.0.1:1/ws',
+      SYNCLAYER_WEBSOCKET_RECONNECT_DELAY: '2000',
+      SYNCLAYER_SUPABASE_URL: 'https://abc.supabase.co',
+      SYNCLAYER_SUPABASE_KEY: 'sb_publishable_abc',
+    };
+    expect(fromEnv({ ...env, SYNCLAYER_TRANSPORT: 'supabase' })).toEqual({
+      transport: { type: 'supabase', url: 'https://abc.supabase.co', key: 'sb_publishable_abc' },
+      websocketReconnectDelay: 2000,
+    });
+    expect(fromEnv({ ...env, SYNCLAYER_TRANSPORT: 'websocket' })).toEqual({
+      transport: { type: 'websocket' },
+      websocketUrl: 'ws://127.0.0.1:1/ws',
+      websocketReconnectDelay: 2000,
+    });
+  });
+
   test('reach the factory of that name', async () => {
     let given: unknown;
     const unregister = registerTransport('env-test', (options: object) => {
@@ -131,6 +149,10 @@ describe('mistakes name the variable', () => {
     [
       { SYNCLAYER_TRANSPORT: 'supabase', SYNCLAYER_SUPERBASE_KEY: 'x' },
       'SYNCLAYER_SUPERBASE_KEY is not a setting; did you mean "SYNCLAYER_SUPABASE_..."?',
+    ],
+    [
+      { SYNCLAYER_SUPABASE_KEY: 'x' },
+      'SYNCLAYER_SUPABASE_KEY is not a setting; it belongs to SYNCLAYER_TRANSPORT=supabase, which is not set',
     ],
     [{ SYNCLAYER_SYNC_INTERVAL: '5m' }, 'SYNCLAYER_SYNC_INTERVAL must be a number.'],
     [{ SYNCLAYER_ENABLE_REALTIME_SYNC: 'maybe' }, 'SYNCLAYER_ENABLE_REALTIME_SYNC must be true or false.'],

@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { SyncLayerError } from '../../../src/errors.js';
 import { createEmitter, type EventName, type SyncEvents } from '../../../src/events.js';
+import { createSyncLayer } from '../../../src/index.js';
 import { createLogger, type LogLevel } from '../../../src/logger.js';
 import { createMetrics } from '../../../src/metrics.js';
+
+import { memoryTransport } from '../../../src/testing/index.js';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -246,5 +250,34 @@ describe('metrics', () => {
     expect(errors).toEqual({ CONNECTION_LOST: 2, CONFLICT: 1 });
     metrics.error('CONFLICT');
     expect(errors).toEqual({ CONNECTION_LOST: 2, CONFLICT: 1 });
+  });
+});
+
+describe('what will never work as it is', () => {
+  const broken = async (options: { logger?: { enabled: boolean }; listen?: boolean }) => {
+    const error = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    const transport = memoryTransport();
+    const refusal = new SyncLayerError('PEER_MISSING', 'npm install the-sdk');
+    const sync = await createSyncLayer({
+      transport: { ...transport, connect: () => Promise.reject(refusal) },
+      collections: ['todos'],
+      ...(options.logger && { logger: options.logger }),
+    });
+    const heard: string[] = [];
+    if (options.listen) sync.events.on('error', ({ error: { code } }) => heard.push(code));
+    if (sync.status.phase !== 'failed') await sync.events.once('statusChanged', ({ phase }) => phase === 'failed');
+    await sync.close();
+    const said = error.mock.calls.map(([text]) => text);
+    error.mockRestore();
+    return { said, heard };
+  };
+
+  test('is said on the console where nobody would hear of it', async () => {
+    expect((await broken({})).said).toEqual(['[synclayer] npm install the-sdk']);
+  });
+
+  test('but not to whoever listens, or has asked for silence', async () => {
+    expect(await broken({ listen: true })).toEqual({ said: [], heard: ['PEER_MISSING'] });
+    expect((await broken({ logger: { enabled: false } })).said).toEqual([]);
   });
 });

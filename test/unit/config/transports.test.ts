@@ -14,7 +14,9 @@ test('an unknown name is told with those that exist', async () => {
   const creating = createSyncLayer({ transport: { type: 'websockets', key: 'secret' }, collections: ['todos'] });
   await expect(creating).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   const message = await creating.catch((error: Error) => error.message);
-  expect(message).toBe('transport.type "websockets" is unknown to registerTransport(); did you mean "websocket"?');
+  expect(message).toBe(
+    'There is no transport "websockets" (one of your own needs registerTransport() first); did you mean "websocket"?',
+  );
   expect(message).not.toContain('secret');
   unregister();
 });
@@ -40,7 +42,7 @@ test('one of the app’s own, made with its options, until it is taken out again
   expect(given).toEqual([{ topic: 'a' }]);
   unregister();
   await expect(createSyncLayer({ transport: { type: 'mine' }, collections: ['todos'] })).rejects.toThrow(
-    'transport.type "mine" is unknown',
+    'There is no transport "mine"',
   );
 });
 

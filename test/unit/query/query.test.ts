@@ -158,8 +158,9 @@ describe('mistakes throw where they are made', () => {
     }
   });
 
-  test('where, orderBy and a spec', () => {
+  test('where, orderBy, watch and a spec', () => {
     const failed = expect.objectContaining({ code: 'VALIDATION_FAILED' });
+    expect(() => query.watch(5 as never)).toThrow(failed);
     expect(() => query.where('n', 'like' as Operator, 1)).toThrow(failed);
     expect(() => query.where('n', 'in', 1 as never)).toThrow(failed);
     expect(() => query.orderBy('n', 'down' as Direction)).toThrow(failed);
