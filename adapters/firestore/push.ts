@@ -1,5 +1,13 @@
 import type { Transaction } from 'firebase/firestore';
-import { type Change, isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
+import { unstorableField } from '../../src/backends/storable.js';
+import {
+  type Change,
+  isSyncLayerError,
+  type OutgoingChange,
+  type PushResult,
+  type Row,
+  type SyncLayerError,
+} from '../../src/kit.js';
 import { isContention, writeRefusal } from './failure.js';
 import { failure, type Link, type Session, within } from './link.js';
 import { fromDocument, holds } from './normalize.js';
@@ -186,19 +194,28 @@ export async function pushChanges(
 ): Promise<PushResult[]> {
   const send = createSender(means, signal);
   const results = new Map<string, PushResult>();
-  const placed = changes.filter(({ opId, collection, recordId }) => {
+  /** Why a change is not sent; undefined: it can be. */
+  function unsendable(change: OutgoingChange): SyncLayerError | undefined {
+    const { collection, recordId } = change;
     const table = means.tables.get(collection);
-    if (hasPlace(table, recordId)) return true;
-    const fix = `Save it as the path of its document: save(row, 'posts/p1/${table.path}/c1').`;
-    const error = problem(
-      'PUSH_REJECTED',
-      `${JSON.stringify(recordId)} is no document of the group "${table.path}". ${fix}`,
-    );
-    results.set(opId, { type: 'rejected', error });
-    return false;
+    if (!hasPlace(table, recordId)) {
+      const fix = `Save it as the path of its document: save(row, 'posts/p1/${table.path}/c1').`;
+      const what = `${JSON.stringify(recordId)} is no document of the group "${table.path}".`;
+      return problem('PUSH_REJECTED', `${what} ${fix}`);
+    }
+    // The server breaks the stream off, as often as it is sent.
+    const field = change.type === 'delete' ? undefined : unstorableField(sentBy(change), (text) => text.isWellFormed());
+    if (field === undefined) return undefined;
+    const what = `The field ${JSON.stringify(field)} of ${collection}/${recordId} holds half of a character (a lone surrogate)`;
+    return problem('VALIDATION_FAILED', `${what}, which Firestore cannot store. Choose another text.`);
+  }
+  const sendable = changes.filter((change) => {
+    const error = unsendable(change);
+    if (error) results.set(change.opId, { type: 'rejected', error });
+    return !error;
   });
-  for (let from = 0; from < placed.length; from += MOST)
-    for (const [opId, result] of await send(placed.slice(from, from + MOST))) results.set(opId, result);
+  for (let from = 0; from < sendable.length; from += MOST)
+    for (const [opId, result] of await send(sendable.slice(from, from + MOST))) results.set(opId, result);
   return changes.map(({ opId, collection, recordId }): PushResult => {
     const unknown = `Nothing is known of the push of ${collection}/${recordId}.`;
     return results.get(opId) ?? { type: 'retry', error: problem('PROTOCOL_VIOLATION', unknown) };

@@ -40,7 +40,7 @@ function opened(client: SupabaseClient, signal: AbortSignal): Promise<void> {
     const onAbort = (): void =>
       end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'supabase' }));
     const onFailure = (): void =>
-      end(problem('CONNECT_FAILED', 'Realtime could not be reached. Is the server up, and are url and key right?'));
+      end(problem('CONNECT_FAILED', 'Realtime could not be reached. Is the server up, and the url right?'));
     const refs = [socket.onOpen(() => end()), socket.onError(onFailure), socket.onClose(onFailure)];
     function end(error?: SyncLayerError): void {
       socket.off(refs);

@@ -1,8 +1,9 @@
 import { type Change, deepEqual, type OutgoingChange, type PushResult, type Row, type Version } from '../kit.js';
-import { isSendable } from './postgres-rows.js';
+import { isSendable, isText } from './postgres-rows.js';
 import { stampOf, versionOf } from './postgres-time.js';
 import type { ProblemMaker } from './problem.js';
 import { fieldsOf } from './push-fields.js';
+import { unstorableField } from './storable.js';
 
 /** The value of `updated_at` that a version stands for; undefined: another backend made it. */
 export const updatedAtOf = (version: Version | null): string | undefined => {
@@ -39,11 +40,17 @@ function isSame(sent: unknown, stored: unknown): boolean {
 export const holds = (data: Row, sent: Row): boolean =>
   Object.entries(sent).every(([field, value]) => isSame(value, data[field]));
 
-/** The answer to a change that is not sent, since the database could not store it. */
-export function unsendable({ recordId }: OutgoingChange, problem: ProblemMaker): PushResult | undefined {
-  if (isSendable(recordId)) return undefined;
-  const message = `The id ${JSON.stringify(recordId)} holds characters that PostgreSQL cannot store. Choose another.`;
-  return { type: 'rejected', error: problem('VALIDATION_FAILED', message) };
+/** The answer to a change that is not sent: the database would refuse its text, or the API in front of it would alter it. */
+export function unsendable(change: OutgoingChange, problem: ProblemMaker): PushResult | undefined {
+  const { type, collection, recordId } = change;
+  const rejected = (what: string): PushResult => {
+    const message = `${what} holds half of a character (a lone surrogate) or a NUL, which PostgreSQL cannot store.`;
+    return { type: 'rejected', error: problem('VALIDATION_FAILED', `${message} Choose another text.`) };
+  };
+  if (!isSendable(recordId)) return rejected(`The id ${JSON.stringify(recordId)}`);
+  if (type === 'delete') return undefined;
+  const field = unstorableField(fieldsOf(change), isText);
+  return field === undefined ? undefined : rejected(`The field ${JSON.stringify(field)} of ${collection}/${recordId}`);
 }
 
 /**

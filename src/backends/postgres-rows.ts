@@ -21,8 +21,11 @@ export function keyOf(value: unknown): string | undefined {
   return Number.isSafeInteger(value) ? String(value) : undefined;
 }
 
-/** Half of a surrogate pair and NUL are no text to PostgreSQL; asked for, such an id would match another row. */
-export const isSendable = (id: string): boolean => id !== '' && id.isWellFormed() && !id.includes('\0');
+/** Half of a surrogate pair and NUL are no text to PostgreSQL. */
+export const isText = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+
+/** Asked for, any other id would match another row. */
+export const isSendable = (id: string): boolean => id !== '' && isText(id);
 
 /** A row that was read, as a change; undefined if its key or `updatedAt` says nothing. Throws what `toRow` throws. */
 export function changeOf(

@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { firestoreTransport } from '../../../adapters/firestore/index.js';
 import { createSyncLayer } from '../../../src/index.js';
 import { type Emulator, startEmulator } from '../firestore/start-emulator.js';
+import { openClient, stored } from './clients.js';
 
 // An emulator that has just started is slow at first, and more so on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -121,4 +122,18 @@ test('a client of the SDK that never ends holds up neither the next one nor clos
   }
   await transport.connect({ signal });
   await transport.close();
+});
+
+test('half of a character is refused before it is sent: it would break off the stream of all others', async () => {
+  const client = await openClient('half-characters', emulator.port);
+  await client.live();
+  const refused = client.sync.events.once('operationFailed');
+  await client.todos.saveAll([
+    { id: 'cut', text: '😀'.slice(0, 1) },
+    { id: 'whole', text: '😀' },
+  ]);
+  expect((await refused).error).toMatchObject({ code: 'VALIDATION_FAILED' });
+  await client.live();
+  expect([...(await stored(emulator.project('half-characters'))).keys()]).toEqual(['whole']);
+  expect(client.errors).not.toContain('CONNECTION_LOST');
 });

@@ -127,3 +127,18 @@ test('a row that was marked as deleted is brought back by saving it again', asyn
     { id: 'a', text: 'second', deleted_at: null },
   ]);
 });
+
+test('half of a character is refused before it is sent, and alone: Hasura would store another one instead', async () => {
+  const { state, fetch } = counting();
+  const client = await openClient(peer, { tasks: collections.tasks }, { fetch });
+  await client.live();
+  const refused = client.sync.events.once('operationFailed');
+  await client.sync.collection('tasks').saveAll([
+    { id: 'cut', text: '😀'.slice(0, 1) },
+    { id: 'whole', text: '😀' },
+  ]);
+  expect((await refused).error).toMatchObject({ code: 'VALIDATION_FAILED' });
+  await client.live();
+  expect(state.writes.join()).not.toContain('ud83d');
+  expect(await peer.sql('select id, text from tasks')).toEqual([{ id: 'whole', text: '😀' }]);
+});

@@ -192,3 +192,18 @@ test('two clients write many rows crosswise: each conflict is settled, and both 
   );
   expect(await project.sql("select count(*)::int from tasks where text = 'of one' and done")).toEqual([{ count: 40 }]);
 });
+
+test('half of a character is refused before it is sent, and alone', async () => {
+  const client = await openClient(project, ['tasks']);
+  await client.live();
+  const refused = client.sync.events.once('operationFailed');
+  await client.sync.collection('tasks').saveAll([
+    { id: 'cut', text: '😀'.slice(0, 1) },
+    { id: 'whole', text: '😀' },
+  ]);
+  expect((await refused).error).toMatchObject({ code: 'VALIDATION_FAILED' });
+  await client.live();
+  expect(await project.sql("select id, text from tasks where id in ('cut', 'whole')")).toEqual([
+    { id: 'whole', text: '😀' },
+  ]);
+});

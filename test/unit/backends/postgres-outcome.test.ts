@@ -54,6 +54,24 @@ test('an id that is no text to PostgreSQL is refused before it is sent', () => {
     });
 });
 
+test.each([
+  ['half of a character', 'cut \ud83d'],
+  ['a NUL', 'a\0b'],
+  ['one inside', { tags: ['fine', '\udc00'] }],
+  ['one in a name', { '\ud800': 1 }],
+])('a text with %s is refused before it is sent, with its field', (_, title) => {
+  expect(unsendable({ ...edit, patch: { done: true, title } }, problem)).toMatchObject({
+    type: 'rejected',
+    error: { code: 'VALIDATION_FAILED', message: expect.stringContaining('"title" of todos/a') as string },
+  });
+  expect(unsendable({ ...edit, type: 'delete', data: null, base: { title } }, problem)).toBeUndefined();
+});
+
+test('whole characters, empty texts and what is no text are sent', () => {
+  const patch = { title: '😀 \\ud800', empty: '', none: null, list: [1, '', { deep: '\u2028' }] };
+  expect(unsendable({ ...edit, patch }, problem)).toBeUndefined();
+});
+
 test('a row holds what was sent, however the database writes it', () => {
   const stored = { id: 'a', n: '5', due: '2026-01-02T03:04:05+00:00', tags: { b: 1, a: [2] }, note: null, more: true };
   expect(holds(stored, { n: 5, due: '2026-01-02T03:04:05.000Z', tags: { a: [2], b: 1 }, note: null })).toBe(true);
