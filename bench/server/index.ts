@@ -146,7 +146,7 @@ export const server: Bench = async ({ quick, say }) => {
   const sizes: readonly (readonly [sockets: number, changes: number])[] = quick
     ? [[10, 50]]
     : [
-        [1, 2000],
+        [1, 10_000],
         [100, 500],
         [2000, 50],
       ];
@@ -172,7 +172,8 @@ export const server: Bench = async ({ quick, say }) => {
     'speed to socket.io',
     'memory per socket',
   ];
-  const text = `CPU time of the server's process for one change that goes to all, median of ${rounds}. Clients are in another process.
+  const text = `CPU time of the server's process for one change that goes to all, median of ${rounds}. Clients are in another process. SyncLayer's
+server checks, numbers and stores the row before it sends; the other two turn it into text and send it.
 
 ${table(head, rows)}
 

@@ -21,15 +21,6 @@ const eventOf = ({ collection, type, record, userId }: Committed, visible: boole
     metadata: { version: record.version, seq: record.version, userId },
   }) satisfies { readonly [Field in keyof EventMessage]: unknown };
 
-/** Computes once, when first asked. */
-const lazy = <T>(compute: () => T): (() => T) => {
-  let value: { readonly of: T } | undefined;
-  return () => {
-    value ??= { of: compute() };
-    return value.of;
-  };
-};
-
 export interface FanOut {
   /** `sees` undefined: every row. Subscribing again replaces it. */
   subscribe(subscriber: Subscriber, collection: string, sees: Sees | undefined): void;
@@ -56,13 +47,18 @@ export function createFanOut(): FanOut {
     },
     publish(change, sender) {
       const { collection, record, previous } = change;
-      const whole = lazy(() => prepare(eventOf(change, true)));
-      const gone = lazy(() => prepare(eventOf(change, false)));
+      let whole: Prepared | undefined;
+      let gone: Prepared | undefined;
       for (const [subscriber, sees] of collections.get(collection) ?? []) {
         if (subscriber === sender) continue;
         // Who sees every row gets the change as it is, a delete too.
-        if (!sees || (record.data && sees(record.id, record.data))) subscriber.deliver(collection, whole());
-        else if (previous?.data && sees(record.id, previous.data)) subscriber.deliver(collection, gone());
+        if (!sees || (record.data && sees(record.id, record.data))) {
+          whole ??= prepare(eventOf(change, true));
+          subscriber.deliver(collection, whole);
+        } else if (previous?.data && sees(record.id, previous.data)) {
+          gone ??= prepare(eventOf(change, false));
+          subscriber.deliver(collection, gone);
+        }
       }
     },
   };
