@@ -18,6 +18,8 @@ import { earlier, FIRST, type Time, timeOf } from './version.js';
 
 /** Ids in one query: more are refused. */
 const IDS = 30;
+/** How much longer a server may take to answer that took too long before. */
+const MOST_PATIENCE = 8;
 /** Documents read at once, each by a request. */
 const GETS = 100;
 /** Keys per page. The SDK cannot read ids without their documents. */
@@ -66,12 +68,25 @@ async function getAll(
 
 /** All that is read. */
 export function createReads(link: Link, options: ParsedOptions, host: () => TransportHost) {
-  /** Asks once. */
+  /** How many times longer the next read of a kind may take. */
+  const patience = new Map<string, number>();
+
+  /**
+   * Asks once. An answer waits behind all that is on its way to the listeners, which begin anew with each link: each time that none
+   * came, the next may take twice as long, else a large first load over a slow line never ends.
+   */
   async function ask<T>(what: string, signal: AbortSignal, question: (session: Session) => Promise<T>): Promise<T> {
     const session = await link.session();
+    const times = patience.get(what) ?? 1;
+    const most = times * options.requestTimeout;
+    const since = performance.now();
     try {
-      return await within(session, question(session), what, options.requestTimeout, signal);
+      const answer = await within(session, question(session), what, most, signal);
+      patience.delete(what);
+      return answer;
     } catch (error) {
+      // A timer may fire a little early.
+      if (performance.now() - since > most - 5) patience.set(what, Math.min(2 * times, MOST_PATIENCE));
       throw failure(session, what, error);
     }
   }

@@ -9,17 +9,19 @@ interface Traits {
   readonly typed: boolean;
   /** Values that it has and JSON has not come as tagged objects, and become the same again when they are written there. */
   readonly tags: boolean;
+  /** Each field has a type of a schema that was written for it: none takes just any map, and whole numbers have 32 bits. */
+  readonly schema: boolean;
   /** Rows that it takes at a time: what fails is sent again whole. */
   readonly rows: number;
 }
 
-const plain: Traits = { columns: false, nestedLists: true, typed: false, tags: false, rows: 1000 };
-const sql: Traits = { columns: true, nestedLists: true, typed: true, tags: false, rows: 1000 };
+const plain: Traits = { columns: false, nestedLists: true, typed: false, tags: false, schema: false, rows: 1000 };
+const sql: Traits = { columns: true, nestedLists: true, typed: true, tags: false, schema: false, rows: 1000 };
 
 const known: Readonly<Record<string, Traits>> = {
   supabase: sql,
   hasura: sql,
-  appsync: { ...sql, nestedLists: true },
+  appsync: { ...sql, schema: true },
   // A push is one transaction at a time, of 100 documents.
   firestore: { ...plain, nestedLists: false, tags: true, rows: 100 },
 };
@@ -51,6 +53,10 @@ export function expectedFindings(plan: CollectionPlan, from: string, to: string)
       );
     if (source.columns && (has('object') || has('list')))
       tell('note', 'Inside json, 1.50 is read as 1.5; and a json null is read as NULL.');
+    if (target.schema && (has('object') || has('list') || has('list in a list')))
+      tell('note', `${to} takes maps and lists only in a field whose type says which, and AWSJSON as text.`);
+    if (target.schema && has('integer'))
+      tell('note', 'Int holds 32 bits: whole numbers above 2147483647 need a field of type Float.');
     if (target.typed && has('time'))
       tell(
         'note',

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { firestoreTransport } from '../../../adapters/firestore/index.js';
 import { memoryStore } from '../../../src/index.js';
 import { type Emulator, startEmulator } from '../firestore/start-emulator.js';
 import { openClient, startLine } from './clients.js';
@@ -61,4 +62,27 @@ test('a resumed client with nothing new reads next to nothing; what it reads is 
   console.log(
     `documents read: first ${first.reads}, resumed ${resumed.reads}, an edit ${edited.reads - resumed.reads}`,
   );
+});
+
+test('a read that is longer on its way than a request may take comes through all the same', async () => {
+  const hand = emulator.project('slow');
+  const text = 'x'.repeat(10_000);
+  await hand.writeAll(new Map(Array.from({ length: 50 }, (_, index) => [`todos/n${index}`, { text }])));
+  const line = await startLine(emulator);
+  // A page is 500 kB: 5 s.
+  line.set({ bytesPerSecond: 100_000 });
+  const emulatorAt = `127.0.0.1:${line.port}`;
+  const transport = firestoreTransport({ config: { projectId: 'slow' }, emulator: emulatorAt, requestTimeout: 2000 });
+  onTestFinished(() => transport.close());
+  const { signal } = new AbortController();
+  const read = () => transport.pull({ collection: 'todos', cursor: null, start: true, limit: 100, signal });
+  let late = 0;
+  const lost = (error: { readonly code: string }): undefined => {
+    if (error.code !== 'CONNECTION_LOST') throw error;
+    late += 1;
+  };
+  let page = await read().catch(lost);
+  while (!page) page = await read().catch(lost);
+  expect(page.changes).toHaveLength(50);
+  expect(late).toBeGreaterThan(0);
 });

@@ -27,8 +27,10 @@ export interface ClientsOptions {
   readonly from: (owner: string) => SyncLayerConfig<readonly string[]>;
   readonly to: (owner: string) => SyncLayerConfig<readonly string[]>;
   readonly collections: readonly string[];
-  /** ms between two edits of a client. */
-  readonly pace: number;
+  /** What a row has in \`meta\`: a map, or its text. */
+  readonly metaOf: (meta: object) => unknown;
+  /** ms between two edits of a client, on each backend. */
+  readonly pace: { readonly from: number; readonly to: number };
 }
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -75,7 +77,7 @@ export async function startClients(options: ClientsOptions): Promise<Clients> {
         } else {
           const row = { owner, text: `Edit ${step}`, n: step, price: `${step}.50`, done: step % 2 === 0 };
           if (isThere) await rows.update(id, { n: step, text: `Edit ${step}` });
-          else await rows.save({ ...row, meta: { tags: [step, 'a'], at: null } }, id);
+          else await rows.save({ ...row, meta: options.metaOf({ tags: [step, 'a'], at: null }) }, id);
           mine?.delete(id);
           while (isPending(collection, id)) await wait(20);
           mine?.set(id, step);
@@ -91,7 +93,7 @@ export async function startClients(options: ClientsOptions): Promise<Clients> {
     const done = (async () => {
       for (let step = 0; running; step += 1) {
         await edit(step);
-        await wait(options.pace);
+        await wait(options.pace[app.phase === 'to' ? 'to' : 'from']);
       }
     })();
     return { app, done };

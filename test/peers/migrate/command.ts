@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
 import type { MoveReport } from '../../../src/migrate/report-page.js';
 
 /** `npx synclayer migrate` as a process of its own. */
@@ -15,11 +18,31 @@ export interface Command {
   ended(): Promise<{ readonly code: number; readonly report: MoveReport }>;
 }
 
-/** `hear` is told what it says on stderr, as it says it. */
-export function startCommand(args: readonly string[], hear: (text: string) => void = () => undefined): Command {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/index.ts', 'migrate', '--json', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+/** The command as one file: it starts in a tenth of the time that its sources take. `remove` when it is no longer needed. */
+export async function buildCommand(): Promise<{ readonly file: string; remove(): void }> {
+  // Inside the project, so that it finds the SDKs.
+  mkdirSync('node_modules/.cache', { recursive: true });
+  const folder = mkdtempSync('node_modules/.cache/synclayer-command-');
+  const file = join(folder, 'cli.mjs');
+  await build({
+    entryPoints: ['src/cli/index.ts'],
+    bundle: true,
+    outfile: file,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    logLevel: 'error',
   });
+  return { file, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+/** `file`: of `buildCommand`. `hear` is told what it says on stderr, as it says it. */
+export function startCommand(
+  file: string,
+  args: readonly string[],
+  hear: (text: string) => void = () => undefined,
+): Command {
+  const child = spawn(process.execPath, [file, 'migrate', '--json', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const end = once(child, 'close');
   let said = '';
   let printed = '';

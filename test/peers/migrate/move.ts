@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MoveReport } from '../../../src/migrate/report-page.js';
 import { type Clients, startClients } from './clients.js';
-import { type Command, startCommand } from './command.js';
+import { buildCommand, type Command, startCommand } from './command.js';
 import { collections, type Place } from './places.js';
 
 export interface MoveOptions {
@@ -12,8 +12,8 @@ export interface MoveOptions {
   /** Rows of each collection before it begins. */
   readonly rows: number;
   readonly clients: number;
-  /** ms between two edits of a client. */
-  readonly pace: number;
+  /** ms between two edits of a client, on each backend. */
+  readonly pace: { readonly from: number; readonly to: number };
   /** Most rows in a second: slow enough for the process to be killed in the middle. */
   readonly rate?: number;
   readonly log?: (line: string) => void;
@@ -65,6 +65,7 @@ export async function moveThereAndBack(options: MoveOptions): Promise<Moved> {
   const begun = performance.now();
   const log = (line: string): void => options.log?.(`${((performance.now() - begun) / 1000).toFixed(1)} s: ${line}`);
   const folder = mkdtempSync(join(tmpdir(), 'synclayer-move-'));
+  const built = await buildCommand();
   const flag = join(folder, 'phase.json');
   const files = [from, to].map(({ name, config }) => {
     const file = join(folder, `${name}.config.json`);
@@ -75,7 +76,7 @@ export async function moveThereAndBack(options: MoveOptions): Promise<Moved> {
   const times = ['--grace', '2000', '--quiet', '2000'];
   const commands: Command[] = [];
   const command = (...args: string[]): Command => {
-    const started = startCommand([...common, ...args], options.hear);
+    const started = startCommand(built.file, [...common, ...args], options.hear);
     commands.push(started);
     return started;
   };
@@ -89,6 +90,7 @@ export async function moveThereAndBack(options: MoveOptions): Promise<Moved> {
       from: from.configFor,
       to: to.configFor,
       collections,
+      metaOf: (meta) => (from.texts || to.texts ? JSON.stringify(meta) : meta),
       pace: options.pace,
     });
     await clients.more(options.clients * 2);
@@ -153,6 +155,7 @@ export async function moveThereAndBack(options: MoveOptions): Promise<Moved> {
   } finally {
     await Promise.allSettled(commands.map((each) => each.kill()));
     await clients?.close();
+    built.remove();
     rmSync(folder, { recursive: true });
   }
 }

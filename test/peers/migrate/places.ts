@@ -1,12 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { statements } from '../../../adapters/hasura/tools/setup.js';
 import { placeOf, setupSql } from '../../../adapters/supabase/tools/setup.js';
 import { websocketTransport } from '../../../adapters/websocket/index.js';
 import type { SyncLayerConfig } from '../../../src/index.js';
-import { createPeerProcess } from '../../../src/testing/index.js';
+import { createPeerProcess, createTcpProxy } from '../../../src/testing/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';
+import { startAppsyncProcess } from '../appsync/start-process.js';
 import { startEmulator } from '../firestore/start-emulator.js';
+import { startHasuraPeer } from '../hasura/index.js';
 import { startSupabasePeer } from '../supabase/index.js';
 
 /** A backend to move from or to, with two collections. */
@@ -16,6 +19,8 @@ export interface Place {
   readonly config: SyncLayerConfig<readonly string[]>;
   /** What a client gets that keeps the rows of one owner. */
   configFor(owner: string): SyncLayerConfig<readonly string[]>;
+  /** It has no type for any map or list: what is moved from or to it keeps these as JSON texts. */
+  readonly texts?: true;
   /** Puts so many rows into each collection, past every transport. */
   seed(collection: string, count: number): Promise<void>;
   /** The `n` of every row that is there. */
@@ -71,14 +76,139 @@ export async function supabasePlace(): Promise<Place> {
   };
 }
 
-export async function firestorePlace(): Promise<Place> {
+export async function hasuraPlace(): Promise<Place> {
+  const fields = ['owner', 'text', 'n', 'price', 'done', 'meta', 'note'];
+  const tables = collections.map((name) => ({
+    collection: name,
+    table: name,
+    primaryKey: 'id',
+    updatedAt: 'updated_at',
+    deletedAt: marked(name, 'deleted_at').deletedAt,
+    columns: fields,
+    counted: true,
+    role: 'user',
+  }));
+  const peer = await startHasuraPeer({
+    adminSecret: null,
+    jwtSecret: null,
+    stringifyNumeric: true,
+    schema: tables
+      .map(
+        (place) => `
+          create table ${place.table} (id text primary key, owner text, text text, n int, price numeric, done boolean, meta jsonb, note text);
+          ${statements.updatedAt(place)} ${statements.trigger(place)} ${statements.index(place)}
+          ${place.deletedAt === undefined ? '' : statements.deletedAt(place)}`,
+      )
+      .join('\n'),
+  });
+  const named = Object.fromEntries(fields.map((field) => [field, field === 'price' ? { type: 'numeric' } : field]));
+  const transport = (owner?: string) => ({
+    type: 'hasura',
+    url: peer.url,
+    collections: Object.fromEntries(
+      collections.map((name) => [
+        name,
+        {
+          fields: named,
+          watchCount: true,
+          ...marked(name, 'deleted_at'),
+          ...(owner !== undefined && { where: { owner: { _eq: owner } } }),
+        },
+      ]),
+    ),
+  });
+  return {
+    name: 'hasura',
+    config: { transport: transport(), collections },
+    configFor: (owner) => ({ transport: transport(owner), collections }),
+    async seed(collection, count) {
+      await peer.sql(
+        `insert into ${collection} (id, owner, text, n, price, done, meta)
+         select 'seed' || i, 'seed', 'Row ' || i, i, i + 0.50, i % 2 = 0, jsonb_build_object('i', i) from generate_series(1, ${count}) i`,
+      );
+    },
+    async numbers(collection) {
+      const rows = await peer.sql(
+        `select id, n from ${collection} ${collection === 'todos' ? 'where deleted_at is null' : ''}`,
+      );
+      return new Map(rows.map(({ id, n }) => [String(id), Number(n)]));
+    },
+    restart: () => peer.restartPostgres({ crash: true }),
+    close: peer.close,
+  };
+}
+
+/** With conflict detection, and without: notes are deleted for good. */
+export async function appsyncPlace(): Promise<Place> {
+  const models = { todos: 'Todo', notes: 'Note' } as const;
+  const fields = {
+    owner: 'String',
+    text: 'String',
+    n: 'Int',
+    price: 'String',
+    done: 'Boolean',
+    meta: 'AWSJSON',
+    note: 'String',
+  };
+  const versioned = (collection: string): boolean => collection === 'todos';
+  const apiKey = 'da2-of-this-machine-only';
+  const peer = await startAppsyncProcess({
+    models: collections.map((each) => ({ name: models[each], fields, versioned: versioned(each) })),
+    auth: { apiKey },
+  });
+  const transport = (owner?: string) => ({
+    type: 'appsync',
+    endpoint: peer.endpoint,
+    auth: { type: 'apiKey', apiKey },
+    models: Object.fromEntries(
+      collections.map((each) => [
+        each,
+        {
+          name: models[each],
+          fields: Object.keys(fields),
+          versioned: versioned(each),
+          ...(owner !== undefined && { filter: { owner: { eq: owner } } }),
+        },
+      ]),
+    ),
+  });
+  const modelOf = (collection: string): string => models[collection as keyof typeof models];
+  return {
+    name: 'appsync',
+    texts: true,
+    config: { transport: transport(), collections },
+    configFor: (owner) => ({ transport: transport(owner), collections }),
+    async seed(collection, count) {
+      for (let i = 1; i <= count; i += 1) {
+        const row = { owner: 'seed', text: `Row ${i}`, n: i, price: `${i}.50`, done: i % 2 === 0 };
+        await peer.write(modelOf(collection), `seed${i}`, { ...row, meta: JSON.stringify({ i }) });
+      }
+    },
+    async numbers(collection) {
+      const items = await peer.read(modelOf(collection));
+      return new Map(items.map(({ id, n }) => [String(id), Number(n)]));
+    },
+    async restart() {
+      await peer.kill();
+      await peer.start();
+    },
+    close: peer.close,
+  };
+}
+
+/**
+ * The emulator keeps all in memory. `restarts`: it is behind a proxy, so that nothing is written between the moment at which its
+ * documents are taken down and its end.
+ */
+export async function firestorePlace({ restarts = false } = {}): Promise<Place> {
   const emulator = await startEmulator();
+  const proxy = restarts ? await createTcpProxy({ port: emulator.port }) : undefined;
   const projectId = 'move';
   const hand = emulator.project(projectId);
   const transport = (owner?: string) => ({
     type: 'firestore',
     config: { projectId },
-    emulator: `${emulator.host}:${emulator.port}`,
+    emulator: `${emulator.host}:${proxy?.port ?? emulator.port}`,
     collections: Object.fromEntries(
       collections.map((name) => [
         name,
@@ -106,8 +236,17 @@ export async function firestorePlace(): Promise<Place> {
           .map(({ name, fields }) => [name.slice(name.lastIndexOf('/') + 1), Number(fields?.n?.integerValue)]),
       );
     },
-    restart: () => emulator.restart(projectId),
-    close: emulator.close,
+    async restart() {
+      if (!proxy) throw new Error('It was not made for a restart.');
+      await proxy.refuse();
+      proxy.cut({ reset: true });
+      await emulator.restart(projectId);
+      await proxy.accept();
+    },
+    async close() {
+      await proxy?.close();
+      await emulator.close();
+    },
   };
 }
 
