@@ -109,6 +109,9 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     return () => end();
   }
 
+  /** In a chunk of its own: an app reads whole collections first. */
+  const part = () => loadPart(() => import('./on-demand.js'));
+
   async function disconnect(): Promise<void> {
     pulse.stop();
     await link.drop();
@@ -150,12 +153,10 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     subscribe,
 
     pull: (request) => reads.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
-    async push(changes, { signal }) {
-      // In a chunk of its own: an app reads first.
-      const { pushChanges } = await loadPart(() => import('./push.js'));
-      return pushChanges({ link, options, tables, reads }, changes, during(signal));
-    },
-    fetch: (collection, ids, { signal }) => reads.byIds(tables.get(collection), ids, during(signal)),
+    push: async (changes, { signal }) =>
+      (await part()).pushChanges({ link, options, tables, reads }, changes, during(signal)),
+    fetch: async (collection, ids, { signal }) =>
+      (await part()).byIds(reads, tables.get(collection), ids, during(signal)),
     keys: (collection, { signal }) => reads.keys(tables.get(collection), during(signal)),
 
     disconnect,

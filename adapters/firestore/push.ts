@@ -8,6 +8,7 @@ import {
   type Row,
   type SyncLayerError,
 } from '../../src/kit.js';
+import { gettable } from './by-ids.js';
 import { isContention, writeRefusal } from './failure.js';
 import { failure, type Link, type Session, within } from './link.js';
 import { fromDocument, holds } from './normalize.js';
@@ -141,7 +142,7 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
       const left = mine.filter(({ type }) => type !== 'delete' || table.deletedAt !== undefined);
       const ids = left.map(({ recordId }) => recordId);
       // Of some that were written the rules may let this user see nothing, or not any more.
-      const read = await reads.gettable(table, ids, signal);
+      const read = await gettable(reads, table, ids, signal);
       const rows = new Map(read.map((row) => [row.recordId, row as Current]));
       for (const { opId, type, recordId, baseVersion } of mine) {
         const row = rows.get(recordId);

@@ -1,27 +1,16 @@
-import type {
-  DocumentReference,
-  DocumentSnapshot,
-  Query,
-  QueryConstraint,
-  QueryDocumentSnapshot,
-} from 'firebase/firestore';
+import type { Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
 import { loadPart } from '../../src/backends/load-part.js';
 import type { Change, Cursor, PullPage, PullRequest, RecordKey, TransportHost } from '../../src/kit.js';
-import { codeOf } from './failure.js';
 import { failure, type Link, type Session, within } from './link.js';
 import { cursorAfter, cursorOf, fromDocument, type TimeCursor } from './normalize.js';
 import type { ParsedOptions } from './options.js';
-import { collectionOf, hasPlace, nameOf, refOf } from './place.js';
+import { collectionOf } from './place.js';
 import { problem } from './problem.js';
 import type { Table } from './table.js';
 import { earlier, FIRST, type Time, timeOf } from './version.js';
 
-/** Ids in one query: more are refused. */
-const IDS = 30;
 /** How much longer a server may take to answer that took too long before. */
 const MOST_PATIENCE = 8;
-/** Documents read at once, each by a request. */
-const GETS = 100;
 /** Keys per page. The SDK cannot read ids without their documents. */
 const KEYS = 1000;
 
@@ -36,35 +25,6 @@ export async function conditionsOf(session: Session, { where }: Table): Promise<
 /** Only documents with a timestamp: without this one condition, those with a number would come first. */
 export const since = ({ sdk }: Session, { updatedAt }: Table, time: Time): QueryConstraint =>
   sdk.where(new sdk.FieldPath(updatedAt), '>=', new sdk.Timestamp(time.seconds, time.nanoseconds));
-
-/**
- * Reads documents by the requests that a transaction reads with, and commits nothing. They are all under way at once, and not on
- * the stream of the listeners. Undefined: the rules refuse this one.
- */
-async function getAll(
-  { sdk, db }: Session,
-  refs: readonly DocumentReference[],
-): Promise<readonly (DocumentSnapshot | undefined)[]> {
-  let found: (DocumentSnapshot | undefined)[] = [];
-  const enough = new Error('Nothing is to be written.');
-  const read = sdk.runTransaction(
-    db,
-    async (transaction) => {
-      const one = (ref: DocumentReference): Promise<DocumentSnapshot | undefined> =>
-        transaction.get(ref).catch((error: unknown) => {
-          if (codeOf(error) === 'permission-denied') return undefined;
-          throw error;
-        });
-      found = await Promise.all(refs.map(one));
-      throw enough;
-    },
-    { maxAttempts: 1 },
-  );
-  await read.catch((error: unknown) => {
-    if (error !== enough) throw error;
-  });
-  return found;
-}
 
 /** All that is read. */
 export function createReads(link: Link, options: ParsedOptions, host: () => TransportHost) {
@@ -144,51 +104,10 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     );
   };
 
-  /** Documents of these ids that are within the conditions. The emulator takes seconds for it where there are many others. */
-  async function listed(table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> {
-    const names = ids.map((id) => nameOf(table, id));
-    const changes: Change[] = [];
-    for (let from = 0; from < names.length; from += IDS) {
-      const part = names.slice(from, from + IDS);
-      const docs = await get(
-        `Reading documents of "${table.collection}"`,
-        table,
-        (session, conditions) => {
-          const { sdk } = session;
-          return sdk.query(collectionOf(session, table), ...conditions, sdk.where(sdk.documentId(), 'in', part));
-        },
-        signal,
-      );
-      changes.push(...docs.flatMap((found) => toChange(table, found)));
-    }
-    return changes;
-  }
-
-  /** Documents of these ids, each by itself; undefined: the rules refuse this one. */
-  async function got(
-    table: Table,
-    ids: readonly string[],
-    signal: AbortSignal,
-  ): Promise<(DocumentSnapshot | undefined)[]> {
-    const found: (DocumentSnapshot | undefined)[] = [];
-    for (let from = 0; from < ids.length; from += GETS) {
-      const part = ids.slice(from, from + GETS);
-      const read = (session: Session) =>
-        getAll(
-          session,
-          part.map((id) => refOf(session, table, id)),
-        );
-      found.push(...(await ask(`Reading documents of "${table.collection}"`, signal, read)));
-      // Also one that is not there.
-      host().reads?.(part.length);
-    }
-    return found;
-  }
-
-  const changesOf = (table: Table, found: readonly (DocumentSnapshot | undefined)[]): Change[] =>
-    found.flatMap((each) => (each?.exists() ? toChange(table, each) : []));
-
   return {
+    ask,
+    get,
+    toChange,
     count: (documents: number): void => host().reads?.(documents),
 
     async pull(table: Table, { cursor, start, limit, signal }: Omit<PullRequest, 'collection'>): Promise<PullPage> {
@@ -199,19 +118,6 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
       // Every document of the query has a timestamp, so an empty page is the end.
       return { changes: docs.flatMap((found) => toChange(table, found)), cursor: (next ?? null) as Cursor };
     },
-
-    /** The documents of these ids as they are now, those marked as deleted too. */
-    async byIds(table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> {
-      const placed = ids.filter((id) => hasPlace(table, id));
-      // Only a query leaves out what is outside the conditions.
-      const found = table.where.length === 0 ? await got(table, placed, signal) : [undefined];
-      // Rules may let a user list what they do not let be got.
-      return found.includes(undefined) ? listed(table, placed, signal) : changesOf(table, found);
-    },
-
-    /** The same, whatever the conditions say, of those that this user may get. */
-    gettable: async (table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> =>
-      changesOf(table, await got(table, ids, signal)),
 
     async *keys(table: Table, signal: AbortSignal): AsyncGenerator<RecordKey[]> {
       for (let from: TimeCursor | undefined, start = true; ; start = false) {

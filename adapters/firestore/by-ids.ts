@@ -1,0 +1,110 @@
+import type { DocumentReference, DocumentSnapshot } from 'firebase/firestore';
+import type { Change } from '../../src/kit.js';
+import { codeOf } from './failure.js';
+import type { Session } from './link.js';
+import { collectionOf, hasPlace, nameOf, refOf } from './place.js';
+import type { Reads } from './reads.js';
+import type { Table } from './table.js';
+
+/** Ids in one query: more are refused. */
+const IDS = 30;
+/** Documents read at once, each by a request. */
+const GETS = 100;
+
+/**
+ * Reads documents by the requests that a transaction reads with, and commits nothing. They are all under way at once, and not on
+ * the stream of the listeners. Undefined: the rules refuse this one.
+ */
+async function getAll(
+  { sdk, db }: Session,
+  refs: readonly DocumentReference[],
+): Promise<readonly (DocumentSnapshot | undefined)[]> {
+  let found: (DocumentSnapshot | undefined)[] = [];
+  const enough = new Error('Nothing is to be written.');
+  const read = sdk.runTransaction(
+    db,
+    async (transaction) => {
+      const one = (ref: DocumentReference): Promise<DocumentSnapshot | undefined> =>
+        transaction.get(ref).catch((error: unknown) => {
+          if (codeOf(error) === 'permission-denied') return undefined;
+          throw error;
+        });
+      found = await Promise.all(refs.map(one));
+      throw enough;
+    },
+    { maxAttempts: 1 },
+  );
+  await read.catch((error: unknown) => {
+    if (error !== enough) throw error;
+  });
+  return found;
+}
+
+const reading = ({ collection }: Table): string => `Reading documents of "${collection}"`;
+
+/** Documents of these ids that are within the conditions. The emulator takes seconds for it where there are many others. */
+async function listed(reads: Reads, table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> {
+  const names = ids.map((id) => nameOf(table, id));
+  const changes: Change[] = [];
+  for (let from = 0; from < names.length; from += IDS) {
+    const part = names.slice(from, from + IDS);
+    const docs = await reads.get(
+      reading(table),
+      table,
+      (session, conditions) => {
+        const { sdk } = session;
+        return sdk.query(collectionOf(session, table), ...conditions, sdk.where(sdk.documentId(), 'in', part));
+      },
+      signal,
+    );
+    changes.push(...docs.flatMap((found) => reads.toChange(table, found)));
+  }
+  return changes;
+}
+
+/** Documents of these ids, each by itself; undefined: the rules refuse this one. */
+async function got(
+  reads: Reads,
+  table: Table,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<(DocumentSnapshot | undefined)[]> {
+  const found: (DocumentSnapshot | undefined)[] = [];
+  for (let from = 0; from < ids.length; from += GETS) {
+    const part = ids.slice(from, from + GETS);
+    const read = (session: Session) =>
+      getAll(
+        session,
+        part.map((id) => refOf(session, table, id)),
+      );
+    found.push(...(await reads.ask(reading(table), signal, read)));
+    // Also one that is not there.
+    reads.count(part.length);
+  }
+  return found;
+}
+
+const changesOf = (reads: Reads, table: Table, found: readonly (DocumentSnapshot | undefined)[]): Change[] =>
+  found.flatMap((each) => (each?.exists() ? reads.toChange(table, each) : []));
+
+/** The documents of these ids as they are now, those marked as deleted too. */
+export async function byIds(
+  reads: Reads,
+  table: Table,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<Change[]> {
+  const placed = ids.filter((id) => hasPlace(table, id));
+  // Only a query leaves out what is outside the conditions.
+  const found = table.where.length === 0 ? await got(reads, table, placed, signal) : [undefined];
+  // Rules may let a user list what they do not let be got.
+  return found.includes(undefined) ? listed(reads, table, placed, signal) : changesOf(reads, table, found);
+}
+
+/** The same, whatever the conditions say, of those that this user may get. */
+export const gettable = async (
+  reads: Reads,
+  table: Table,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<Change[]> => changesOf(reads, table, await got(reads, table, ids, signal));
