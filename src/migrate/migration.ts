@@ -11,6 +11,7 @@ import { openState } from './state.js';
 import { checkWay, clientsOf, createSwitch, unfinishedOf } from './switch.js';
 import { traitsOf } from './traits.js';
 import type {
+  Comparison,
   CutOverOptions,
   CutOverResult,
   Finding,
@@ -51,8 +52,10 @@ export interface Migration {
   follow(direction?: 'forward' | 'backward'): Following;
   /** Brings the target up to date. Resolves with how many rows were written. */
   drain(direction?: 'forward' | 'backward'): Promise<number>;
-  /** Compares all rows of both sides. What is only on its way is no difference. */
+  /** Compares all rows of both sides, and brings the target up to date meanwhile: what is only on its way is no difference. */
   verify(direction?: 'forward' | 'backward'): Promise<Verification>;
+  /** Compares all rows of both sides as they are. Writes nothing: what was not carried over yet is a difference. */
+  compare(direction?: 'forward' | 'backward'): Promise<Comparison>;
   /**
    * Writes what a verification found to be missing or different once more. Rows that only the target has stay.
    *
@@ -244,7 +247,7 @@ export function createMigration(input: MigrationOptions): Migration {
     };
   }
 
-  async function verify(way: keyof typeof lanes, within?: AbortSignal): Promise<Verification> {
+  async function check(way: keyof typeof lanes, writes: boolean, within?: AbortSignal): Promise<Verification> {
     enter('verify');
     const started = performance.now();
     const done = [];
@@ -258,7 +261,7 @@ export function createMigration(input: MigrationOptions): Migration {
           source: directions[way].source,
           sameness: samenessOf(collection),
           pageSize,
-          drain: () => lane.catchUp(true, within),
+          drain: writes ? () => lane.catchUp(true, within) : undefined,
           within,
         }),
       );
@@ -272,6 +275,14 @@ export function createMigration(input: MigrationOptions): Migration {
       differences,
       took: Math.round(performance.now() - started),
     };
+  }
+
+  const verify = (way: keyof typeof lanes, within?: AbortSignal): Promise<Verification> => check(way, true, within);
+
+  async function compare(way: keyof typeof lanes): Promise<Comparison> {
+    const { source } = directions[way];
+    const unfinished = collections.filter((collection) => !state.progress(collection, source).whole);
+    return { ...(await check(way, false)), unfinished };
   }
 
   async function repair({ differences }: Verification, way: keyof typeof lanes = 'forward'): Promise<void> {
@@ -300,6 +311,10 @@ export function createMigration(input: MigrationOptions): Migration {
     async verify(direction) {
       await idle();
       return verify(one(direction));
+    },
+    async compare(direction) {
+      await idle();
+      return compare(one(direction));
     },
     repair: (verification, direction) => repair(verification, one(direction)),
     async cutOver(given) {

@@ -12,8 +12,8 @@ export interface MoveReport {
   readonly startedAt: string;
   /** ms. */
   readonly took: number;
-  /** Where the clients are. */
-  readonly phase: SwitchPhase;
+  /** Where the clients are. Undefined for a plan, which does not ask. */
+  readonly phase?: SwitchPhase | undefined;
   readonly plan?: MigrationPlan | undefined;
   readonly trial?: readonly Finding[] | undefined;
   readonly verification?: Verification | undefined;
@@ -89,7 +89,7 @@ export function reportPage(report: MoveReport): string {
     ['To', report.to],
     ['Begun', report.startedAt],
     ['Took', duration(report.took)],
-    ['Clients are on', report.phase],
+    ...(report.phase === undefined ? [] : [['Clients are on', report.phase] as const]),
     ...(move ? [['Clients were held for', duration(move.held)] as const] : []),
     ['Asked again', `${report.retries} times`],
     ['Overwritten at the target', `${report.overwritten} rows`],

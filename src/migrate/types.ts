@@ -153,6 +153,12 @@ export interface Verification {
   readonly took: number;
 }
 
+/** What a comparison that writes nothing found. */
+export interface Comparison extends Verification {
+  /** The collections that this state file does not know to be copied to their end: differences there are to be expected. */
+  readonly unfinished: readonly string[];
+}
+
 /** The flag that clients obey. */
 export interface SwitchFlag {
   /** Resolves once clients will read this phase. */

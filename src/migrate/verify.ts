@@ -20,8 +20,8 @@ export interface VerifyOptions {
   readonly source: Side;
   readonly sameness: Sameness;
   readonly pageSize: number;
-  /** Brings the target up to date with the source. */
-  readonly drain: () => Promise<unknown>;
+  /** Brings the target up to date with the source. Left out: nothing is written, and what is on its way is a difference. */
+  readonly drain?: (() => Promise<unknown>) | undefined;
   /** Ends it before its next page. */
   readonly within?: AbortSignal | undefined;
   readonly onRows?: (count: number) => void;
@@ -171,7 +171,7 @@ export async function verifyCollection(
   let { found, counts } = mismatches();
   for (let round = 0; round < ROUNDS && found.length > 0; round += 1) {
     const before = new Map(found.map(({ id, marks }) => [id, marks]));
-    await options.drain();
+    await options.drain?.();
     const ids = found.map(({ id }) => id);
     await scans.from.again(ids);
     await scans.to.again(ids);

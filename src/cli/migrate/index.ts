@@ -1,8 +1,9 @@
 import { defineCommand } from 'citty';
 import { SyncLayerError } from '../../errors.js';
-import type { MoveReport } from '../../migrate/report-page.js';
+import type { RunOptions } from './open.js';
+import { textOf } from './print.js';
 import { createProgress } from './progress.js';
-import { exitCodes, type RunOptions, run, type Stop } from './run.js';
+import { exitCodes, run, type Stop } from './run.js';
 
 const text = (description: string, valueHint: string) => ({ type: 'string', description, valueHint }) as const;
 const flag = (description: string) => ({ type: 'boolean', description }) as const;
@@ -12,22 +13,23 @@ const args = {
   to: { ...text('The configuration of the one to move to', 'file'), required: true },
   state: { ...text('What is remembered between runs; holds the rows', 'file'), default: 'migrate.db' },
   collections: text('Only these, with commas. Default: those of --from', 'names'),
-  dryRun: flag('Only the plan. Nothing is written'),
-  verify: flag('Only compare both sides'),
+  'dry-run': flag('Only the plan. Nothing is written'),
+  verify: flag('Only compare both sides. Writes nothing, unless --repair is given, too'),
   follow: flag('Go on carrying live changes over, until Ctrl-C'),
-  cutOver: flag('Copy, follow, and move the clients to --to. Needs --flag'),
+  'cut-over': flag('Copy, follow, and move the clients to --to. Needs --flag'),
   reverse: flag('After the cut-over: carry changes back, until Ctrl-C, so that going back loses nothing'),
-  goBack: flag('Move the clients back to --from. Needs --flag'),
-  repair: flag('Write rows that are missing or different once more'),
-  allowDeletes: flag('Many rows vanished from the source, and shall be deleted at the target, too'),
+  'go-back': flag('Move the clients back to --from. Needs --flag'),
+  repair: flag('Where the comparison finds missing or different rows, write them once more'),
+  'allow-deletes': flag('Many rows vanished from the source, and shall be deleted at the target, too'),
   flag: text('Where clients read the phase: a .json file to be written, or a module with write(phase)', 'file'),
   grace: text('ms from "hold" until no client writes any more. Default 30000', 'ms'),
   quiet: text('ms without a change before the last comparison. Default 10000', 'ms'),
-  maxHold: text('ms that clients are held at most. Default 300000', 'ms'),
+  'max-hold': text('ms that clients are held at most. Default 300000', 'ms'),
   accept: text('Fields that may be lost, as todos.price, with commas', 'fields'),
-  rate: text('Most rows written in a second', 'rows'),
+  rate: text('Most rows written in a second. Default: no limit', 'rows'),
   page: text('Rows read at a time. Default 1000', 'rows'),
-  report: text('Write a page about it', 'file.html'),
+  'give-up': text('ms that a backend may be out of reach. Default 600000; for --dry-run 30000', 'ms'),
+  report: text('Write a page about it. Default: none', 'file.html'),
   json: flag('Print the report as JSON on stdout'),
 } as const;
 
@@ -46,21 +48,21 @@ function number(name: string, value: string | undefined): number | undefined {
 }
 
 const steps = {
-  dryRun: 'plan',
+  'dry-run': 'plan',
   verify: 'verify',
   follow: 'follow',
-  cutOver: 'cut-over',
+  'cut-over': 'cut-over',
   reverse: 'reverse',
-  goBack: 'go-back',
+  'go-back': 'go-back',
 } as const;
-
-const named = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** The one step that was asked for. */
 function stepOf(given: { readonly [step in keyof typeof steps]?: boolean | undefined }): RunOptions['step'] {
-  const chosen = (Object.keys(steps) as (keyof typeof steps)[]).filter((key) => given[key]);
-  if (chosen.length > 1)
-    throw new SyncLayerError('CONFIG_INVALID', `${chosen.map(named).join(' and ')} cannot go together.`);
+  const chosen = (Object.keys(steps) as (keyof typeof steps)[]).filter((name) => given[name]);
+  if (chosen.length > 1) {
+    const flags = chosen.map((name) => `--${name}`).join(' and ');
+    throw new SyncLayerError('CONFIG_INVALID', `${flags} cannot go together.`);
+  }
   return chosen[0] ? steps[chosen[0]] : 'copy';
 }
 
@@ -95,26 +97,6 @@ function listenForStop(tell: (line: string) => void): Stop & { end(): void } {
   };
 }
 
-function summaryOf({ outcome, advice, verification, phase, took, refused }: MoveReport): string {
-  const rows = verification?.collections.map(
-    ({ collection, rows, missing, extra, different }) =>
-      `${collection}: ${rows.from} and ${rows.to} rows, ${missing} missing, ${extra} extra, ${different} different`,
-  );
-  const lines = [
-    ...(rows ?? []),
-    ...(refused.length > 0 ? [`${refused.length} rows were refused`] : []),
-    `${outcome} after ${(took / 1000).toFixed(1)} s; the clients are on "${phase}"`,
-    ...(advice === '' ? [] : [advice]),
-  ];
-  return lines.join('\n');
-}
-
-function findingsOf({ plan, trial = [] }: MoveReport): string[] {
-  return [...(plan?.findings ?? []), ...trial].map(
-    ({ collection, field, level, text: what }) => `${level}: ${field ? `${collection}.${field}` : collection}: ${what}`,
-  );
-}
-
 /** `npx synclayer migrate`. */
 export default defineCommand({
   meta: {
@@ -135,10 +117,11 @@ export default defineCommand({
       flag: given.flag,
       grace: number('grace', given.grace),
       quiet: number('quiet', given.quiet),
-      maxHold: number('max-hold', given.maxHold),
+      maxHold: number('max-hold', given['max-hold']),
+      giveUp: number('give-up', given['give-up']),
       step: stepOf(given),
       repair: given.repair ?? false,
-      allowDeletes: given.allowDeletes ?? false,
+      allowDeletes: given['allow-deletes'] ?? false,
       report: given.report,
     };
     const progress = createProgress(process.stderr);
@@ -147,7 +130,7 @@ export default defineCommand({
       const report = await run(options, progress, stop);
       progress.end();
       if (given.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-      else process.stdout.write(`${[...findingsOf(report), summaryOf(report)].join('\n')}\n`);
+      else process.stdout.write(`${textOf(report)}\n`);
       if (report.error !== undefined) process.stderr.write(`${report.error}\n`);
       process.exitCode = exitCodes[report.outcome];
     } finally {

@@ -1,33 +1,14 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { isSyncLayerError, SyncLayerError } from '../../errors.js';
+import { isSyncLayerError } from '../../errors.js';
 import { blocking } from '../../migrate/migrate.js';
-import { createMigration, type Following, type Migration } from '../../migrate/migration.js';
+import type { Following, Migration } from '../../migrate/migration.js';
 import { type MoveReport, reportPage } from '../../migrate/report-page.js';
 import { timesOf } from '../../migrate/switch.js';
-import type { CutOverResult, Finding, MigrationPlan, SwitchFlag, Verification } from '../../migrate/types.js';
-import { transportOf } from '../../sync-layer.js';
-import { loadAll } from '../load-config.js';
+import type { CutOverResult, Finding, MigrationPlan, Side, SwitchFlag, Verification } from '../../migrate/types.js';
 import { flagOf } from './flag.js';
+import { invalid, isLook, openMigration, type RunOptions } from './open.js';
 import type { createProgress } from './progress.js';
-
-/** What the command was told. Times in ms. */
-export interface RunOptions {
-  readonly from: string;
-  readonly to: string;
-  readonly state: string;
-  readonly collections: readonly string[] | undefined;
-  readonly accept: readonly string[];
-  readonly rate: number | undefined;
-  readonly page: number | undefined;
-  readonly flag: string | undefined;
-  readonly grace: number | undefined;
-  readonly quiet: number | undefined;
-  readonly maxHold: number | undefined;
-  readonly step: 'copy' | 'plan' | 'verify' | 'follow' | 'cut-over' | 'reverse' | 'go-back';
-  readonly repair: boolean;
-  readonly allowDeletes: boolean;
-  readonly report: string | undefined;
-}
 
 /** 0: done. 1: differences, or rows that would not survive. 2: wrong configuration. 3: a backend failed. 130: stopped. */
 export const exitCodes: Readonly<Record<MoveReport['outcome'], number>> = {
@@ -40,19 +21,6 @@ export const exitCodes: Readonly<Record<MoveReport['outcome'], number>> = {
   stopped: 130,
 };
 
-/** What the steps came to, for the report. */
-interface Found {
-  plan?: MigrationPlan;
-  trial?: readonly Finding[];
-  verification?: Verification | undefined;
-  move?: CutOverResult;
-}
-type End = Pick<MoveReport, 'outcome' | 'advice'>;
-
-const invalid = (message: string): never => {
-  throw new SyncLayerError('CONFIG_INVALID', message);
-};
-
 /** Ctrl-C ends what waits, in good order; a second one ends everything. */
 export interface Stop {
   /** Resolves at the first. */
@@ -63,37 +31,26 @@ export interface Stop {
   await(): void;
 }
 
-async function makeMigration(
-  options: RunOptions,
-  onEvent: Parameters<typeof createMigration>[0]['onEvent'],
-  stop: Stop,
-) {
-  const [a, b] = [await loadAll(options.from), await loadAll(options.to)];
-  const collections = options.collections ?? a.collections;
-  for (const [file, { collections: names }] of [
-    [options.from, a],
-    [options.to, b],
-  ] as const) {
-    const unknown = collections.filter((name) => !names.includes(name));
-    if (unknown.length > 0) invalid(`${file} has no collection ${unknown.map((name) => `"${name}"`).join(', ')}.`);
-  }
-  const [from, to] = [await transportOf(a.config), await transportOf(b.config)];
-  const migration = createMigration({
-    from: { transport: from, authToken: a.config.authToken },
-    to: { transport: to, authToken: b.config.authToken },
-    collections,
-    stateFile: options.state,
-    rateLimit: options.rate,
-    pageSize: options.page,
-    accept: options.accept,
-    allowDeletes: options.allowDeletes,
-    signal: stop.signal,
-    onEvent,
-  });
-  return { migration, names: { from: from.name, to: to.name } };
+/** What the steps came to, for the report. */
+interface Found {
+  plan?: MigrationPlan;
+  trial?: readonly Finding[];
+  verification?: Verification | undefined;
+  move?: CutOverResult;
 }
+type End = Pick<MoveReport, 'outcome' | 'advice'>;
 
-const differ = 'Look at the differences; --repair writes the missing and different rows again.';
+/** What to do about differences, by their kinds. */
+function adviceOn({ collections }: Verification): string {
+  const repairable = collections.some(({ missing, different }) => missing + different > 0);
+  const extra = collections.some((each) => each.extra > 0);
+  return [
+    ...(repairable ? ['Look at the differences; --repair writes the missing and different rows again.'] : []),
+    ...(extra
+      ? ['Rows that only the target has are never deleted: see whether they belong there, or delete them yourself.']
+      : []),
+  ].join('\n');
+}
 
 /** Goes on until it is told to stop, or cannot. */
 async function untilStopped(following: Following, stop: Stop): Promise<void> {
@@ -102,17 +59,34 @@ async function untilStopped(following: Following, stop: Stop): Promise<void> {
   await following.stop();
 }
 
+function endOf(migration: Migration, verification: Verification): End {
+  if (verification.equal) return { outcome: 'equal', advice: '' };
+  const advice = migration.refused().length > 0 ? 'The target refused rows: see why.' : adviceOn(verification);
+  return { outcome: 'different', advice };
+}
+
 async function compare(migration: Migration, found: Found, way: 'forward' | 'backward', repair: boolean): Promise<End> {
   found.verification = await migration.verify(way);
   if (!found.verification.equal && repair) {
     await migration.repair(found.verification, way);
     found.verification = await migration.verify(way);
   }
-  if (found.verification.equal) return { outcome: 'equal', advice: '' };
-  return {
-    outcome: 'different',
-    advice: migration.refused().length > 0 ? 'The target refused rows: see why.' : differ,
-  };
+  return endOf(migration, found.verification);
+}
+
+/** Compares, and writes nothing. */
+async function look(migration: Migration, { state }: RunOptions, found: Found): Promise<End> {
+  const way = migration.phase === 'to' ? 'backward' : 'forward';
+  const comparison = await migration.compare(way);
+  found.verification = comparison;
+  const end = endOf(migration, comparison);
+  if (comparison.unfinished.length === 0) return end;
+  const names = comparison.unfinished.join(', ');
+  const next = way === 'forward' ? 'Without --verify it copies' : '--reverse carries them back';
+  const advice = existsSync(state)
+    ? `By ${state} these are not carried over to their end yet: ${names}. ${next}.`
+    : `There is no ${state}: nothing was copied with it yet. ${next}.`;
+  return { ...end, advice: end.advice === '' ? advice : `${advice}\n${end.advice}` };
 }
 
 const flagFor = ({ flag }: RunOptions): Promise<SwitchFlag> =>
@@ -132,7 +106,7 @@ async function move(
   found.verification = result.verification;
   if (result.done) return { outcome: 'equal', advice: '' };
   const why = {
-    differences: differ,
+    differences: result.verification ? adviceOn(result.verification) : '',
     'too long': `Clients were let go after ${result.held} ms, before the last changes were over and compared. They are where they were, and nothing is lost. Give it more time with --max-hold, or bring over less at once: --follow until little changes.`,
     'still writing':
       'Somebody went on writing to the old backend while all were told to hold: find that client, or take its right to write away.',
@@ -197,14 +171,18 @@ export async function run(
     await flagFor(options);
   }
   const counts = { overwritten: 0, retries: 0 };
-  const { migration, names } = await makeMigration(
+  let waitedFor: Side | undefined;
+  const { migration, names, close } = await openMigration(
     options,
     (event) => {
       if (event.type === 'overwritten') counts.overwritten += 1;
-      if (event.type === 'retry') counts.retries += 1;
+      if (event.type === 'retry') {
+        counts.retries += 1;
+        waitedFor = event.side;
+      }
       progress.show(event);
     },
-    stop,
+    stop.signal,
   );
   const found: Found = {};
   let end: End;
@@ -213,7 +191,8 @@ export async function run(
     const { unfinished } = migration;
     if (unfinished && options.step !== unfinished)
       invalid(`Clients are held by a ${unfinished} that did not end. Run --${unfinished} again: it lets them go.`);
-    if (options.step === 'verify') {
+    if (options.step === 'verify' && isLook(options)) end = await look(migration, options, found);
+    else if (options.step === 'verify') {
       const way = migration.phase === 'to' ? 'backward' : 'forward';
       end = await compare(migration, found, way, options.repair);
     } else if (options.step === 'reverse' || options.step === 'go-back')
@@ -221,29 +200,33 @@ export async function run(
     else end = await goForward(migration, options, found, stop);
   } catch (thrown) {
     if (isSyncLayerError(thrown) && thrown.code === 'CONFIG_INVALID') {
-      await migration.close();
+      await close();
       throw thrown;
     }
     if (!stop.signal.aborted && !isSyncLayerError(thrown)) {
-      await migration.close();
+      await close();
       throw thrown;
     }
-    error = stop.signal.aborted ? undefined : (thrown as Error).message;
+    const where = waitedFor === undefined ? '' : `${options[waitedFor]}: `;
+    error = stop.signal.aborted ? undefined : `${where}${(thrown as Error).message}`;
     const outcome = stop.signal.aborted ? 'stopped' : 'failed';
-    end = { outcome, advice: 'What was carried over is remembered: run the same command again.' };
+    const advice = isLook(options)
+      ? 'Nothing was written.'
+      : 'What was carried over is remembered: run the same command again.';
+    end = { outcome, advice };
   }
   const report: MoveReport = {
     ...end,
     ...names,
     startedAt,
     took: Math.round(performance.now() - started),
-    phase: migration.phase,
+    phase: options.step === 'plan' ? undefined : migration.phase,
     ...found,
     refused: migration.refused(),
     ...counts,
     error,
   };
-  await migration.close();
+  await close();
   if (options.report !== undefined) await writeFile(options.report, reportPage(report));
   return report;
 }

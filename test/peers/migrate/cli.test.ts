@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
@@ -32,7 +32,9 @@ afterEach(async () => {
 function start(...args: string[]) {
   const files = ['--from', join(folder, 'a.config.ts'), '--to', join(folder, 'b.config.ts')];
   const state = ['--state', join(folder, 'migrate.db')];
-  const child: ChildProcess = spawn('tsx', ['src/cli/index.ts', 'migrate', ...files, ...state, ...args], {
+  // Not by the command tsx: on a busy machine it ends a process that takes a moment to answer Ctrl-C.
+  const node = ['--import', 'tsx', 'src/cli/index.ts', 'migrate'];
+  const child: ChildProcess = spawn(process.execPath, [...node, ...files, ...state, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -64,6 +66,39 @@ const rowsOf = (server: SyncServer) =>
   ['todos', 'notes'].map((name) =>
     [...server.collection(name).all()].map(([id, row]) => ({ ...row, id })).sort((x, y) => (x.id < y.id ? -1 : 1)),
   );
+
+test('looking writes nothing: no comparison, no plan, no state file', { timeout: 240_000 }, async () => {
+  b.collection('todos').save('t0', { text: 'Todo 0', done: true });
+  b.collection('todos').save('own', { text: 'Of the target' });
+  const before = rowsOf(b);
+  const compared = await run('--verify');
+  expect(compared).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('todos: 30 and 2 rows, 29 missing, 1 extra, 0 different'),
+  });
+  expect(compared.stdout).toMatch(
+    /There is no .*migrate\.db: nothing was copied with it yet\. Without --verify it copies\./,
+  );
+  const planned = await run('--dry-run');
+  expect(planned.code).toBe(0);
+  expect(planned.stdout).toContain('todos: 30 rows at --from (websocket), 2 at --to (websocket)');
+  expect(planned.stdout).toMatch(/^ {2}done +boolean 30$/m);
+  expect(planned.stdout).toContain('note: todos: The target has 2 rows already.');
+  expect(planned.stdout).toContain('Nothing is known that would not survive.');
+  expect(planned.stdout).not.toContain('clients');
+  expect(rowsOf(b)).toEqual(before);
+  expect(readdirSync(folder).sort()).toEqual(['a.config.ts', 'b.config.ts']);
+
+  expect(await run()).toMatchObject({ code: 1 });
+  a.collection('todos').save('later', { text: 'After the copy' });
+  const extra = await run('--verify', '--collections', 'todos');
+  expect(extra).toMatchObject({ code: 1, stdout: expect.stringContaining('1 missing, 1 extra') });
+  expect(extra.stdout).toContain('--repair writes the missing');
+  a.collection('todos').delete('later');
+  const only = await run('--verify', '--collections', 'todos');
+  expect(only.stdout).toContain('Rows that only the target has are never deleted');
+  expect(only.stdout).not.toContain('--repair');
+});
 
 test('plans without writing, copies, compares, tells what differs, and repairs it', { timeout: 240_000 }, async () => {
   const plan = await run('--dry-run', '--json');
@@ -129,4 +164,25 @@ test('mistakes are told in a line', { timeout: 240_000 }, async () => {
   expect(await run('--rate', 'fast')).toMatchObject(wrong('--rate must be a number'));
   expect(await run('--verify', '--dry-run')).toMatchObject(wrong('--dry-run and --verify cannot go together'));
   expect(await run('--cut-over')).toMatchObject({ code: 2, stderr: expect.stringContaining('needs --flag') });
+  expect(await run('--to', join(folder, 'a.config.ts'))).toMatchObject(wrong('--from and --to are the same file'));
+  const file = join(folder, 'odd.json');
+  writeFileSync(file, JSON.stringify({ transport: { type: 'websocket', url: a.url }, colections: ['todos'] }));
+  expect(await run('--to', file)).toMatchObject(wrong(`${file} names no collections`));
+  writeFileSync(
+    file,
+    JSON.stringify({ transport: { type: 'websocket', url: a.url }, collections: ['todos', 'notes'], maxRetrys: 1 }),
+  );
+  expect(await run('--to', file)).toMatchObject(wrong('did you mean "maxRetries"?'));
+  writeFileSync(file, JSON.stringify({ transport: { type: 'websockt', url: a.url }, collections: ['todos', 'notes'] }));
+  const unknown = await run('--to', file);
+  expect(unknown).toMatchObject(wrong('did you mean "websocket"?'));
+  expect(unknown.stderr).toContain(file);
+});
+
+test('a backend that is not there is given up after --give-up, and named', { timeout: 120_000 }, async () => {
+  await b.close();
+  const { code, stdout, stderr } = await run('--dry-run', '--give-up', '1');
+  expect(code).toBe(3);
+  expect(stdout).toContain('Nothing was written.');
+  expect(stderr.trim().split('\n').at(-1)).toMatch(/^\S*b\.config\.ts: .*Is the server up/);
 });

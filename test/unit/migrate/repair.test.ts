@@ -21,6 +21,28 @@ test('one repair ends all differences, also those that are not listed', async ()
   await migration.close();
 });
 
+test('a comparison writes nothing, not even what is on its way, and says what was not copied', async () => {
+  const { a, b, options } = pairOfBackends();
+  fill(a, 30);
+  const given = options();
+  const migration = createMigration(given);
+  b.write('todos', 't1', { text: 'Other', count: 1, done: false });
+  expect(await migration.compare()).toMatchObject({
+    equal: false,
+    unfinished: ['todos'],
+    collections: [{ rows: { from: 30, to: 1 }, missing: 29, extra: 0, different: 1 }],
+  });
+  expect(given.to.transport.wire.calls.push).toBe(0);
+  await migration.backfill();
+  const { push } = given.to.transport.wire.calls;
+  a.write('todos', 't2', { text: 'Changed', count: 2, done: true });
+  expect(await migration.compare()).toMatchObject({ unfinished: [], collections: [{ missing: 0, different: 1 }] });
+  expect(given.to.transport.wire.calls.push).toBe(push);
+  // What verifies in order to move clients does bring it over.
+  expect(await migration.verify()).toMatchObject({ equal: true });
+  await migration.close();
+});
+
 const busy = { type: 'retry', error: new SyncLayerError('CONNECTION_LOST', 'Busy.') } as const;
 
 test('a target that does not want a row for now is waited for', async () => {
