@@ -19,7 +19,7 @@ const { values } = parseArgs({
 const [minutes, first, scale] = [values.minutes, values.seed, values.scale].map(Number) as [number, number, number];
 if (![minutes, first, scale].every(Number.isFinite)) throw new Error('--minutes, --seed and --scale take numbers.');
 
-const files = ['memory', 'websocket', 'mqtt', 'supabase', 'firestore', 'appsync', 'hasura'].map(
+const files = ['memory', 'failover', 'mirror', 'websocket', 'mqtt', 'supabase', 'firestore', 'appsync', 'hasura'].map(
   (name) => `test/convergence/${name}.test.ts`,
 );
 if (findChromium() !== undefined) files.push('test/browser/indexeddb-convergence.test.ts');

@@ -24,6 +24,8 @@ export type Step =
   | { readonly do: 'break'; readonly who: number; readonly what: Breakable; readonly times: number }
   | { readonly do: 'cut' | 'restart backend' }
   | { readonly do: 'hang'; readonly on: boolean }
+  /** One of several ways to the backend is closed, or opened. */
+  | { readonly do: 'door'; readonly door: number; readonly open: boolean }
   | {
       readonly do: 'cut after';
       readonly amount: number | { readonly frames: number };
@@ -53,6 +55,8 @@ export interface PlanOptions {
   readonly pauses: readonly number[];
   /** Nothing but increments of the counter, and trouble that may not cost one. */
   readonly counting?: true;
+  /** How many ways there are to the backend, which are closed and opened. Default: one, which is not. */
+  readonly doors?: number;
 }
 
 const CLIENTS = 3;
@@ -104,9 +108,11 @@ const trouble = [
 ];
 
 /** A random plan. Shrinking takes steps out of it. */
-export function plans({ minSteps = 10, maxSteps, pauses, counting }: PlanOptions): fc.Arbitrary<Plan> {
+export function plans({ minSteps = 10, maxSteps, pauses, counting, doors = 0 }: PlanOptions): fc.Arbitrary<Plan> {
   const time = step(8, ['time'], { ms: fc.constantFrom(...pauses) });
-  const steps = counting ? [step(20, ['count'], { who }), time, ...trouble] : [...edits, time, ...trouble];
+  const ways = doors > 0 ? [step(5, ['door'], { door: fc.nat({ max: doors - 1 }), open: on })] : [];
+  const work = counting ? [step(20, ['count'], { who })] : edits;
+  const steps = [...work, time, ...trouble, ...ways];
   return fc.record({
     clients: fc.constant(CLIENTS),
     conflictStrategy: fc.constantFrom('lastWriteWins', 'serverWins', 'clientWins'),

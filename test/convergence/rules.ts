@@ -1,6 +1,7 @@
 import { compareVersions, type Row, type Version } from '../../src/change.js';
 import { deepEqual } from '../../src/json.js';
 import type { LocalStore, StoreWrite } from '../../src/store/store.js';
+import { UNKNOWN } from '../../src/sync/replica-state.js';
 
 /** Somebody broke a rule. The run goes on, so that a failure shows all that went wrong. */
 export type Complain = (what: string) => void;
@@ -33,7 +34,8 @@ export function createDisk(open: () => LocalStore, complain: Complain) {
     if (table !== 'rows' || version === undefined || version === null) return;
     const at = key.join('/');
     const before = versions.get(at);
-    if (before !== undefined && compareVersions(version, before) < 0)
+    // After a change of backend nobody knows what is newer.
+    if (before !== undefined && version !== UNKNOWN && compareVersions(version, before) < 0)
       complain(`${at} went back from version ${before} to ${version}`);
     versions.set(at, version);
   }

@@ -11,13 +11,22 @@ import { createDisk, createLedger, createStory, ELSEWHERE } from './rules.js';
 /** A backend of the conformance suite; where its wire has bytes, they can be counted. */
 export interface Backend extends ConformanceBackend {
   cutAfter?(...args: Parameters<TcpProxy['cutAfter']>): unknown;
+  /** Where there are several ways to it: closes one, or opens it. */
+  door?(door: number, open: boolean): Promise<void>;
 }
 
 /** What the clients are kept equal to. The options of a transport's conformance suite are one. */
 export type Target<B extends Backend = Backend> = Pick<
   ConformanceOptions<B>,
   'name' | 'capabilities' | 'backend' | 'create' | 'auth' | 'collections' | 'config'
->;
+> & {
+  /** How many ways there are to the backend. */
+  readonly doors?: number;
+  /** What no app may be told of. */
+  readonly never?: RegExp;
+  /** What else must hold once all is at rest; resolves with what does not. */
+  readonly inTheEnd?: (backend: B, plan: Plan, surroundings: Pick<Surroundings, 'pass'>) => Promise<readonly string[]>;
+};
 
 /** Where a run takes place: with fake or real time, in Node or in a page. */
 export interface Surroundings {
@@ -108,6 +117,9 @@ export async function run<B extends Backend>(
       count: (what) => {
         tally[what] += 1;
       },
+    });
+    app.sync.events.on('error', ({ error }) => {
+      if (target.never?.test(error.message)) complain(`client ${client.index} was told: ${error.message}`);
     });
     return Object.assign(client, { app, story });
   }
@@ -240,6 +252,9 @@ export async function run<B extends Backend>(
       case 'hang':
         await hang(step.on);
         break;
+      case 'door':
+        await backend.door?.(step.door, step.open);
+        break;
       case 'cut after':
         void backend.cutAfter?.(step.amount, { direction: step.direction, reset: step.reset });
         break;
@@ -281,6 +296,7 @@ export async function run<B extends Backend>(
   /** Ends all trouble, and lets everybody come to rest. */
   async function heal(clients: readonly Client[]): Promise<void> {
     await hang(false);
+    for (let door = 0; door < (target.doors ?? 0); door++) await backend.door?.(door, true);
     for (const { trouble, app } of clients) {
       Object.assign(trouble, { delivery: 'whole', loseAnswers: false });
       trouble.broken.clear();
@@ -294,9 +310,15 @@ export async function run<B extends Backend>(
     if (early !== undefined && target.capabilities.deletes === 'tombstones') complain(early);
     for (const { app } of clients) {
       // A cut that was still to come may strike here; what fails is done again.
-      const done = app.sync.syncNow().catch(ignore);
+      let done = false;
+      void app.sync
+        .syncNow()
+        .catch(ignore)
+        .finally(() => {
+          done = true;
+        });
       await pass(0);
-      await done;
+      while (!done) await pass(LOOK);
     }
     const left = await rest(clients);
     if (left !== undefined) complain(left);
@@ -311,6 +333,7 @@ export async function run<B extends Backend>(
     for (const step of plan.steps) await take(step, clients);
     await heal(clients);
 
+    for (const what of (await target.inTheEnd?.(backend, plan, { pass })) ?? []) complain(what);
     const rows = await backend.read(collection);
     ledger.check(rows, isOwn);
     tally.proved = ledger.proved;
