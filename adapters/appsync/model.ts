@@ -62,7 +62,9 @@ export function createModel(collection: string, options: AppsyncModel) {
   const whole = [...new Set([id, ...selected, ...meta])].join(' ');
   /** What names a row, and tells its version. */
   const key = [id, ...meta].join(' ');
-  const ours = [id, 'createdAt', updatedAt, '_version', '_deleted', '_lastChangedAt'];
+  const ours = [id, updatedAt, '_version', '_deleted', '_lastChangedAt'];
+  /** Amplify sets it, unless the model declares it: then an app may write it, and does so only where it has one. */
+  const created = 'createdAt';
   const args = Object.entries(options.arguments ?? {}).flatMap(([argument, value]) =>
     value == null ? [] : `${argument}:${JSON.stringify(value)}`,
   );
@@ -102,10 +104,16 @@ export function createModel(collection: string, options: AppsyncModel) {
     hasAll: (item: Item): boolean => fields.every((field) => item[field] != null),
     /** What a mutation writes. What the server sets is never sent. */
     toInput: (row: Row): Record<string, unknown> =>
-      Object.fromEntries(Object.entries(row).filter(([field]) => field !== 'id' && !ours.includes(field))),
+      Object.fromEntries(
+        Object.entries(row).filter(
+          ([field]) => field !== 'id' && !ours.includes(field) && (field !== created || fields.includes(created)),
+        ),
+      ),
     /** Every field, as if nothing were in it. */
     blank: (): Record<string, unknown> =>
-      Object.fromEntries(fields.filter((field) => !ours.includes(field)).map((field) => [field, null])),
+      Object.fromEntries(
+        fields.filter((field) => field !== created && !ours.includes(field)).map((field) => [field, null]),
+      ),
 
     /** The items of these ids, as `a0`, `a1` and so on. */
     get(ids: readonly string[]): Request {

@@ -1,8 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { createRemote } from '../remote.js';
 import type { AppsyncPeer, AppsyncPeerOptions } from './index.js';
 
 type Methods = Omit<AppsyncPeer, 'endpoint' | 'port' | 'close'>;
@@ -23,11 +24,6 @@ export interface AppsyncProcess extends Remote {
   /** Starts it again, on the same port and data. Resolves when it serves. */
   start(): Promise<void>;
   close(): Promise<void>;
-}
-
-interface Waiting {
-  readonly resolve: (value: never) => void;
-  readonly reject: (error: Error) => void;
 }
 
 /** As one file: it starts in a quarter of the time that its sources take. */
@@ -55,61 +51,18 @@ const names = [
 export async function startAppsyncProcess(options: Omit<AppsyncPeerOptions, 'path' | 'port'>): Promise<AppsyncProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'synclayer-appsync-'));
   const file = await bundle(folder);
-  const waiting = new Map<number, Waiting>();
-  let child: ChildProcess | undefined;
-  let gone: Promise<unknown> = Promise.resolve();
+  const { take, call, cut, kill } = createRemote();
   let port = 0;
-  let last = 0;
-
-  const expect = <Result>(id: number): Promise<Result> =>
-    new Promise((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
-    });
 
   async function start(): Promise<void> {
     const all: AppsyncPeerOptions = { ...options, port, path: join(folder, 'data.db') };
-    const started = fork(file, [JSON.stringify(all)], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    child = started;
-    const ready = expect<number>(0);
-    // Not once() of node:events, which fails with an `error` that comes first.
-    gone = new Promise<void>((resolve) => {
-      started.once('exit', () => {
-        if (child === started) child = undefined;
-        for (const { reject } of waiting.values()) reject(new Error('The peer has ended.'));
-        waiting.clear();
-        resolve();
-      });
-    });
-    started.on('message', ({ id, result, error }: { id: number; result?: unknown; error?: string }) => {
-      const call = waiting.get(id);
-      waiting.delete(id);
-      if (error === undefined) call?.resolve(result as never);
-      else call?.reject(new Error(error));
-    });
-    port = await ready;
-  }
-
-  async function kill(): Promise<void> {
-    child?.kill('SIGKILL');
-    await gone;
+    port = await take(
+      fork(file, [JSON.stringify(all)], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    );
   }
   // Whoever ends without a close must not leave it behind.
-  const killNow = (): void => void child?.kill('SIGKILL');
-  process.on('exit', killNow);
+  process.on('exit', cut);
 
-  const call =
-    (method: string) =>
-    (...args: readonly unknown[]): Promise<unknown> => {
-      if (!child) return Promise.reject(new Error('The peer does not run.'));
-      last += 1;
-      const id = last;
-      const answer = expect<unknown>(id);
-      // While it is being killed nothing can be sent.
-      child.send({ id, method, args }, (error) => {
-        if (error) waiting.get(id)?.reject(error);
-      });
-      return answer;
-    };
   await start();
   return {
     ...(Object.fromEntries(names.map((name) => [name, call(name)])) as unknown as Remote),
@@ -122,7 +75,7 @@ export async function startAppsyncProcess(options: Omit<AppsyncPeerOptions, 'pat
     kill,
     start,
     async close() {
-      process.off('exit', killNow);
+      process.off('exit', cut);
       await kill();
       await rm(folder, { recursive: true });
     },

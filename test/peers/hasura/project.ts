@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { createTcpProxy, type TcpProxy } from '../../../src/testing/index.js';
+import { createRemote } from '../remote.js';
 import type { HasuraPeer, HasuraPeerOptions } from './index.js';
 
 type Same = 'adminSecret' | 'databaseUrl' | 'sql' | 'reload' | 'token' | 'kill' | 'start' | 'close';
@@ -23,31 +23,13 @@ export interface HasuraProject extends Pick<HasuraPeer, Same | Postgres> {
 
 /** Starts one. It takes about two seconds, so share it between the tests of a file. Options that are JSON. */
 export async function startHasuraProject(options: Omit<HasuraPeerOptions, 'postgres'>): Promise<HasuraProject> {
+  const remote = createRemote();
+  const { call } = remote;
   const child = fork(join(import.meta.dirname, 'process.ts'), [JSON.stringify(options)], {
     execArgv: ['--import', 'tsx'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
-  const ready = new Promise<unknown>((resolve, reject) => waiting.set(0, { resolve, reject }));
-  const gone = once(child, 'exit').then(() => {
-    for (const { reject } of waiting.values()) reject(new Error('The peer has ended.'));
-  });
-  child.on('message', ({ id, result, error }: { id: number; result?: unknown; error?: string }) => {
-    const call = waiting.get(id);
-    waiting.delete(id);
-    if (error === undefined) call?.resolve(result);
-    else call?.reject(new Error(error));
-  });
-  let last = 0;
-  const call =
-    (method: string) =>
-    (...args: readonly unknown[]): Promise<never> =>
-      new Promise((resolve, reject) => {
-        const id = ++last;
-        waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
-        child.send({ id, method, args });
-      });
-  await ready;
+  await remote.take(child);
   const about = (await call('about')()) as Pick<HasuraPeer, 'url' | 'adminSecret' | 'databaseUrl'>;
   const proxy = await createTcpProxy({ port: Number(new URL(about.url).port) });
   return {
@@ -71,8 +53,7 @@ export async function startHasuraProject(options: Omit<HasuraPeerOptions, 'postg
     async close() {
       await proxy.close();
       await call('close')();
-      child.disconnect();
-      await gone;
+      await remote.leave();
     },
   };
 }

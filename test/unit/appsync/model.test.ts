@@ -97,10 +97,12 @@ test('rows have the fields that are named; what the server sets is not written',
     owner: 'x',
   };
   expect(plain.toRow(item)).toEqual({ id: 'a', text: 'Milk', address: null, createdAt: '2026-01-02T03:04:05.678Z' });
-  expect(plain.toInput({ id: 'a', text: 'Milk', createdAt: 'x', updatedAt: 'y', more: 1 })).toEqual({
-    text: 'Milk',
-    more: 1,
-  });
+  const saved = { id: 'a', text: 'Milk', createdAt: 'x', updatedAt: 'y', more: 1 };
+  // Where `fields` names it, the app's own is written; nobody else's is taken away.
+  expect(plain.toInput(saved)).toEqual({ text: 'Milk', createdAt: 'x', more: 1 });
+  expect(plain.blank()).toEqual({ text: null, address: null });
+  const other = createModel('todos', { name: 'Todo', fields: ['text'] });
+  expect(other.toInput(saved)).toEqual({ text: 'Milk', more: 1 });
   expect(plain.hasAll(item)).toBe(false);
   expect(plain.hasAll({ ...item, address: {} })).toBe(true);
   expect(() => createModels({ models: {} }).get('todos')).toThrow('There is no model for "todos"');
