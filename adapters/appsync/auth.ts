@@ -39,10 +39,7 @@ export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host
       const token = await host().authToken(auth.token);
       // The platform's own error for such a header quotes it.
       if (!token || !/^[\x20-\x7e]+$/.test(token))
-        throw problem(
-          'AUTH_REQUIRED',
-          'There is no token, or none that a header can carry. Sign in, or set authToken.',
-        );
+        throw problem('AUTH_REQUIRED', 'There is no token that a header can carry. Sign in, or set authToken.');
       return { host: name, Authorization: token };
     },
     tokenIn,
