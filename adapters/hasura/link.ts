@@ -102,6 +102,15 @@ interface Socket {
   close(dead?: true): Promise<void>;
 }
 
+/**
+ * The client alone: the package's main entry brings the server, and with it all of `graphql`. Throws PEER_MISSING, or CONNECT_FAILED
+ * where it may be tried again.
+ */
+export const loadSdk = () =>
+  import('graphql-ws/client').catch((cause: unknown) => {
+    throw unloaded(cause);
+  });
+
 /** A client of our own for each connection: graphql-ws' would connect again with a token that was refused. */
 export function ownLink(options: ParsedOptions, rest: Rest, host: () => TransportHost, events: LinkEvents): Link {
   let current: Socket | undefined;
@@ -114,10 +123,7 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
     host().refused?.(used, error) ?? error;
 
   async function open({ headers, token: used }: Credentials, signal: AbortSignal): Promise<Socket> {
-    // The client alone: the package's main entry brings the server, and with it all of `graphql`.
-    const { createClient } = await import('graphql-ws/client').catch((cause: unknown) => {
-      throw unloaded(cause);
-    });
+    const { createClient } = await loadSdk();
     if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
     return new Promise<Socket>((resolve, reject) => {
       let phase: 'opening' | 'open' | 'over' = 'opening';

@@ -69,6 +69,13 @@ export function appLink(client: SupabaseClient): Link {
   };
 }
 
+/** Throws PEER_MISSING. */
+export const loadSdk = () =>
+  import('@supabase/supabase-js').catch((cause: unknown) => {
+    const fix = 'Install it: npm install @supabase/supabase-js';
+    throw problem('PEER_MISSING', `@supabase/supabase-js could not be loaded. ${fix}`, { cause });
+  });
+
 /** A client of our own, made when it is first needed. */
 export function ownLink(options: ParsedOptions, host: () => TransportHost): Link {
   const { url = '', key = '', fetch, WebSocket, heartbeatInterval } = options;
@@ -78,10 +85,7 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   async function make(): Promise<SupabaseClient> {
-    const { createClient } = await import('@supabase/supabase-js').catch((cause: unknown) => {
-      const fix = 'Install it: npm install @supabase/supabase-js';
-      throw problem('PEER_MISSING', `@supabase/supabase-js could not be loaded. ${fix}`, { cause });
-    });
+    const { createClient } = await loadSdk();
     if (current) return current;
     const client = createClient(url, key, {
       accessToken: async () => token ?? null,

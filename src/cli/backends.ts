@@ -8,9 +8,17 @@ const tools: Readonly<Record<string, () => Promise<BackendTools>>> = {
   appsync: async () => (await import('../../adapters/appsync/tools/index.js')).appsyncTools,
 };
 
-/** Throws CONFIG_INVALID with the backends that there are tools for. */
+/** Throws CONFIG_INVALID for what has none, with the backends that there are tools for. */
 export async function toolsOf(backend: string): Promise<BackendTools> {
   if (Object.hasOwn(tools, backend) && tools[backend]) return tools[backend]();
-  const message = `There is nothing to set up or examine for "${backend}". There is for: ${Object.keys(tools).join(', ')}.`;
+  const known = Object.keys(tools).join(', ');
+  if (backend === 'websocket') {
+    const why = 'it is a server of your own, and makes its tables itself';
+    throw new SyncLayerError(
+      'CONFIG_INVALID',
+      `A websocket backend has nothing to set up or examine: ${why}. Others have: ${known}.`,
+    );
+  }
+  const message = `There is nothing to set up or examine for "${backend}". There is for: ${known}.`;
   throw new SyncLayerError('CONFIG_INVALID', message);
 }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { SyncLayerConfig } from '../config.js';
 import { SyncLayerError } from '../errors.js';
+import { readModulesAsSuch } from './module-syntax.js';
 import type { ToolsInput } from './tools.js';
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -12,12 +13,15 @@ const invalid = (message: string, cause?: unknown): SyncLayerError =>
 
 async function read(file: string): Promise<unknown> {
   const url = pathToFileURL(resolve(file)).href;
+  readModulesAsSuch();
   try {
     const module = file.endsWith('.json') ? await import(url, { with: { type: 'json' } }) : await import(url);
     return module.default ?? module.config;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-    throw invalid(`${file} could not be loaded: ${why}`, cause);
+    const isSyntax = /Unexpected token 'export'|import statement outside a module/.test(String(why));
+    const fix = isSyntax ? '. Name it .mts or .mjs, or set "type": "module" in package.json.' : '';
+    throw invalid(`${file} could not be loaded: ${why}${fix}`, cause);
   }
 }
 
@@ -32,7 +36,9 @@ async function readObject(file: string): Promise<Record<string, unknown>> {
  * whose `config`, is what `createSyncLayer` takes. Throws CONFIG_INVALID.
  */
 export async function loadConfig(file: string): Promise<{ readonly type: string } & ToolsInput> {
-  const { transport, collections } = await readObject(file);
+  const { transport, collections, websocketUrl, baseUrl } = await readObject(file);
+  if (transport === undefined && (websocketUrl ?? baseUrl) !== undefined)
+    return { type: 'websocket', transport: {}, collections: namesOf(collections, file) };
   if (!isObject(transport) || typeof transport.type !== 'string') {
     const example = 'transport: { type: "supabase", url, key, collections: { todos: {} } }';
     throw invalid(`${file} needs a transport by name, so that its options can be read: ${example}.`);

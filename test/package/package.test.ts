@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -168,6 +168,67 @@ test.each(['all.mts', 'all.cts'])(
   },
   60_000,
 );
+
+/** The command of the package. */
+const cli = (...args: string[]): { code: number | null; stdout: string; stderr: string } => {
+  const path = join(scratch, 'node_modules/synclayer/dist/cli.js');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [path, ...args], { cwd: scratch, encoding: 'utf8' });
+  return { code: status, stdout, stderr };
+};
+
+test('the command tells its version', () => {
+  expect(cli('--version')).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: '' });
+});
+
+test('a configuration with export default loads in a project of "type": "commonjs", as npm makes it', () => {
+  mkdirSync(join(scratch, 'plain'));
+  write('plain/package.json', '{ "type": "commonjs" }');
+  const options =
+    "{ transport: { type: 'hasura', url: 'http://127.0.0.1:1/v1/graphql', collections: { todos: { fields: ['id', 'text'] } } }, collections: [name] }";
+  const code = `import { name } from './name.EXT';\nexport default ${options}`;
+  for (const [ext, typed] of [
+    ['ts', ' as object;\n'],
+    ['js', ';\n'],
+  ] as const) {
+    write(`plain/name.${ext}`, "export const name = 'todos';\n");
+    write(`plain/sync.config.${ext}`, `${code.replace('EXT', ext)}${typed}`);
+    const { code: rc, stdout, stderr } = cli('setup', 'hasura', '--config', `plain/sync.config.${ext}`);
+    expect([rc, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('"public"."todos"');
+  }
+  write('plain/old.js', "module.exports = { transport: { type: 'hasura' }, collections: ['todos'] };");
+  expect(cli('setup', 'hasura', '--config', 'plain/old.js').stderr).toContain('url');
+});
+
+test('doctor says what is not installed before it looks at anything', () => {
+  const looked = (transport: object, ...more: string[]) => {
+    write('doctor.json', JSON.stringify({ transport, collections: ['todos'] }));
+    return cli('doctor', '--config', 'doctor.json', ...more);
+  };
+  const wrong = (words: string) => ({ code: 2, stdout: '', stderr: expect.stringContaining(words) });
+  const supabase = { type: 'supabase', url: 'http://127.0.0.1:1', key: 'anon' };
+  expect(looked(supabase)).toMatchObject(wrong('npm install @supabase/supabase-js'));
+  const hasura = { type: 'hasura', url: 'http://127.0.0.1:1/v1/graphql', collections: { todos: { fields: ['id'] } } };
+  expect(looked(hasura)).toMatchObject(wrong('npm install graphql-ws'));
+  const firestore = { type: 'firestore', config: { projectId: 'none' }, emulator: '127.0.0.1:1' };
+  expect(looked(firestore)).toMatchObject(wrong('npm install firebase'));
+  link('@supabase/supabase-js');
+  link('graphql-ws');
+  try {
+    const url = ['--database-url', 'postgres://127.0.0.1:1/none'];
+    expect(looked(supabase, ...url)).toMatchObject(wrong('npm install --save-dev pg'));
+    expect(looked(hasura, ...url)).toMatchObject(wrong('npm install --save-dev pg'));
+  } finally {
+    rmSync(join(scratch, 'node_modules/@supabase'), { recursive: true });
+    rmSync(join(scratch, 'node_modules/graphql-ws'));
+  }
+});
+
+test('doctor says that a websocket backend has nothing to examine', () => {
+  write('socket.json', JSON.stringify({ websocketUrl: 'ws://127.0.0.1:1/ws', collections: ['todos'] }));
+  const { code, stderr } = cli('doctor', '--config', 'socket.json');
+  expect([code, stderr]).toEqual([2, expect.stringContaining('A websocket backend has nothing to set up or examine')]);
+});
 
 test('the lockfile names no registry', () => {
   expect(readFileSync('package-lock.json', 'utf8')).not.toMatch(/"resolved"|registry\.|\.tgz/);

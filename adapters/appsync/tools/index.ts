@@ -62,6 +62,8 @@ async function* enter(ask: Ask, { auth }: ParsedOptions): AsyncGenerator<Check, 
   try {
     reply = await ask({ query: 'query { __typename }' });
   } catch (thrown) {
+    // Amplify, which is asked who is signed in.
+    if (isSyncLayerError(thrown) && thrown.code === 'PEER_MISSING') throw thrown;
     // Of the credentials, not of the API.
     if (isSyncLayerError(thrown) && thrown.code !== 'CONNECTION_LOST')
       yield wrong(letIn, told(thrown), keys[auth.type]);

@@ -31,12 +31,16 @@ select
   ) as "unique"
 from place`;
 
-async function connect(databaseUrl: string) {
-  const pg = await import('pg').catch((cause: unknown) => {
+/** Throws PEER_MISSING. */
+export const loadPg = () =>
+  import('pg').catch((cause: unknown) => {
     throw problem('PEER_MISSING', 'To look into the catalog, install the package "pg": npm install --save-dev pg', {
       cause,
     });
   });
+
+async function connect(databaseUrl: string) {
+  const pg = await loadPg();
   const client = new pg.default.Client({ connectionString: databaseUrl });
   try {
     await client.connect();

@@ -8,10 +8,11 @@ import {
   toSyncLayerError,
 } from '../../../src/kit.js';
 import { hasuraTransport } from '../index.js';
+import { loadSdk } from '../link.js';
 import { type ColumnType, type HasuraCollection, type ParsedOptions, readOptions } from '../options.js';
 import { createRest, type Rest } from '../rest.js';
 import { createTables } from '../table.js';
-import { catalogChecks } from './catalog.js';
+import { catalogChecks, loadPg } from './catalog.js';
 import { ok, unknown, wrong } from './check.js';
 import { placeOf } from './place.js';
 import { readChecks, writeChecks } from './row-checks.js';
@@ -157,6 +158,9 @@ export const hasuraTools: BackendTools = {
   },
   async *doctor(input, { databaseUrl }) {
     const { options, all } = read(input);
+    // What is not installed is told before anything is looked at, not half way.
+    await loadSdk();
+    if (databaseUrl !== undefined) await loadPg();
     yield* examine(options, all);
     if (databaseUrl !== undefined)
       yield* catalogChecks(

@@ -34,12 +34,16 @@ select
   (select relrowsecurity from pg_class where oid = place.id) as secured
 from place`;
 
-async function connect(databaseUrl: string) {
-  const pg = await import('pg').catch((cause: unknown) => {
+/** Throws PEER_MISSING. */
+export const loadPg = () =>
+  import('pg').catch((cause: unknown) => {
     throw problem('PEER_MISSING', 'Reading the catalog needs the package "pg". Run: npm install --save-dev pg', {
       cause,
     });
   });
+
+async function connect(databaseUrl: string) {
+  const pg = await loadPg();
   const client = new pg.default.Client({ connectionString: databaseUrl });
   try {
     await client.connect();

@@ -7,8 +7,9 @@ import {
   toSyncLayerError,
 } from '../../../src/kit.js';
 import { supabaseTransport } from '../index.js';
+import { loadSdk } from '../link.js';
 import { type ParsedOptions, readOptions } from '../options.js';
-import { catalogChecks } from './catalog.js';
+import { catalogChecks, loadPg } from './catalog.js';
 import { type Place, placeOf, setupSql, statements } from './setup.js';
 
 function read({ transport, collections }: ToolsInput): { options: ParsedOptions; places: Place[] } {
@@ -95,6 +96,9 @@ export const supabaseTools: BackendTools = {
   },
   async *doctor(input, { databaseUrl }) {
     const { options, places } = read(input);
+    // What is not installed is told before anything is looked at, not half way.
+    if (!options.client) await loadSdk();
+    if (databaseUrl !== undefined) await loadPg();
     yield* live(options, places);
     if (databaseUrl !== undefined) yield* catalogChecks(places, options.mode, databaseUrl);
     else

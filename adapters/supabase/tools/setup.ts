@@ -74,6 +74,20 @@ create trigger synclayer_announce after insert or update or delete on ${name} fo
   },
 };
 
+/** A table is the app's own affair: an example to adapt, as comments. */
+const creation = ({ name, primaryKey }: Place): string =>
+  [
+    'The table itself is not made here. If it is not there yet, adapt this, with a column for each field, and uncomment:',
+    `create table ${name} (`,
+    `  ${ident(primaryKey)} text primary key,            -- made by the client: text or uuid`,
+    '  user_id uuid not null default auth.uid(),',
+    '  text text,',
+    '  done boolean not null default false',
+    ');',
+  ]
+    .map((line) => `-- ${line}`)
+    .join('\n');
+
 /** Row level security is the app's own affair: an example to adapt, as comments. */
 const policies = ({ name, table, topic }: Place, mode: ParsedOptions['mode']): string =>
   [
@@ -95,6 +109,7 @@ const policies = ({ name, table, topic }: Place, mode: ParsedOptions['mode']): s
 export function setupSql(places: readonly Place[], mode: ParsedOptions['mode']): string {
   const blocks = places.map((place) => {
     const parts: readonly (readonly [why: string, sql: string] | undefined)[] = [
+      ['', creation(place)],
       [`When a row was changed: a trigger sets it at each write, with microseconds.`, statements.updatedAt(place)],
       ['', statements.trigger(place)],
       place.deletedAt === undefined

@@ -131,6 +131,22 @@ test('each thing that is taken away is named, and its fix puts it right', { time
   expect(wrong((await examine()).checks)).toEqual([]);
 });
 
+test('a table that is not there: setup prints it as a comment, and once that is uncommented it does', {
+  timeout: 120_000,
+}, async () => {
+  const file = join(folder, 'fresh.json');
+  const transport = { type: 'supabase', url: peer.url, key: peer.anonKey, subscribeTimeout: 3000 };
+  await writeFile(file, JSON.stringify({ transport, collections: ['fresh'] }));
+  const { stdout: sql } = await cli('setup', 'supabase', '--config', file);
+  // As it stands it makes no table.
+  await expect(peer.sql(sql)).rejects.toThrow('"public.fresh" does not exist');
+  const uncommented = sql.replace(/^-- create table [\s\S]*?^-- \);$/m, (block) => block.replaceAll(/^-- /gm, ''));
+  await peer.sql(uncommented);
+  await peer.sql('grant all on fresh to anon; alter table fresh enable row level security');
+  const { code, stdout } = await cli('doctor', '--config', file, '--database-url', peer.databaseUrl, '--json');
+  expect([code, wrong(JSON.parse(stdout))]).toEqual([0, []]);
+});
+
 test('mistakes are told in a line, without the password', { timeout: 60_000 }, async () => {
   const none = await cli('setup', 'supabase', '--config', join(folder, 'none.ts'));
   expect(none).toMatchObject({ code: 2, stdout: '' });
