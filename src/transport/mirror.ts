@@ -126,6 +126,8 @@ export function mirror({ primary, secondary, limit = 1000, same = deepEqual }: M
   let log: (message: string) => void = () => undefined;
   let written = 0;
   let underWay = 0;
+  /** Still behind, until it has been compared to the end. */
+  let comparing: string | undefined;
   let failures = 0;
   let problem: string | undefined;
   let linked = false;
@@ -201,6 +203,7 @@ export function mirror({ primary, secondary, limit = 1000, same = deepEqual }: M
   async function compare(collection: string, signal: AbortSignal): Promise<void> {
     // What overflows from here on asks for another look.
     behind.delete(collection);
+    comparing = collection;
     try {
       const there = await everything(secondary, collection, signal);
       const here = await everything(primary, collection, signal);
@@ -213,6 +216,8 @@ export function mirror({ primary, secondary, limit = 1000, same = deepEqual }: M
     } catch (error) {
       behind.add(collection);
       throw error;
+    } finally {
+      comparing = undefined;
     }
   }
 
@@ -321,7 +326,7 @@ export function mirror({ primary, secondary, limit = 1000, same = deepEqual }: M
     },
     report: (): MirrorReport => ({
       queued: [...marked.values()].reduce((sum, { size }) => sum + size, underWay),
-      behind: [...behind],
+      behind: [...new Set([...behind, ...(comparing === undefined ? [] : [comparing])])],
       written,
       refused: [...refused],
       problem,

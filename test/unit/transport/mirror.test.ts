@@ -61,6 +61,20 @@ test('the app reads the primary alone, and keeps its name, cursor and versions',
   expect([primary.wire.calls.close, secondary.wire.calls.close]).toEqual([1, 1]);
 });
 
+test('a collection is behind until it has been compared to the end', async () => {
+  const { secondary, second, first, transport } = await opened({ first: backendWith({ a: { n: 1 } }) });
+  const hold = gate();
+  secondary.wire.before = (step) => (step === 'pull' ? hold.opened : undefined);
+  const level = transport.level(['todos']);
+  await settle();
+  expect(secondary.wire.calls.pull).toBeGreaterThan(0);
+  expect(transport.report()).toMatchObject({ behind: ['todos'] });
+  hold.open();
+  await level;
+  expect(transport.report().behind).toEqual([]);
+  expect(rowsOf(second)).toEqual(rowsOf(first));
+});
+
 test('what the secondary does is no error of the app, and is made up for', async () => {
   fakeTimers();
   vi.spyOn(Math, 'random').mockReturnValue(1);
