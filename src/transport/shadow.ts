@@ -2,7 +2,6 @@ import {
   abortable,
   backoffDelay,
   type Change,
-  compareVersions,
   deepEqual,
   type Row,
   SyncLayerError,
@@ -10,6 +9,7 @@ import {
   type Version,
 } from '../kit.js';
 import { matchesFilter, projectRow } from '../sync/filter.js';
+import { type Compared, createComparison, type Side } from './comparison.js';
 import { delegate, ownTokenFirst } from './delegate.js';
 import type { ChangeSink, RealtimeTransport, SubscribeRequest, Unsubscribe } from './transport.js';
 
@@ -30,58 +30,11 @@ export interface ShadowOptions {
   readonly same?: (primary: Row, secondary: Row) => boolean;
 }
 
-/** What the two backends told of one record, and when. `null`: that it was deleted. */
-export interface ShadowDifference {
-  /**
-   * `missing`: only the primary told it. `extra`: only the secondary did. `different`: each told something of its own.
-   * `late`: the secondary told it after more than `lateAfter` ms.
-   */
-  readonly kind: 'missing' | 'extra' | 'different' | 'late';
-  readonly collection: string;
-  readonly recordId: string;
-  readonly primary?: Row | null;
-  readonly secondary?: Row | null;
-  /** When it was told first, in ms since 1970. */
-  readonly at: number;
-  /** Of a late one, ms. */
-  readonly delay?: number;
-}
-
-export interface ShadowReport {
-  /** What both told, late or not. */
-  readonly matched: number;
-  readonly missing: number;
-  readonly extra: number;
-  readonly different: number;
-  readonly late: number;
-  /** States that one of them left out since a newer one, which both told, came soon: no difference. */
-  readonly superseded: number;
-  /** Events that say nothing, for one side was not live, or may have missed some. */
-  readonly unwatched: number;
-  /** Events that wait for the other side. */
-  readonly waiting: number;
+export interface ShadowReport extends Compared {
   /** Collections of which both sides are live. With none here, nothing is compared. */
   readonly watched: readonly string[];
   /** Why the secondary cannot be heard. */
   readonly problem: string | undefined;
-  readonly differences: readonly ShadowDifference[];
-}
-
-type Side = 'primary' | 'secondary';
-
-interface Told {
-  readonly row: Row | null;
-  readonly at: number;
-}
-
-interface Heard {
-  readonly collection: string;
-  readonly recordId: string;
-  /** Told by this side, and not by the other (yet). */
-  readonly waiting: Record<Side, Told[]>;
-  readonly last: Partial<Record<Side, { readonly row: Row | null; readonly version: Version }>>;
-  /** Places in the list of what was given up as missing. */
-  missing: ShadowDifference[];
 }
 
 interface Watch {
@@ -89,8 +42,6 @@ interface Watch {
   readonly live: Record<Side, boolean>;
   end: Unsubscribe | undefined;
 }
-
-const sides: readonly Side[] = ['primary', 'secondary'];
 
 /**
  * Works with one backend and listens to another: what both tell of each record is compared, by its content, since
@@ -113,12 +64,7 @@ export function shadow({
 }: ShadowOptions): RealtimeTransport & { report(): ShadowReport } {
   const transports = { primary, secondary };
   const watches = new Map<string, Watch>();
-  const records = new Map<string, Heard>();
-  /** Who waits, the first first. */
-  const deadlines: { readonly heard: Heard; readonly at: number }[] = [];
-  const counts = { matched: 0, missing: 0, extra: 0, different: 0, late: 0, superseded: 0, unwatched: 0 };
-  let differences: ShadowDifference[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const comparison = createComparison({ lateAfter, patience, keep, limit, same });
   let problem: string | undefined;
   /** Aborts the attempt to connect, or stands for the link that it gave. */
   let link: AbortController | undefined;
@@ -128,118 +74,14 @@ export function shadow({
   let log: (message: string) => void = () => undefined;
   const lifetime = new AbortController();
 
-  const equal = (one: Row | null, other: Row | null): boolean =>
-    one === other || (!!one && !!other && same(one, other));
-
-  function differs(difference: ShadowDifference): void {
-    counts[difference.kind] += 1;
-    differences.push(difference);
-    if (differences.length > keep) differences.shift();
-  }
-
-  /** What waits is not compared any more: one side may have missed the rest. */
-  function forget(heard: Heard): void {
-    for (const side of sides) counts.unwatched += heard.waiting[side].splice(0).length;
-    records.delete(JSON.stringify([heard.collection, heard.recordId]));
-  }
-
-  function reset(collection: string): void {
-    for (const heard of [...records.values()]) if (heard.collection === collection) forget(heard);
-  }
-
-  function recordOf(collection: string, recordId: string): Heard {
-    const key = JSON.stringify([collection, recordId]);
-    const known = records.get(key);
-    const heard = known ?? { collection, recordId, waiting: { primary: [], secondary: [] }, last: {}, missing: [] };
-    // The newest last.
-    records.delete(key);
-    records.set(key, heard);
-    const [oldest] = records.values();
-    if (records.size > limit && oldest) forget(oldest);
-    return heard;
-  }
-
-  /** Nobody came in time. */
-  function giveUp({ collection, recordId, waiting, ...heard }: Heard): Heard['missing'] {
-    const [one, other] = [waiting.primary.splice(0), waiting.secondary.splice(0)];
-    const [here, there] = [one.at(-1), other.at(-1)];
-    const about = { collection, recordId };
-    if (here && there) {
-      counts.superseded += one.length + other.length - 2;
-      const at = Math.min(here.at, there.at);
-      differs({ kind: 'different', ...about, primary: here.row, secondary: there.row, at });
-      return [];
-    }
-    for (const { row, at } of other) differs({ kind: 'extra', ...about, secondary: row, at });
-    const missing = one.map(({ row, at }): ShadowDifference => ({ kind: 'missing', ...about, primary: row, at }));
-    for (const each of missing) differs(each);
-    return [...heard.missing, ...missing].slice(-keep);
-  }
-
-  function watchTime(): void {
-    clearTimeout(timer);
-    timer = undefined;
-    const [next] = deadlines;
-    if (!next || lifetime.signal.aborted) return;
-    timer = setTimeout(() => {
-      const now = Date.now();
-      while (deadlines[0] && deadlines[0].at <= now) {
-        const { heard, at } = deadlines.shift() as (typeof deadlines)[number];
-        const due = sides.some((side) => heard.waiting[side].some((told) => told.at + patience <= at));
-        if (due) heard.missing = giveUp(heard);
-      }
-      watchTime();
-    }, next.at - Date.now());
-  }
-
-  /** It came after all. */
-  function comesLate(heard: Heard, row: Row | null, now: number): boolean {
-    const found = heard.missing.find(({ primary: wanted }) => equal(wanted ?? null, row));
-    if (!found) return false;
-    heard.missing = heard.missing.filter((each) => each !== found);
-    differences = differences.filter((each) => each !== found);
-    counts.missing -= 1;
-    counts.matched += 1;
-    differs({ ...found, kind: 'late', secondary: row, delay: now - found.at });
-    return true;
-  }
-
   function tell(
     side: Side,
     collection: string,
-    recordId: string,
-    row: Row | null,
-    version: Version,
-    sure = true,
+    ...what: [recordId: string, row: Row | null, version: Version, sure?: boolean]
   ): void {
     const watch = watches.get(collection);
-    if (!watch) return;
-    if (!watch.live.primary || !watch.live.secondary) {
-      counts.unwatched += 1;
-      return;
-    }
-    const heard = recordOf(collection, recordId);
-    const { last, waiting } = heard;
-    const known = last[side];
-    // Events come twice, and a push is answered after its echo; neither is news.
-    if (known && ((sure && compareVersions(version, known.version) <= 0) || equal(known.row, row))) return;
-    last[side] = { row, version };
-    const now = Date.now();
-    const others = waiting[side === 'primary' ? 'secondary' : 'primary'];
-    const index = others.findIndex((told) => equal(told.row, row));
-    const found = others[index];
-    if (found) {
-      counts.matched += 1;
-      // Either may leave out what is old by then.
-      counts.superseded += index + waiting[side].splice(0).length;
-      others.splice(0, index + 1);
-      const delay = now - found.at;
-      const about = { collection, recordId, primary: found.row, secondary: row, at: found.at };
-      if (side === 'secondary' && delay > lateAfter) differs({ kind: 'late', ...about, delay });
-    } else if (side === 'primary' || !comesLate(heard, row, now)) {
-      waiting[side].push({ row, at: now });
-      if (deadlines.push({ heard, at: now + patience }) === 1) watchTime();
-    }
+    if (watch?.live.primary && watch.live.secondary) comparison.tell(side, collection, ...what);
+    else if (watch) comparison.unwatched();
   }
 
   /** The whole row of a change, as the filter lets it be seen. */
@@ -251,15 +93,10 @@ export function shadow({
     }
     if (change.type === 'update' && change.partial) {
       const rows = transports[side].fetch?.(collection, [recordId], { signal: lifetime.signal }) ?? Promise.resolve([]);
-      void rows.then(
-        ([whole]) => {
-          if (whole && !lifetime.signal.aborted) hear(side, { collection, filter }, whole);
-          else counts.unwatched += 1;
-        },
-        () => {
-          counts.unwatched += 1;
-        },
-      );
+      void rows.then(([whole]) => {
+        if (whole && !lifetime.signal.aborted) hear(side, { collection, filter }, whole);
+        else comparison.unwatched();
+      }, comparison.unwatched);
       return;
     }
     const whole = { ...change.data, id: recordId };
@@ -270,7 +107,7 @@ export function shadow({
   }
 
   function setLive(side: Side, watch: Watch, live: boolean): void {
-    reset(watch.request.collection);
+    comparison.reset(watch.request.collection);
     watch.live[side] = live;
   }
 
@@ -286,7 +123,7 @@ export function shadow({
       sink.live?.();
     },
     gap(reason) {
-      reset(watch.request.collection);
+      comparison.reset(watch.request.collection);
       sink.gap?.(reason);
     },
     error(error) {
@@ -399,20 +236,15 @@ export function shadow({
     },
     async close() {
       lifetime.abort(new SyncLayerError('CLOSED', 'This shadow is closed.'));
-      clearTimeout(timer);
+      comparison.close();
       unlink();
       watches.clear();
       await Promise.all([primary.close(), secondary.close().catch(() => undefined)]);
     },
     report: (): ShadowReport => ({
-      ...counts,
-      waiting: [...records.values()].reduce(
-        (sum, { waiting: { primary: one, secondary: other } }) => sum + one.length + other.length,
-        0,
-      ),
+      ...comparison.report(),
       watched: [...watches].flatMap(([name, { live }]) => (live.primary && live.secondary ? [name] : [])),
       problem,
-      differences: [...differences],
     }),
   } satisfies Partial<RealtimeTransport> & { report(): ShadowReport });
 }
