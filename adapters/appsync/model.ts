@@ -80,7 +80,7 @@ export function createModel(collection: string, options: AppsyncModel) {
       recent.delete(recordId);
       if (there) recent.set(recordId, Date.now());
       // The oldest is the first.
-      if (recent.size > RECENT) recent.delete(recent.keys().next().value ?? '');
+      if (recent.size > RECENT) recent.delete(recent.keys().next().value as string);
     },
     recent: (): readonly string[] => [...recent].flatMap(([id, at]) => (Date.now() - at > LAG ? [] : id)),
     id,

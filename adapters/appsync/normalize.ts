@@ -39,7 +39,7 @@ export function createReader(model: Model) {
     const repeat = same ? last.repeat + (deepEqual(last.row, change.data) ? 0 : 1) : 0;
     recent.delete(id);
     recent.set(id, { version: change.version, repeat, row: change.data });
-    if (recent.size > RECENT) recent.delete(recent.keys().next().value ?? '');
+    if (recent.size > RECENT) recent.delete(recent.keys().next().value as string);
     return repeat === 0 ? change : fromItem(model, item, String(repeat).padStart(4, '0'));
   }
 

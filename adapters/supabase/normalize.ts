@@ -57,7 +57,7 @@ export function createReader(table: Table) {
     const repeat = last?.stamp === stamp ? last.repeat + 1 : 0;
     recent.delete(id);
     recent.set(id, { stamp, repeat });
-    if (recent.size > 1000) recent.delete(recent.keys().next().value ?? '');
+    if (recent.size > 1000) recent.delete(recent.keys().next().value as string);
     return repeatedVersion(stamp, repeat);
   }
 
