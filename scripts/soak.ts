@@ -19,9 +19,18 @@ const { values } = parseArgs({
 const [minutes, first, scale] = [values.minutes, values.seed, values.scale].map(Number) as [number, number, number];
 if (![minutes, first, scale].every(Number.isFinite)) throw new Error('--minutes, --seed and --scale take numbers.');
 
-const files = ['memory', 'failover', 'mirror', 'websocket', 'mqtt', 'supabase', 'firestore', 'appsync', 'hasura'].map(
-  (name) => `test/convergence/${name}.test.ts`,
-);
+const files = [
+  'memory',
+  'failover',
+  'failover-websocket',
+  'mirror',
+  'websocket',
+  'mqtt',
+  'supabase',
+  'firestore',
+  'appsync',
+  'hasura',
+].map((name) => `test/convergence/${name}.test.ts`);
 if (findChromium() !== undefined) files.push('test/browser/indexeddb-convergence.test.ts');
 const chosen = files.filter((file) => file.includes(values.only));
 if (chosen.length === 0) throw new Error(`No file matches --only ${values.only}: ${files.join(', ')}`);

@@ -149,7 +149,7 @@ export function failover(
     timer = undefined;
     if (active === 0 || lifetime.signal.aborted) return;
     const next = Math.min(...doors.slice(0, active).map(({ until }) => until));
-    timer = setTimeout(() => void lookBack().catch(ignore), Math.max(next, since + dwell) - Date.now());
+    timer = setTimeout(() => void lookBack().catch(ignore), Math.max(next - Date.now(), since + dwell - Date.now(), 0));
   }
 
   /** Goes back to an earlier one that is well again. */
