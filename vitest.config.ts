@@ -1,5 +1,7 @@
 import { readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { entries } from './scripts/entries.js';
 
 /** Every folder of test/ that holds a `*.test.ts` is a project of its own, run with `--project <folder>`. */
 const suites = readdirSync('test', { withFileTypes: true })
@@ -7,7 +9,14 @@ const suites = readdirSync('test', { withFileTypes: true })
   .map((entry) => entry.name)
   .filter((name) => readdirSync(`test/${name}`, { recursive: true }).some((file) => String(file).endsWith('.test.ts')));
 
+/** As in tsconfig.json: the example of a transport imports the package, as an app does, and is given its source. */
+const ourselves = ['index', 'adapter-kit', 'testing'].map((name) => ({
+  find: new RegExp(`^synclayer${name === 'index' ? '' : `/${name}`}$`),
+  replacement: resolve(entries[name] ?? ''),
+}));
+
 export default defineConfig({
+  resolve: { alias: ourselves },
   test: {
     maxWorkers: 2,
     projects: suites.map((name) => ({

@@ -31,6 +31,8 @@ export async function weigh(program: string, external: readonly string[] = sdks)
       resolveDir: process.cwd(),
       sourcefile: 'app.js',
     },
+    // What is built, not the source that the paths of tsconfig.json name.
+    tsconfigRaw: '{}',
     bundle: true,
     splitting: true,
     minify: true,

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ConformanceBackend, type ConformanceOptions, createTcpProxy } from '../../src/testing/index.js';
+import { type ConformanceBackend, type ConformanceOptions, createTcpProxy } from 'synclayer/testing';
 import { type MqttBackendOptions, startMqttBackend } from './mqtt-backend.js';
 import { mqttTransport } from './mqtt-transport.js';
 

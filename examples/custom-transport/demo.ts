@@ -1,7 +1,7 @@
 /**
- * Two devices over MQTT, on a transport that is registered by name. Run with `npx tsx examples/custom-transport/demo.ts`.
+ * Two devices over MQTT, on a transport that is registered by name. Run with `npx tsx demo.ts`.
  */
-import { createSyncLayer, registerTransport } from '../../src/index.js';
+import { createSyncLayer, registerTransport } from 'synclayer';
 import { startMqttBackend } from './mqtt-backend.js';
 import { type MqttTransportOptions, mqttTransport } from './mqtt-transport.js';
 

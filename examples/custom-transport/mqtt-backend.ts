@@ -1,11 +1,11 @@
 /**
  * A whole backend in one process: an MQTT broker, and a SQLite store that answers requests and tells of commits.
- * Run with `npx tsx examples/custom-transport/mqtt-backend.ts [port] [file]`.
+ * Run with `npx tsx mqtt-backend.ts [port] [file]`.
  */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { DatabaseSync } from 'node:sqlite';
 import { Aedes } from 'aedes';
-import type { OutgoingChange, Row } from '../../src/adapter-kit.js';
+import type { OutgoingChange, Row } from 'synclayer/adapter-kit';
 import { type Answers, type PushAnswer, type Reply, type Request, topics, type WireRecord } from './protocol.js';
 
 export interface MqttBackendOptions {
@@ -39,6 +39,8 @@ function openStore(
   committed: (collection: string, record: WireRecord) => void,
 ) {
   const db = new DatabaseSync(path);
+  // One wait for the disk at each commit, not several.
+  db.exec('PRAGMA journal_mode = WAL');
   db.exec(schema);
   const one = db.prepare('SELECT * FROM records WHERE collection = ? AND id = ?');
   const after = db.prepare('SELECT * FROM records WHERE collection = ? AND seq > ? ORDER BY seq LIMIT ?');

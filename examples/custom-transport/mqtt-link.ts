@@ -1,6 +1,5 @@
 import { connect } from 'mqtt';
-// In a project of yours: from 'synclayer/adapter-kit'.
-import { type ErrorCode, SyncLayerError, type TransportHost } from '../../src/adapter-kit.js';
+import { type ErrorCode, SyncLayerError, type TransportHost } from 'synclayer/adapter-kit';
 import { type Answers, type Reply, type Request, topics } from './protocol.js';
 
 /** One connection to the broker. It ends once, and is never used again. */

@@ -1,4 +1,3 @@
-// In a project of yours: from 'synclayer/adapter-kit'.
 import {
   type AuthToken,
   type Change,
@@ -8,7 +7,7 @@ import {
   type RealtimeTransport,
   type SyncLayerError,
   type TransportHost,
-} from '../../src/adapter-kit.js';
+} from 'synclayer/adapter-kit';
 import { type Link, openLink, problem } from './mqtt-link.js';
 import { type Answers, type PushAnswer, type Request, topics, type WireRecord } from './protocol.js';
 

@@ -2,7 +2,7 @@
  * What the transport and the backend say to each other, as JSON. A client asks on `<prefix>/requests/<client id>` and is
  * answered on `<prefix>/answers/<client id>`; each commit is told on `<prefix>/changes/<collection>`.
  */
-import type { OutgoingChange, Row } from '../../src/adapter-kit.js';
+import type { OutgoingChange, Row } from 'synclayer/adapter-kit';
 
 /** A record as it is now. */
 export interface WireRecord {

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { build, transformSync } from 'esbuild';
+import { build } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -247,38 +248,23 @@ test('the smallest transport of docs/custom-transport.md runs as it stands', () 
   expect(run(process.execPath, ['shelf.mjs'])).toBe("laptop [ { text: 'Buy milk', id: '1' } ]\n");
 });
 
-/** The example as a project of its own has it: it imports the package. */
-const copyExample = (): string => {
-  const folder = 'examples/custom-transport';
-  mkdirSync(join(scratch, 'mqtt'));
-  for (const name of ['mqtt', 'aedes']) link(name);
-  const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
-  for (const name of files) {
-    const source = readFileSync(join(folder, name), 'utf8');
-    const code = source.replace(/'\.\.\/\.\.\/src\/(index|adapter-kit|testing\/index)\.js'/g, (_, entry: string) =>
-      entry === 'index' ? "'synclayer'" : `'synclayer/${entry.replace('/index', '')}'`,
-    );
-    expect(code).not.toMatch(/from '\.\.\//);
-    write(`mqtt/${name}`, code);
-    write(`mqtt/${name.replace('.ts', '.js')}`, transformSync(code, { loader: 'ts', format: 'esm' }).code);
-  }
-  return join(scratch, 'mqtt');
-};
-
 test('the MQTT transport is a project of its own: it compiles, runs and passes the conformance suite', () => {
-  const folder = copyExample();
+  cpSync(join(scratch, 'node_modules/synclayer/examples/custom-transport'), join(scratch, 'mqtt'), { recursive: true });
+  const folder = join(scratch, 'mqtt');
+  for (const name of ['mqtt', 'aedes', 'tsx']) link(name);
   const compilerOptions = { strict: true, noEmit: true, target: 'es2022', module: 'nodenext', types: ['node'] };
   const lib = ['es2023', 'dom', 'dom.asynciterable'];
   // The types of mqtt and aedes are theirs to keep right.
   write('mqtt/tsconfig.json', JSON.stringify({ compilerOptions: { ...compilerOptions, lib, skipLibCheck: true } }));
   run(bin('tsc'), ['--project', 'tsconfig.json'], folder);
+  const tsx = (...args: string[]): string => run(process.execPath, ['--import', 'tsx', ...args], folder);
   const [registered = ''] = blocksOf('docs/custom-transport.md', 'run in examples/custom-transport');
-  write('mqtt/registered.js', registered);
-  expect(run(process.execPath, ['registered.js'], folder)).toBe("device [ { text: 'Buy milk', id: '1' } ]\n");
-  expect(run(process.execPath, ['demo.js'], folder)).toMatch(/^laptop .*\nphone .*\nbackend .*Written offline.*\n$/);
+  write('mqtt/registered.ts', registered);
+  expect(tsx('registered.ts')).toBe("device [ { text: 'Buy milk', id: '1' } ]\n");
+  expect(tsx('demo.ts')).toMatch(/^laptop .*\nphone .*\nbackend .*Written offline.*\n$/);
   const [proof = ''] = blocksOf('docs/custom-transport.md', 'test in examples/custom-transport');
-  write('mqtt/conformance.test.mjs', proof);
-  const report = run(process.execPath, ['--test', '--test-reporter=tap', 'conformance.test.mjs'], folder);
+  write('mqtt/conformance.test.ts', proof);
+  const report = tsx('--test', '--test-reporter=tap', 'conformance.test.ts');
   expect(report).toMatch(/# pass [5-9]\d\n# fail 0\n/);
 }, 120_000);
 
