@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createSyncLayer, fromEnv, type SyncLayerConfig, type SyncLayerInstance } from '../../../src/index.js';
 import { createSwitchover, type SwitchPhase } from '../../../src/switchover.js';
-import { firestorePlace, type Place, supabasePlace, websocketPlace } from '../migrate/places.js';
-import { hasuraPlace } from './hasura-place.js';
+import { firestorePlace, hasuraPlace, type Place, supabasePlace, websocketPlace } from '../migrate/places.js';
 
 type Config = SyncLayerConfig<readonly string[]>;
 type Sync = SyncLayerInstance<readonly string[]>;
