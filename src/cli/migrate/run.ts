@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { isSyncLayerError } from '../../errors.js';
+import { disposition, isSyncLayerError, type SyncLayerError } from '../../errors.js';
 import { blocking } from '../../migrate/migrate.js';
 import type { Following, Migration } from '../../migrate/migration.js';
 import { type MoveReport, reportPage } from '../../migrate/report-page.js';
@@ -157,6 +157,12 @@ async function goBackward(migration: Migration, options: RunOptions, found: Foun
   return compare(migration, found, 'backward', options.repair);
 }
 
+/** `waitedFor`: the configuration of the backend that was tried again. The state file is not: what fails there is told at once. */
+function whyOf({ code, message }: SyncLayerError, waitedFor: string | undefined): string {
+  if (waitedFor === undefined || code === 'STORE_FAILED' || disposition(code) !== 'retry') return message;
+  return `${waitedFor}: ${message} It was given up; --give-up <ms> waits longer.`;
+}
+
 /** Runs one step of a migration, and reports. Throws CONFIG_INVALID. */
 export async function run(
   options: RunOptions,
@@ -207,8 +213,7 @@ export async function run(
       await close();
       throw thrown;
     }
-    const where = waitedFor === undefined ? '' : `${options[waitedFor]}: `;
-    error = stop.signal.aborted ? undefined : `${where}${(thrown as Error).message}`;
+    error = stop.signal.aborted ? undefined : whyOf(thrown as SyncLayerError, waitedFor && options[waitedFor]);
     const outcome = stop.signal.aborted ? 'stopped' : 'failed';
     const advice = isLook(options)
       ? 'Nothing was written.'
