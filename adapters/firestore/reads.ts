@@ -42,7 +42,7 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     const since = performance.now();
     try {
       const answer = await within(session, question(session), what, most, signal);
-      patience.delete(what);
+      if (performance.now() - since < options.requestTimeout / 2) patience.delete(what);
       return answer;
     } catch (error) {
       // A timer may fire a little early.
@@ -123,7 +123,12 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
       for (let from: TimeCursor | undefined, start = true; ; start = false) {
         const what = `Reading the keys of "${table.collection}"`;
         const at = from;
-        const docs = await get(what, table, (...given) => ordered(...given, table, at, start, KEYS), signal);
+        const page = () => get(what, table, (...given) => ordered(...given, table, at, start, KEYS), signal);
+        // A link that is lost in the middle of many pages is no reason to begin with the first one again.
+        const docs = await page().catch((error: unknown) => {
+          if (start) throw error;
+          return page();
+        });
         if (docs.length === 0) return;
         from = cursorAfter(table, docs, from, Date.now());
         yield docs

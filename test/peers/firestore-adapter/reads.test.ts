@@ -86,3 +86,31 @@ test('a read that is longer on its way than a request may take comes through all
   expect(page.changes).toHaveLength(50);
   expect(late).toBeGreaterThan(0);
 });
+
+test('a link that is lost between two pages of keys does not begin with the first one again', async () => {
+  const hand = emulator.project('keys');
+  await hand.writeAll(new Map(Array.from({ length: 1500 }, (_, index) => [`todos/n${index}`, { text: 'x' }])));
+  const line = await startLine(emulator);
+  const transport = firestoreTransport({
+    config: { projectId: 'keys' },
+    emulator: `127.0.0.1:${line.port}`,
+    requestTimeout: 5000,
+  });
+  onTestFinished(() => transport.close());
+  const { signal } = new AbortController();
+  const ids: string[] = [];
+  let heardAgain: Promise<void> = Promise.resolve();
+  for await (const page of transport.keys?.('todos', { signal }) ?? []) {
+    ids.push(...page.map(({ recordId }) => recordId));
+    if (ids.length !== 1000) continue;
+    line.set({ blackHole: true });
+    const before = line.accepted;
+    // The link is given up, and a new one is made.
+    heardAgain = expect
+      .poll(() => line.accepted, { timeout: 30_000 })
+      .toBeGreaterThan(before)
+      .then(() => line.set({ blackHole: false }));
+  }
+  await heardAgain;
+  expect([ids.length, new Set(ids).size]).toEqual([1500, 1500]);
+});
