@@ -89,13 +89,15 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   const timers = createTimers<'ping' | 'pong' | 'token'>();
   let open = false;
   let over = false;
+  /** The token that the server has answered: a refusal may cross the next one on its way. */
+  let admitted = token;
 
   return new Promise<Link>((resolve, reject) => {
     /** Once, whatever comes first: an error, a close, silence, an abort. */
     function end(reason: SyncLayerError | undefined, code?: number): void {
       if (over) return;
       over = true;
-      const error = reason && (host.refused?.(token, reason) ?? reason);
+      const error = reason && (host.refused?.(admitted, reason) ?? reason);
       timers.close();
       signal.removeEventListener('abort', onAbort);
       socket.removeEventListener('open', onOpen);
@@ -195,8 +197,10 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       timers.cancel('pong');
       const message = parse(data, host);
       if (message?.type === 'error') onError({ ...message, error: withoutToken(String(message.error), token) });
-      else if (message && open) options.onMessage(message);
-      else if (message?.type === 'authenticated') ready();
+      else if (message?.type === 'authenticated') {
+        admitted = token;
+        if (!open) ready();
+      } else if (message && open) options.onMessage(message);
     }
 
     function onError(message: ErrorMessage): void {

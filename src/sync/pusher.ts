@@ -74,7 +74,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     const changes = batch.map((entry) => outgoing(entry, clockOffset()));
     const results = await abortable(transport.push(changes, { signal }), signal);
     signal.throwIfAborted();
-    if (results.length !== batch.length) {
+    if (results.filter(Boolean).length !== batch.length) {
       const message = `The ${transport.name} transport answered ${results.length} of ${batch.length} pushed changes.`;
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter: transport.name });
     }

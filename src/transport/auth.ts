@@ -8,7 +8,7 @@ const named = new WeakSet<SyncLayerError>();
 export function createTokenSource(initial: AuthToken | undefined) {
   let source = initial;
   let last: string | undefined;
-  /** It was handed out before. What gives another one each time has no newer one that could be good. */
+  /** One was handed out twice. What gives another one each time has no newer one that could be good. */
   let reused = false;
   let refused: { readonly token: string | undefined } | undefined;
   return {
@@ -21,7 +21,7 @@ export function createTokenSource(initial: AuthToken | undefined) {
         throw new SyncLayerError('AUTH_REQUIRED', `${what}, or call sync.setAuthToken(token).`);
       }
       refused = undefined;
-      reused = last === token;
+      reused ||= last === token;
       last = token;
       return token;
     },
@@ -40,6 +40,7 @@ export function createTokenSource(initial: AuthToken | undefined) {
     set(next: AuthToken | undefined): void {
       source = next;
       refused = undefined;
+      reused = false;
     },
   };
 }

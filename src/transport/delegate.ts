@@ -46,11 +46,8 @@ export function ownTokenFirst(host: TransportHost): TransportHost {
   const tokens = createTokenSource(undefined);
   return {
     ...host,
-    authToken: (own) => (own === undefined ? host.authToken() : tokens.get(own)),
-    refused(token, error) {
-      const verdict = tokens.refused(token, error);
-      // Not one of those that were handed out here.
-      return verdict === error ? error : (host.refused?.(token, error) ?? error);
-    },
+    // A memory of its own: what one of them refuses says nothing about the token of another.
+    authToken: (own) => tokens.get(own ?? (() => host.authToken())),
+    refused: tokens.refused,
   };
 }

@@ -2,6 +2,9 @@ import { abortable, backoffDelay, disposition, isSyncLayerError, SyncLayerError 
 import { delegate, ownTokenFirst } from './delegate.js';
 import type { ChangeSink, PullRequest, RealtimeTransport, TransportHost } from './transport.js';
 
+/** Longest setTimeout, in ms. A longer one would be over at once. */
+const MAX_TIMER = 2 ** 31 - 1;
+
 export interface FailoverOptions {
   /**
    * The transports are doors to one backend (two addresses of one database): its name. Their cursors and versions are then
@@ -68,13 +71,17 @@ export function failover(
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** Since when each kind of work fails. */
   const failing: { pull?: number; push?: number } = {};
-  /** A collection that has been asked for: a door can be tried with it. */
-  let asked: string | undefined;
+  /** The collections that have been asked for, the last one last: a door can be tried with it. */
+  const asked = new Set<string>();
 
   const current = (): RealtimeTransport => (doors[active] as Door).transport;
   /** Two that do not say which backend they lead to are two backends. */
   const sourceOf = (index: number): string => source ?? (doors[index] as Door).transport.source ?? String(index);
-  const identity = (index: number): string => JSON.stringify([(doors[index] as Door).transport.name, sourceOf(index)]);
+  const identity = (index: number): string => {
+    const { transport } = doors[index] as Door;
+    const mappings = [...asked].sort().map((collection) => transport.mapping?.(collection));
+    return JSON.stringify([transport.name, sourceOf(index), mappings]);
+  };
 
   /** Left alone for a while. */
   function hold(door: Door): void {
@@ -96,7 +103,7 @@ export function failover(
     const { transport } = door;
     const polled = transport.capabilities.live === false;
     const proven = !polled && door === doors[active] && door.strikes === 0;
-    const collection = proven ? undefined : asked;
+    const collection = proven ? undefined : [...asked].at(-1);
     if (polled && collection === undefined) return;
     const limit = new AbortController();
     const stop = (): void => limit.abort(signal.reason);
@@ -114,7 +121,7 @@ export function failover(
           limit.signal,
         ).catch((error: unknown) => {
           // A refusal of this collection is an answer.
-          if (polled || !isSyncLayerError(error) || disposition(error.code) === 'retry') throw error;
+          if (polled || !isSyncLayerError(error) || disposition(error.code) !== 'fatal') throw error;
         });
     } finally {
       clearTimeout(late);
@@ -149,7 +156,8 @@ export function failover(
     timer = undefined;
     if (active === 0 || lifetime.signal.aborted) return;
     const next = Math.min(...doors.slice(0, active).map(({ until }) => until));
-    timer = setTimeout(() => void lookBack().catch(ignore), Math.max(next - Date.now(), since + dwell - Date.now(), 0));
+    const wait = Math.max(next, since + dwell) - Date.now();
+    timer = setTimeout(() => void lookBack().catch(ignore), Math.min(Math.max(wait, 0), MAX_TIMER));
   }
 
   /** Goes back to an earlier one that is well again. */
@@ -206,7 +214,10 @@ export function failover(
     work: () => Promise<T>,
   ): Promise<T> {
     const at = active;
-    if (kind === 'pull') asked = collection;
+    if (kind === 'pull') {
+      asked.delete(collection);
+      asked.add(collection);
+    }
     if (active > 0 && timer === undefined && connecting === 0) lookBackLater();
     try {
       const result = await work();

@@ -85,6 +85,17 @@ describe('a token source', () => {
     await expect(tokens.get()).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
   });
 
+  test('nor where the one in use has been handed out once, by a source that repeats its tokens', async () => {
+    let token = 'old';
+    const tokens = createTokenSource(() => token);
+    await tokens.get();
+    await tokens.get();
+    token = 'new';
+    await tokens.get();
+    expect(tokens.refused('old', refusal)).toMatchObject({ code: 'CONNECTION_LOST' });
+    expect(await tokens.get()).toBe('new');
+  });
+
   test('a refusal that named its token does not become one of the token that has come since', async () => {
     let token = 'refused';
     const tokens = createTokenSource(() => token);

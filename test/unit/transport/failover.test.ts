@@ -233,6 +233,34 @@ describe('replicas', () => {
     expect([transport.report().switches, b.wire.calls.connect]).toEqual([0, 0]);
   });
 
+  test('an earlier door that refuses its token is not gone back to', async () => {
+    const { a, b, transport, sync, todos } = await opened();
+    a.down();
+    await pass(10_000);
+    a.wire.before = (step) => {
+      if (step === 'pull') throw new SyncLayerError('AUTH_REQUIRED', 'Who are you?');
+    };
+    await pass(10 * dwell);
+    expect([transport.report().active, sync.status.phase]).toEqual([1, 'live']);
+    await todos.save({ n: 1 }, 'x');
+    await pass(0);
+    expect(b.backend.rows('todos').has('x')).toBe(true);
+  });
+
+  test('a stay without end sets no timer that is over at once', async () => {
+    const { a, transport } = await opened({ dwell: Number.POSITIVE_INFINITY });
+    a.down();
+    await pass(10_000);
+    expect(transport.report().active).toBe(1);
+    const set = vi.spyOn(globalThis, 'setTimeout');
+    a.up();
+    await pass(10_000);
+    const longest = Math.max(...set.mock.calls.map(([, ms]) => ms ?? 0));
+    set.mockRestore();
+    expect(longest).toBeLessThan(2 ** 31);
+    expect(transport.report().active).toBe(1);
+  });
+
   test('without a link the polls decide', async () => {
     const { a, b, transport, equals } = await opened({}, { enableRealtimeSync: false, syncInterval: 10_000 });
     await equals(a.backend);
@@ -330,6 +358,26 @@ describe('replicas', () => {
 });
 
 describe('doors to one backend', () => {
+  test('that keep a collection in two tables are two backends', async () => {
+    fakeTimers();
+    const [first, second] = [backendWith({ a: { n: 1 } }), backendWith({ b: { n: 2 } })];
+    for (let n = 0; n < 100; n++) first.write('other', 'x', { n });
+    first.write('todos', 'late', { n: 1 });
+    const doors = [first, second].map((backend, index) =>
+      Object.assign(memoryTransport({ backend }), { source: 'db', mapping: () => ({ table: `todos_${index}` }) }),
+    );
+    const transport = failover(doors, { dwell });
+    const sync = await createSyncLayer({ websocketReconnectDelay: 0, transport, collections: ['todos'] });
+    onTestFinished(() => closed(sync as never));
+    await settle();
+    const { wire } = doors[0] as (typeof doors)[number];
+    wire.before = refused;
+    wire.cut();
+    await pass(500);
+    expect(transport.report().active).toBe(1);
+    expect((await sync.collection('todos').getAll()).map(({ id }) => id)).toEqual(['b']);
+  });
+
   test('cursors and versions go along: nothing is read anew', async () => {
     const shared = backendWith({ a: { n: 1 }, b: { n: 1 } });
     fakeTimers();
