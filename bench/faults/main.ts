@@ -4,9 +4,9 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { seeded } from '../../test/seeded.js';
 import { type Backend, startBackend } from './backend.js';
 import type { Device } from './device.js';
-import { seeded } from './random.js';
 import { report } from './report.js';
 import { rxdbDevice, rxdbWebSocketDevice } from './rxdb-device.js';
 import { type Scenario, scenarios } from './scenarios.js';

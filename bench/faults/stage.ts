@@ -1,6 +1,6 @@
+import type { Random } from '../../test/seeded.js';
 import type { Backend, Row } from './backend.js';
 import { CHECK_EVERY, type Device } from './device.js';
-import type { Random } from './random.js';
 
 /** What a scenario plays with. */
 export interface Stage {

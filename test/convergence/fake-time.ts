@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, vi } from 'vitest';
 import type { MemoryTransportOptions } from '../../src/testing/index.js';
+import { seeded } from '../seeded.js';
 import { nodeStores } from './node.js';
 import type { Plan } from './plan.js';
 import type { Surroundings } from './run.js';
@@ -21,17 +22,6 @@ export const kinds = fc
     fc.integer({ min: 1, max: 3 }),
   )
   .map(([kind, idempotent, pageCap]): Kind => ({ ...kind, idempotent, pageCap }));
-
-/** Mulberry32. */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** For a file of tests in which time is fake and the dice are the plan's: a run depends on its seed alone. */
 export function fakeTime() {
@@ -54,7 +44,7 @@ export function fakeTime() {
     /** Does it at the same moment each time, with the plan's dice. */
     play<T>({ dice: seed }: Plan, work: () => Promise<T>): Promise<T> {
       vi.setSystemTime(1_800_000_000_000);
-      vi.spyOn(Math, 'random').mockImplementation(dice(seed));
+      vi.spyOn(Math, 'random').mockImplementation(seeded(seed));
       return work().finally(() => vi.clearAllTimers());
     },
   };

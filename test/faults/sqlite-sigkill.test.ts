@@ -8,20 +8,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { sqliteStore } from '../../src/store/sqlite.js';
 import type { StoreTable } from '../../src/store/store.js';
+import { seeded } from '../seeded.js';
 
 const ROUNDS = 12;
 const writer = join(import.meta.dirname, 'sqlite-writer.ts');
-
-/** Mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 async function contents(path: string) {
   const store = sqliteStore({ path });
@@ -64,7 +54,7 @@ test.each(['full', 'normal'])(
   async (synchronous) => {
     const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
     console.log(`sqlite-sigkill: SEED=${seed}`);
-    const random = randomFrom(seed);
+    const random = seeded(seed);
     const folder = await mkdtemp(join(tmpdir(), 'synclayer-sigkill-'));
     const path = join(folder, 'app.db');
     let next = 1;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import { createPeerProcess, type PeerProcess } from '../../../src/testing/index.js';
+import { seeded } from '../../seeded.js';
 
 export interface Started {
   readonly child: ChildProcess;
@@ -47,15 +48,9 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** The seed of `SEED`, or a new one; said, so that a failure can be repeated. Mulberry32. */
+/** The seed of `SEED`, or a new one; said, so that a failure can be repeated. */
 export function seededRandom(what: string): () => number {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`${what}: SEED=${seed}`);
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  return seeded(seed);
 }

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import type { Row } from '../../../bench/faults/backend.js';
 import { startBackend } from '../../../bench/faults/backend.js';
 import type { Device, Told } from '../../../bench/faults/device.js';
-import { seeded } from '../../../bench/faults/random.js';
 import { countTold, play, unlike } from '../../../bench/faults/stage.js';
 import { syncLayerDevice } from '../../../bench/faults/synclayer-device.js';
+import { seeded } from '../../seeded.js';
 
 const told = (...counts: readonly (number | null)[]): Told[] => counts.map((count) => ({ id: '1', count }));
 const rows = (...counts: readonly number[]): Map<string, Row> =>
