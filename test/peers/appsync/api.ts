@@ -95,6 +95,23 @@ export function createApi(options: ApiOptions) {
   const schema = buildSchema(schemaText(models));
   /** Models whose fields nobody may use. */
   const closed = new Set<string>();
+  /** Fields that nobody may read, by model. */
+  const hidden = new Map<string, Set<string>>();
+
+  /** An item whose hidden fields refuse to be read. */
+  function readable({ name }: Model, item: Item): Item {
+    const refusals = [...(hidden.get(name) ?? [])].map((field) => [
+      field,
+      () => {
+        throw new Refusal('Unauthorized', `Not Authorized to access ${field} on type ${name}`);
+      },
+    ]);
+    return refusals.length > 0 ? { ...item, ...Object.fromEntries(refusals) } : item;
+  }
+  const readablePage = <P extends { readonly items: readonly Item[] }>(model: Model, page: P): P => ({
+    ...page,
+    items: page.items.map((item) => readable(model, item)),
+  });
 
   const guarded = <A, R>(model: Model, type: string, resolve: (args: A, info: GraphQLResolveInfo) => R) => {
     return (args: A, _: unknown, info: GraphQLResolveInfo): R => {
@@ -107,9 +124,12 @@ export function createApi(options: ApiOptions) {
   const root: Record<string, unknown> = {};
   for (const model of models) {
     const query = <A>(resolve: (args: A) => unknown) => guarded<A, unknown>(model, 'Query', resolve);
-    root[`get${model.name}`] = query(({ id }: { id: string }) => source.get(model, id) ?? null);
-    root[`list${pluralOf(model)}`] = query((args: ListArguments) => source.list(model, args));
-    root[`sync${pluralOf(model)}`] = query((args: ListArguments) => source.sync(model, args));
+    root[`get${model.name}`] = query(({ id }: { id: string }) => {
+      const item = source.get(model, id);
+      return item ? readable(model, item) : null;
+    });
+    root[`list${pluralOf(model)}`] = query((args: ListArguments) => readablePage(model, source.list(model, args)));
+    root[`sync${pluralOf(model)}`] = query((args: ListArguments) => readablePage(model, source.sync(model, args)));
     for (const operation of operations)
       root[mutationOf(operation, model)] = guarded(model, 'Mutation', (args: MutationArguments, info) => {
         const own = info.fieldNodes[0]?.selectionSet;
@@ -117,7 +137,7 @@ export function createApi(options: ApiOptions) {
         try {
           const item = source.mutate(model, operation, args);
           made({ model, operation, item, selected });
-          return item;
+          return readable(model, item);
         } catch (error) {
           if (!(error instanceof Refusal) || !error.data) throw error;
           // What an error carries is cut to the selection, too.
@@ -140,6 +160,7 @@ export function createApi(options: ApiOptions) {
     schema,
     source,
     closed,
+    hidden,
 
     /** Answers a query or a mutation. */
     async run(query: unknown, variables: Values | null | undefined): Promise<Answer> {
@@ -184,7 +205,13 @@ export function createApi(options: ApiOptions) {
           model,
           operation,
           args,
-          event: (item, selected) => answer(selected ? only(item, selected) : item),
+          event: (item, selected) => {
+            // What the mutation's answer could not show, the event does not hold.
+            const known = selected ? only(item, selected) : item;
+            const secret = hidden.get(model.name);
+            const shown = Object.entries(known).filter(([field]) => !secret?.has(field));
+            return answer(Object.fromEntries(shown));
+          },
         };
       }
       return refused([new GraphQLError(`${name} is no subscription.`)]);

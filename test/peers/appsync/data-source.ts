@@ -50,6 +50,16 @@ const conditionFailed = (): Refusal =>
 const withoutUndefined = (fields: Values): Values =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
+/** AppSync's Auto Merge: the server's scalars stay, what is null there is taken, lists are appended. */
+const autoMerged = (item: Item, incoming: Values): Values =>
+  Object.fromEntries(
+    Object.entries(incoming).map(([field, value]) => {
+      const own = item[field] ?? undefined;
+      if (Array.isArray(own) && Array.isArray(value)) return [field, [...own, ...value]];
+      return [field, own ?? value];
+    }),
+  );
+
 /** Amplify's resolvers on DynamoDB, with and without conflict detection. */
 export function createDataSource({ tables, deltaTtl, tombstoneTtl, readLag, revives }: DataSourceOptions) {
   /** What reads still see of an item, and until when. */
@@ -75,7 +85,13 @@ export function createDataSource({ tables, deltaTtl, tombstoneTtl, readLag, revi
     return undefined;
   }
 
-  function store(model: Model, old: Item | undefined, fields: Values & { readonly id: string }, age = 0): Item {
+  function store(
+    model: Model,
+    old: Item | undefined,
+    fields: Values & { readonly id: string },
+    age = 0,
+    staysDeleted = !revives,
+  ): Item {
     const key = `${model.name}/${fields.id}`;
     const at = Math.max(Date.now() - age, (stamps.get(key) ?? (Date.parse(String(old?.updatedAt)) || 0)) + 1);
     stamps.set(key, at);
@@ -88,7 +104,7 @@ export function createDataSource({ tables, deltaTtl, tombstoneTtl, readLag, revi
       id: fields.id,
       updatedAt,
       ...(model.versioned && { _version: Number(_version ?? 0) + 1, _lastChangedAt: Date.now() - age }),
-      ...(_deleted === true && !revives && { _deleted }),
+      ...(_deleted === true && staysDeleted && { _deleted }),
     };
     changed(model, fields.id, old);
     tables.put(model.name, item);
@@ -123,8 +139,14 @@ export function createDataSource({ tables, deltaTtl, tombstoneTtl, readLag, revi
     if (operation === 'create' && before) throw conditionFailed();
     if (operation !== 'create' && !before) throw conditionFailed();
     if (!holds(condition, before ?? {})) throw conditionFailed();
-    if (before && model.versioned && before._version !== _version)
-      throw new Refusal('ConflictUnhandled', 'Conflict resolver rejects mutation.', before);
+    if (before && model.versioned && before._version !== _version) {
+      const { conflicts = 'reject' } = model;
+      if (conflicts === 'reject') throw new Refusal('ConflictUnhandled', 'Conflict resolver rejects mutation.', before);
+      if (operation === 'update') {
+        const resolved = conflicts === 'autoMerge' ? autoMerged(before, fields) : {};
+        return store(model, before, { ...resolved, id: String(id) }, 0, before._deleted === true);
+      }
+    }
     if (operation === 'delete' && before) return remove(model, before);
     return store(model, before, { ...fields, id: String(id) });
   }
@@ -158,7 +180,7 @@ export function createDataSource({ tables, deltaTtl, tombstoneTtl, readLag, revi
       items: page.items.filter(
         (item) =>
           // The delta table lags, too.
-          Number(seen(model, item.id, item)?._version ?? 0) >= Number(item._version) &&
+          Number(seen(model, item.id, item)?._version ?? 0) >= Number(item._version ?? 0) &&
           holds(filter, item) &&
           !(item._deleted === true && Date.now() - Number(item._lastChangedAt) > tombstoneTtl),
       ),
@@ -182,6 +204,11 @@ export function createDataSource({ tables, deltaTtl, tombstoneTtl, readLag, revi
       const { _deleted, ...base } = (before ?? {}) as Values;
       const item = store(model, before && (base as Item), fields, age);
       return { operation: fresh ? 'create' : 'update', item };
+    },
+    /** Puts an item as it is given, as a script does that goes past the API: no stamp, no version, nothing in the delta table. */
+    put(model: Model, item: Item): void {
+      stamps.delete(`${model.name}/${item.id}`);
+      tables.put(model.name, item);
     },
     /** Deletes an item, if it is there. */
     erase(model: Model, id: string): Item | undefined {

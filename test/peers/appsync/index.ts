@@ -39,6 +39,9 @@ export interface HttpFault {
   readonly times: number;
   /** Only requests whose document has this text. */
   readonly containing?: string;
+  /** The error's type and words. Default: `InternalFailure`; `WAFForbiddenException` is a firewall's. */
+  readonly errorType?: string;
+  readonly message?: string;
 }
 
 /** An AppSync API on this machine: GraphQL by HTTP, and AppSync's protocol for subscriptions. */
@@ -60,6 +63,13 @@ export interface AppsyncPeer {
    * client's mutation selects; default all.
    */
   write(model: string, id: string, fields: Readonly<Record<string, unknown>>, how?: WriteOptions): void;
+  /**
+   * Puts an item exactly as it is given, past the API: without `updatedAt`, without `_version`, or without a field that the schema
+   * requires, it cannot be read whole. Nobody hears of it.
+   */
+  put(model: string, item: Readonly<Record<string, unknown>> & { readonly id: string }): void;
+  /** Nobody may read these fields of a model: each is null, with an `Unauthorized` error for its path. None: all may be read. */
+  hide(model: string, ...fields: readonly string[]): void;
   delete(model: string, id: string, how?: Pick<WriteOptions, 'select'>): void;
   /** The items that are there. */
   read(model: string): Item[];
@@ -154,7 +164,7 @@ export async function startAppsyncPeer(options: AppsyncPeerOptions): Promise<App
     const fault = faultFor(query);
     if (fault && fault.status !== 0)
       return answer(response, fault.status, {
-        errors: [{ errorType: 'InternalFailure', message: 'A fault of the test.' }],
+        errors: [{ errorType: fault.errorType ?? 'InternalFailure', message: fault.message ?? 'A fault of the test.' }],
       });
     const result = await api.run(query, body.variables);
     if (fault) response.destroy();
@@ -197,6 +207,10 @@ export async function startAppsyncPeer(options: AppsyncPeerOptions): Promise<App
       const { operation, item } = api.source.overwrite(model, { ...fields, id }, age);
       publishSoon({ model, operation, item, selected: select && new Set(select) });
     },
+    put: (name, item) => api.source.put(modelOf(name), item),
+    hide(name, ...fields) {
+      api.hidden.set(modelOf(name).name, new Set(fields));
+    },
     delete(name, id, { select } = {}) {
       const model = modelOf(name);
       const item = api.source.erase(model, id);
@@ -221,6 +235,7 @@ export async function startAppsyncPeer(options: AppsyncPeerOptions): Promise<App
       faults = [];
       requests = {};
       api.closed.clear();
+      api.hidden.clear();
       tables.clear();
     },
     async close() {

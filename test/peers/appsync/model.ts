@@ -8,6 +8,12 @@ export interface Model {
   readonly fields: Readonly<Record<string, string>>;
   /** Conflict detection with optimistic concurrency. */
   readonly versioned?: boolean;
+  /**
+   * What a versioned model does with a mutation of another version. `reject` (optimistic concurrency), the default:
+   * `ConflictUnhandled`. `autoMerge`, DataStore's default: scalars stay as the server has them, what is null there is taken,
+   * lists are appended. `lambda`: a resolver that answers RESOLVE with the server's item. Both leave a deleted item deleted.
+   */
+  readonly conflicts?: 'reject' | 'autoMerge' | 'lambda';
   /** A resolver that refuses what has this value: `{ text: 'refused' }`. */
   readonly refuses?: Readonly<Record<string, unknown>>;
 }

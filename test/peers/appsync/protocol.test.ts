@@ -8,6 +8,8 @@ beforeEach(async () => {
     models: [
       { name: 'Todo', fields: { text: 'String', done: 'Boolean', count: 'Int' } },
       { name: 'Note', fields: { text: 'String', owner: 'String' }, versioned: true },
+      { name: 'Merged', fields: { text: 'String', tags: '[String]' }, versioned: true, conflicts: 'autoMerge' },
+      { name: 'Kept', fields: { text: 'String' }, versioned: true, conflicts: 'lambda' },
     ],
     auth: { apiKey: KEY, secret: 'a secret of this test' },
     keepAlive: 20,
@@ -236,4 +238,54 @@ test('with conflict detection: versions, tombstones, deltas, and a base scan whe
   });
   expect(await ask(update, { v: 3 })).toMatchObject({ data: { updateNote: { _version: 4 } } });
   expect(peer.read('Note')).toMatchObject([{ id: 'a', text: 'two', _version: 4 }]);
+});
+
+test('Auto Merge keeps the scalars of the server, fills what is null, and appends lists; a deleted item stays deleted', async () => {
+  await create('Merged', { id: 'a', text: 'one', tags: ['x'] });
+  await create('Merged', { id: 'b', tags: ['x'] });
+  const update = 'mutation ($i: UpdateMergedInput!) { updateMerged(input: $i) { id text tags _version _deleted } }';
+  const edit = (i: object) => ask(update, { i: { text: 'two', tags: ['x', 'y'], _version: 7, ...i } });
+  expect((await edit({ id: 'a' })).data.updateMerged).toMatchObject({
+    text: 'one',
+    tags: ['x', 'x', 'y'],
+    _version: 2,
+  });
+  expect((await edit({ id: 'b' })).data.updateMerged).toMatchObject({ text: 'two', _version: 2 });
+  await ask('mutation { deleteMerged(input: { id: "a", _version: 2 }) { id } }');
+  expect((await edit({ id: 'a', _version: 2 })).data.updateMerged).toMatchObject({ _version: 4, _deleted: true });
+});
+
+test('a Lambda that resolves with the item of the server answers a stale edit with it, a deleted one too', async () => {
+  await create('Kept', { id: 'a', text: 'one' });
+  const update = 'mutation ($v: Int) { updateKept(input: { id: "a", text: "two", _version: $v }) { text _deleted } }';
+  expect((await ask(update, { v: 9 })).data.updateKept).toEqual({ text: 'one', _deleted: null });
+  await ask('mutation { deleteKept(input: { id: "a", _version: 2 }) { id } }');
+  expect((await ask(update, { v: 2 })).data.updateKept).toEqual({ text: 'one', _deleted: true });
+});
+
+test('an item that breaks the schema, or a field that may not be read, is an error for its path beside the data', async () => {
+  await create('Note', { id: 'a', text: 'one' });
+  peer.put('Note', { id: 'b', text: 'two' });
+  const query = '{ syncNotes { items { id text updatedAt _version } } listNotes { items { id text } } }';
+  const broken = await ask(query);
+  expect(broken.data.syncNotes.items).toContain(null);
+  expect(broken.data.syncNotes.items).toHaveLength(2);
+  expect(broken.data.listNotes.items).toHaveLength(2);
+  expect(broken.errors[0]).toMatchObject({ path: ['syncNotes', 'items', expect.any(Number), 'updatedAt'] });
+  peer.hide('Note', 'text');
+  expect(await ask('{ getNote(id: "a") { id text } }')).toMatchObject({
+    data: { getNote: { id: 'a', text: null } },
+    errors: [{ path: ['getNote', 'text'], errorType: 'Unauthorized' }],
+  });
+  peer.hide('Note');
+  expect(await ask('{ getNote(id: "a") { text } }')).toMatchObject({ data: { getNote: { text: 'one' } } });
+});
+
+test('a firewall in front answers with its own error', async () => {
+  peer.httpFault({ status: 403, times: 1, errorType: 'WAFForbiddenException', message: '403 Forbidden' });
+  const refused = await ask('{ listTodos { items { id } } }');
+  expect(refused).toEqual({
+    status: 403,
+    errors: [{ errorType: 'WAFForbiddenException', message: '403 Forbidden' }],
+  });
 });

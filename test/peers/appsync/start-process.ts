@@ -43,7 +43,7 @@ async function bundle(folder: string): Promise<string> {
 }
 
 const names = [
-  ...['connections', 'subscriptions', 'requests', 'token', 'expire', 'write', 'delete', 'read'],
+  ...['connections', 'subscriptions', 'requests', 'token', 'expire', 'write', 'put', 'hide', 'delete', 'read'],
   ...['revoke', 'grant', 'fault', 'httpFault', 'drop', 'reset'],
 ];
 
