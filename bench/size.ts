@@ -49,7 +49,7 @@ export const size: Bench = async ({ say }) => {
   const rows: string[][] = [];
   for (const { name, has, program, later = [] } of subjects) {
     say(`size of ${name}`);
-    const { size: first, lazy } = await weigh(program, []);
+    const { size: first, lazy } = await weigh(program, { external: [] });
     const more = lazy.filter((chunk) => later.includes(chunk.name)).reduce((sum, chunk) => sum + chunk.size, 0);
     rows.push([name, `${((first + more) / 1000).toFixed(1)} kB`, has]);
   }

@@ -23,8 +23,15 @@ export interface Weight {
   readonly lazy: readonly { readonly name: string; readonly size: number }[];
 }
 
-/** `program`: the text of a module. `external`: packages that are not counted. */
-export async function weigh(program: string, external: readonly string[] = sdks): Promise<Weight> {
+export interface WeighOptions {
+  /** Packages that are not counted. Default: what an app has chosen with its backend. */
+  readonly external?: readonly string[];
+  /** A part that the first chunk loads by itself, counted with it: `live` for `live.js`. */
+  readonly part?: string | undefined;
+}
+
+/** `program`: the text of a module. */
+export async function weigh(program: string, { external = sdks, part }: WeighOptions = {}): Promise<Weight> {
   const { outputFiles, metafile } = await build({
     stdin: {
       contents: program,
@@ -54,6 +61,11 @@ export async function weigh(program: string, external: readonly string[] = sdks)
   const sum = (files: Iterable<string>): number =>
     [...files].reduce((total, file) => total + (gzipped.get(basename(file)) ?? 0), 0);
   const first = reached(metafile.outputs, 'out/app.js');
+  const isPart = (file: string): boolean =>
+    part !== undefined && basename(metafile.outputs[file]?.entryPoint ?? '').startsWith(`${part}-`);
+  for (const file of [...first])
+    for (const { path } of metafile.outputs[file]?.imports ?? [])
+      if (isPart(path)) reached(metafile.outputs, path, first);
   const lazy = Object.entries(metafile.outputs)
     .filter(([file, output]) => !first.has(file) && output.entryPoint !== undefined)
     .map(([file, output]) => ({

@@ -14,8 +14,9 @@ import type {
   TransportHost,
   Unsubscribe,
 } from '../../src/kit.js';
+import type { SeqCursor } from './cursor.js';
 import { type Link, openLink } from './link.js';
-import { type Answer, fromEvent, type SeqCursor, toError, toPage } from './normalize.js';
+import { type Answer, fromEvent, toError, toPage } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Frame } from './push.js';

@@ -1,18 +1,11 @@
+import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
-import {
-  type PullPage,
-  type PullRequest,
-  type RealtimeTransport,
-  type TransportCapabilities,
-  type TransportHost,
-  toSyncLayerError,
-} from '../../src/kit.js';
-import { createChannel } from './channel.js';
+import type { PullPage, PullRequest, RealtimeTransport, TransportCapabilities, TransportHost } from '../../src/kit.js';
+import type { Channel } from './channel.js';
+import { seqCursor } from './cursor.js';
 import type { Fallback } from './fallback.js';
-import { seqCursor } from './normalize.js';
 import { readOptions, type WebSocketTransportOptions } from './options.js';
 import { problem } from './problem.js';
-import { pushWrites } from './push.js';
 
 export type { WebSocketTransportOptions } from './options.js';
 
@@ -56,26 +49,27 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
 
   const host = (): TransportHost => attached;
   const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
-  const channel = createChannel(options, {
-    host,
-    counts: (yes) => {
-      counts = yes;
-    },
-    tooLarge: (bytes) => {
-      maxPayload = Math.min(maxPayload, bytes);
-    },
-  });
-  let loading: Promise<Fallback> | undefined;
-  /** HTTP is for polling, for a socket that is down and for old servers: most apps never load it. */
-  function fallback(): Promise<Fallback> {
-    loading ??= import('./fallback.js').then(
-      ({ createFallback }) => createFallback(options, host),
-      (error: unknown) => {
-        loading = undefined;
-        throw toSyncLayerError(error, 'CONNECTION_LOST', 'The HTTP part of the transport could not be loaded.');
+  const loadLive = () => loadPart(() => import('./live.js'));
+  let channel: Channel | undefined;
+  async function openChannel(): Promise<Channel> {
+    const { createChannel } = await loadLive();
+    channel ??= createChannel(options, {
+      host,
+      counts: (yes) => {
+        counts = yes;
       },
-    );
-    return loading;
+      tooLarge: (bytes) => {
+        maxPayload = Math.min(maxPayload, bytes);
+      },
+    });
+    return channel;
+  }
+  let http: Fallback | undefined;
+  /** HTTP is for polling, for a socket that is down and for old servers: most apps never load it. */
+  async function fallback(): Promise<Fallback> {
+    const { createFallback } = await loadPart(() => import('./fallback.js'));
+    http ??= createFallback(options, host);
+    return http;
   }
 
   async function original(): Promise<Fallback['original']> {
@@ -84,8 +78,12 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
     throw problem('UNSUPPORTED', `${what} Set baseUrl, where its /sync/... is.`);
   }
 
+  function checkOpen(): void {
+    if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
+  }
+
   function checkReachable(): void {
-    if (channel.isOpen || options.baseUrl) return;
+    if (channel?.isOpen || options.baseUrl) return;
     throw problem('CONNECTION_LOST', 'The socket is down, and there is no baseUrl for HTTP.');
   }
 
@@ -99,7 +97,7 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
   async function pullCounted(request: PullRequest): Promise<PullPage | undefined> {
     const cursor = seqCursor(request.cursor);
     const from = cursor ?? { seq: 0 };
-    const page = channel.isOpen
+    const page = channel?.isOpen
       ? await channel.pull(request, from).catch((error: unknown) => {
           if (counts !== false) throw error;
           return undefined;
@@ -125,20 +123,34 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
     },
     attach(given) {
       attached = given;
+      // It comes while the store is read. Should it fail, connecting loads it again.
+      if (options.url) void loadLive().catch(() => undefined);
     },
 
     async connect({ signal }) {
-      if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
-      if (options.url) return channel.connect(signal);
+      checkOpen();
+      if (options.url) {
+        const opened = await openChannel();
+        checkOpen();
+        return opened.connect(signal);
+      }
       throw problem('UNSUPPORTED', 'There is an address for polling only. Set websocketUrl (url) for a live link.');
     },
 
-    subscribe: channel.subscribe,
+    subscribe(request, sink) {
+      if (channel) return channel.subscribe(request, sink);
+      let over = false;
+      queueMicrotask(() => over || sink.error(problem('CONNECTION_LOST', 'The socket is not connected.')));
+      return () => {
+        over = true;
+      };
+    },
     pull: (request) => pull({ ...request, signal: during(request.signal) }),
 
     async push(changes, options) {
       const signal = during(options.signal);
       const collection = changes[0]?.collection ?? '';
+      const { pushWrites } = await loadLive();
       // Which protocol the server speaks shows in its answer to a read. An original one would not answer a write.
       if (counts === undefined) {
         await pull({ collection, cursor: null, start: true, limit: 1, signal }).catch((error: unknown) => {
@@ -148,11 +160,11 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
       checkReachable();
       checkComparable();
       if (counts) {
-        const deliver = channel.isOpen ? channel.deliver : (await fallback()).rest.deliver;
+        const deliver = channel?.isOpen ? channel.deliver : (await fallback()).rest.deliver;
         return pushWrites(changes, maxPayload, deliver, signal);
       }
       // Such a server tells its other sockets only of what came by a socket. So Flutter apps send it both ways, too.
-      return (await original()).push(changes, signal, channel.tell);
+      return (await original()).push(changes, signal, (message) => channel?.tell(message));
     },
 
     get keys() {
@@ -167,10 +179,10 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
         (await original()).fetch(collection, ids, during(signal));
     },
 
-    disconnect: channel.close,
+    disconnect: async () => channel?.close(),
     async close() {
       lifetime.abort();
-      await channel.close();
+      await channel?.close();
     },
   };
 }

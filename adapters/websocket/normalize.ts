@@ -3,7 +3,6 @@ import type {
   AckMessage,
   Change,
   ConflictMessage,
-  Cursor,
   ErrorMessage,
   EventMessage,
   OutgoingChange,
@@ -13,7 +12,7 @@ import type {
   WireErrorCode,
   WriteMessage,
 } from '../../src/kit.js';
-
+import type { SeqCursor } from './cursor.js';
 import { problem } from './problem.js';
 
 /** What answers a push. */
@@ -42,18 +41,6 @@ export function fromRecord(collection: string, record: unknown): Change | undefi
   if (data === null || record.deleted) return { type: 'delete', ...base };
   // Pulls do not tell insert from update; core does, by what it has.
   return isObject(data) ? { type: 'update', ...base, data } : undefined;
-}
-
-/** Where a pull from a server that counts changes stands. */
-export interface SeqCursor {
-  readonly seq: number;
-  readonly snapshot?: number | true;
-}
-
-/** Undefined: it is a cursor of the original protocol. */
-export function seqCursor(cursor: Cursor | null): SeqCursor | undefined {
-  if (cursor === null) return { seq: 0 };
-  return isObject(cursor) && typeof cursor.seq === 'number' ? (cursor as unknown as SeqCursor) : undefined;
 }
 
 /** What comes with a page's records, by the socket as by HTTP. */

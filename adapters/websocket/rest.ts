@@ -1,6 +1,7 @@
 import type { PullPage, PullRequest, RestPage, TransportHost } from '../../src/kit.js';
+import type { SeqCursor } from './cursor.js';
 import { type Http, isPassing, pathOf, recordsOf } from './http.js';
-import { type Answer, type SeqCursor, toPage } from './normalize.js';
+import { type Answer, toPage } from './normalize.js';
 import { problem } from './problem.js';
 import type { Frame } from './push.js';
 
