@@ -11,6 +11,8 @@ interface Import {
   readonly to: string;
   readonly kind: 'value' | 'type' | 'dynamic';
   readonly line: number;
+  /** An import() that stands in a `try`, and in no function within it. */
+  readonly caught: boolean;
 }
 
 const COMPUTED = 'a computed name';
@@ -24,10 +26,12 @@ const outside = (to: string): boolean => /^(\.\.|synclayer|test|scripts|examples
 const mayUseNode = (path: string): boolean =>
   /^src\/(server|cli|migrate|testing\/node)\//.test(path) || path === 'src/store/sqlite.ts';
 
-function forbidden({ from, to, kind }: Import): string | undefined {
+function forbidden({ from, to, kind, caught }: Import): string | undefined {
   // The user's own configuration file.
   if (to === COMPUTED && from === 'src/cli/load-config.ts') return undefined;
   if (to === COMPUTED) return 'neither bundlers nor this check can follow it';
+  if (kind === 'dynamic' && !ours(to) && !isBuiltin(to) && !caught)
+    return 'a package may be missing: await import() directly in a try, or webpack, Turbopack and Metro refuse to build the app';
   const adapter = folder(from);
   if (adapter !== undefined) {
     if (isBuiltin(to)) return 'an adapter runs in browsers too, and imports nothing of Node';
@@ -52,10 +56,16 @@ const target = (from: string, specifier: string): string =>
 function importsOf(from: string): Import[] {
   const source = ts.createSourceFile(from, readFileSync(from, 'utf8'), ts.ScriptTarget.Latest, true);
   const found: Import[] = [];
+  const isCaught = (node: ts.Node): boolean => {
+    const { parent } = node;
+    if (parent === undefined || ts.isFunctionLike(parent)) return false;
+    return (ts.isTryStatement(parent) && parent.tryBlock === node) || isCaught(parent);
+  };
   const add = (node: ts.Node, specifier: ts.Node | undefined, kind: Import['kind']): void => {
     const line = source.getLineAndCharacterOfPosition(node.getStart()).line + 1;
     if (specifier === undefined) return;
-    found.push({ from, to: ts.isStringLiteralLike(specifier) ? target(from, specifier.text) : COMPUTED, kind, line });
+    const to = ts.isStringLiteralLike(specifier) ? target(from, specifier.text) : COMPUTED;
+    found.push({ from, to, kind, line, caught: isCaught(node) });
   };
   const typeOnly = (node: ts.ImportDeclaration | ts.ExportDeclaration): boolean =>
     ts.isExportDeclaration(node) ? node.isTypeOnly : node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;

@@ -34,9 +34,14 @@ async function openStore(config: StoreConfig): Promise<LocalStore> {
 /** Throws CONFIG_INVALID. */
 async function check(config: SyncLayerConfig): Promise<void> {
   if (isSurelyRight(config)) return;
-  // Offline they may be out of reach. What is wrong was told before that, when the app was made.
-  const rules = await import('./config-rules.js').catch(() => undefined);
-  rules?.checkConfig(config);
+  let rules: typeof import('./config-rules.js');
+  try {
+    rules = await import('./config-rules.js');
+  } catch {
+    // Offline they may be out of reach. What is wrong was told before that, when the app was made.
+    return;
+  }
+  rules.checkConfig(config);
 }
 
 const isTransport = (value: NonNullable<SyncLayerConfig['transport']>): value is RealtimeTransport =>

@@ -24,10 +24,16 @@ const modes: Readonly<Record<string, AppsyncAuth['type']>> = {
   AWS_IAM: 'iam',
 };
 
-async function session(): Promise<Session> {
-  const { fetchAuthSession } = await import('aws-amplify/auth').catch((cause: unknown) => {
+async function loadAuth() {
+  try {
+    return await import('aws-amplify/auth');
+  } catch (cause) {
     throw problem('PEER_MISSING', 'aws-amplify could not be loaded. Install it: npm install aws-amplify', { cause });
-  });
+  }
+}
+
+async function session(): Promise<Session> {
+  const { fetchAuthSession } = await loadAuth();
   return fetchAuthSession();
 }
 

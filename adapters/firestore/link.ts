@@ -35,11 +35,24 @@ export interface Link {
   close(): Promise<void>;
 }
 
-const missing = (cause: unknown): never => {
-  throw problem('PEER_MISSING', 'firebase could not be loaded. Install it: npm install firebase', { cause });
-};
+const missing = (cause: unknown): SyncLayerError =>
+  problem('PEER_MISSING', 'firebase could not be loaded. Install it: npm install firebase', { cause });
 
-const loadSdk = (): Promise<Sdk> => import('firebase/firestore').catch(missing);
+async function loadSdk(): Promise<Sdk> {
+  try {
+    return await import('firebase/firestore');
+  } catch (cause) {
+    throw missing(cause);
+  }
+}
+
+async function loadFirebase(): Promise<typeof import('firebase/app')> {
+  try {
+    return await import('firebase/app');
+  } catch (cause) {
+    throw missing(cause);
+  }
+}
 
 /** Gives a client a session at a time. */
 function createLife(drop: (reason: SyncLayerError) => void) {
@@ -108,7 +121,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
   async function make(): Promise<Client> {
     // Not the end of this one, which may be wanted while it is being made.
     const before = ended;
-    const [firebase, sdk] = await Promise.all([import('firebase/app').catch(missing), loadSdk()]);
+    const [firebase, sdk] = await Promise.all([loadFirebase(), loadSdk()]);
     // A second client on the same host would take over the dead connection of the first.
     await before;
     app ??=
@@ -177,7 +190,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
       closed = true;
       await drop();
       if (!app || app === given) return;
-      const { deleteApp } = await import('firebase/app').catch(missing);
+      const { deleteApp } = await loadFirebase();
       await deleteApp(app);
       app = undefined;
     },

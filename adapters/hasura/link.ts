@@ -106,10 +106,13 @@ interface Socket {
  * The client alone: the package's main entry brings the server, and with it all of `graphql`. Throws PEER_MISSING, or CONNECT_FAILED
  * where it may be tried again.
  */
-export const loadSdk = () =>
-  import('graphql-ws/client').catch((cause: unknown) => {
+export async function loadSdk(): Promise<typeof import('graphql-ws/client')> {
+  try {
+    return await import('graphql-ws/client');
+  } catch (cause) {
     throw unloaded(cause);
-  });
+  }
+}
 
 /** A client of our own for each connection: graphql-ws' would connect again with a token that was refused. */
 export function ownLink(options: ParsedOptions, rest: Rest, host: () => TransportHost, events: LinkEvents): Link {

@@ -70,11 +70,14 @@ export function appLink(client: SupabaseClient): Link {
 }
 
 /** Throws PEER_MISSING. */
-export const loadSdk = () =>
-  import('@supabase/supabase-js').catch((cause: unknown) => {
+export async function loadSdk(): Promise<typeof import('@supabase/supabase-js')> {
+  try {
+    return await import('@supabase/supabase-js');
+  } catch (cause) {
     const fix = 'Install it: npm install @supabase/supabase-js';
     throw problem('PEER_MISSING', `@supabase/supabase-js could not be loaded. ${fix}`, { cause });
-  });
+  }
+}
 
 /** A client of our own, made when it is first needed. */
 export function ownLink(options: ParsedOptions, host: () => TransportHost): Link {

@@ -32,12 +32,14 @@ select
 from place`;
 
 /** Throws PEER_MISSING. */
-export const loadPg = () =>
-  import('pg').catch((cause: unknown) => {
-    throw problem('PEER_MISSING', 'To look into the catalog, install the package "pg": npm install --save-dev pg', {
-      cause,
-    });
-  });
+export async function loadPg(): Promise<typeof import('pg')> {
+  try {
+    return await import('pg');
+  } catch (cause) {
+    const message = 'To look into the catalog, install the package "pg": npm install --save-dev pg';
+    throw problem('PEER_MISSING', message, { cause });
+  }
+}
 
 async function connect(databaseUrl: string) {
   const pg = await loadPg();

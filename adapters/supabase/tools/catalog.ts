@@ -35,12 +35,14 @@ select
 from place`;
 
 /** Throws PEER_MISSING. */
-export const loadPg = () =>
-  import('pg').catch((cause: unknown) => {
-    throw problem('PEER_MISSING', 'Reading the catalog needs the package "pg". Run: npm install --save-dev pg', {
-      cause,
-    });
-  });
+export async function loadPg(): Promise<typeof import('pg')> {
+  try {
+    return await import('pg');
+  } catch (cause) {
+    const message = 'Reading the catalog needs the package "pg". Run: npm install --save-dev pg';
+    throw problem('PEER_MISSING', message, { cause });
+  }
+}
 
 async function connect(databaseUrl: string) {
   const pg = await loadPg();
