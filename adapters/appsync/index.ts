@@ -1,3 +1,4 @@
+import { timedCapabilities } from '../../src/backends/capabilities.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
 import type { RealtimeTransport, TransportHost } from '../../src/kit.js';
@@ -54,14 +55,9 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
     source: `${server}${pathname}`,
     mapping: (name) => ({ ...options.models[name], fields: fieldsOf(options.models[name]?.fields ?? []) }),
     get capabilities() {
-      return {
-        push: true,
-        deletes: models.allVersioned() ? 'tombstones' : 'none',
-        cursor: 'timestamp',
-        reconnect: 'core',
-        filters: false,
-      } as const;
+      return timedCapabilities(models.allVersioned());
     },
+    capabilitiesOf: (name) => timedCapabilities(options.models[name]?.versioned === true),
     attach(to) {
       attached = to;
     },

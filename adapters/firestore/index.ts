@@ -1,4 +1,5 @@
 import type { Firestore } from 'firebase/firestore';
+import { timedCapabilities } from '../../src/backends/capabilities.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
 import {
@@ -124,14 +125,9 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     },
     mapping: (name) => options.collections[name],
     get capabilities() {
-      return {
-        push: true,
-        deletes: tables.allSoft() ? 'tombstones' : 'none',
-        cursor: 'timestamp',
-        reconnect: 'core',
-        filters: false,
-      } as const;
+      return timedCapabilities(tables.allSoft());
     },
+    capabilitiesOf: (name) => timedCapabilities(tables.get(name).deletedAt !== undefined),
     attach(to) {
       attached = to;
     },

@@ -1,3 +1,4 @@
+import { timedCapabilities } from '../../src/backends/capabilities.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
 import type { RealtimeTransport, TransportHost } from '../../src/kit.js';
@@ -52,14 +53,9 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     source: `${server}${pathname}`,
     mapping: tables.find,
     get capabilities() {
-      return {
-        push: true,
-        deletes: tables.allSoft() ? 'tombstones' : 'none',
-        cursor: 'timestamp',
-        reconnect: 'core',
-        filters: false,
-      } as const;
+      return timedCapabilities(tables.allSoft());
     },
+    capabilitiesOf: (name) => timedCapabilities(tables.find(name)?.deletedAt !== undefined),
     attach(to) {
       attached = to;
     },

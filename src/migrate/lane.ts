@@ -1,5 +1,6 @@
 import type { Change } from '../change.js';
 import { compareVersions, SyncLayerError } from '../kit.js';
+import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Carrier } from './carrier.js';
 import type { Endpoint } from './endpoint.js';
 import type { State } from './state.js';
@@ -114,7 +115,7 @@ export function createLane(options: LaneOptions) {
   async function pullAll(within?: AbortSignal): Promise<number> {
     let { cursor, snapshot, whole } = state.progress(collection, side);
     // Such a pull begins with the first row each time.
-    if (transport.capabilities.cursor === 'snapshot') snapshot = null;
+    if (capabilitiesOf(transport, collection).cursor === 'snapshot') snapshot = null;
     const sent = state.unanswered(collection, side);
     // Only all rows tell whether it still has these.
     if (sent.length > 0 && !transport.fetch) [cursor, snapshot] = [null, null];
@@ -194,8 +195,8 @@ export function createLane(options: LaneOptions) {
     inTurn(async () => {
       within?.throwIfAborted();
       let written = await pullAll(within);
-      if (audit && (transport.capabilities.deletes !== 'tombstones' || transport.capabilities.cursor === 'timestamp'))
-        written += await compareKeys(within);
+      const { deletes, cursor } = capabilitiesOf(transport, collection);
+      if (audit && (deletes !== 'tombstones' || cursor === 'timestamp')) written += await compareKeys(within);
       return written + (await flush());
     });
 
@@ -280,7 +281,7 @@ export function createLane(options: LaneOptions) {
           );
         }
       }
-      const live = transport.capabilities.live !== false;
+      const live = capabilitiesOf(transport, collection).live !== false;
       const every = live ? options.auditInterval : options.pollInterval;
       const tick = (): void => {
         waiting = setTimeout(() => {

@@ -1,5 +1,6 @@
 import type { Change, Row } from '../change.js';
 import { deepEqual } from '../kit.js';
+import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Cursor } from '../transport/transport.js';
 import { differingFields, sameValue } from './canonical.js';
 import type { Endpoint } from './endpoint.js';
@@ -48,7 +49,7 @@ export async function examine(
     bytes: profile.bytes,
   };
   const findings = expectedFindings(plan, from.name, to.name);
-  if (!to.transport.capabilities.push)
+  if (!capabilitiesOf(to.transport, collection).push)
     findings.push({ collection, field: '', level: 'blocks', text: `${to.name} is read-only.`, seen: false });
   if (there > 0)
     findings.push({

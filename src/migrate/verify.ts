@@ -1,5 +1,6 @@
 import type { Change, Row } from '../change.js';
 import { compareVersions } from '../kit.js';
+import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Cursor } from '../transport/transport.js';
 import { differingFields, digestOf, type Sameness } from './canonical.js';
 import type { Endpoint } from './endpoint.js';
@@ -93,7 +94,10 @@ function createScan(side: Side, options: VerifyOptions) {
       if (changes) {
         forget();
         note(changes);
-      } else if (transport.capabilities.deletes === 'tombstones' && transport.capabilities.cursor !== 'snapshot')
+      } else if (
+        capabilitiesOf(transport, collection).deletes === 'tombstones' &&
+        capabilitiesOf(transport, collection).cursor !== 'snapshot'
+      )
         await read(noteWanted);
       else {
         forget();

@@ -5,6 +5,7 @@ import { newId } from '../id.js';
 import type { Delta } from '../query/types.js';
 import type { Journal } from '../store/journal.js';
 import type { LocalStore } from '../store/store.js';
+import { capabilitiesOf } from '../transport/capabilities.js';
 import type { RealtimeTransport, SyncFilter } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
 import type { Clock } from './clock.js';
@@ -85,7 +86,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       filter: own.filter,
       parse: own.parse,
       resolve: own.customResolver ? fenced(own.resolve, own.parse, invalid) : own.resolve,
-      sameCounts: () => own.customResolver && transport.capabilities.idempotent === true,
+      sameCounts: () => own.customResolver && capabilitiesOf(transport, name).idempotent === true,
       maxRetries: settings.maxRetries,
       clockOffset: clock.offset,
       nextOrder: options.nextOrder,

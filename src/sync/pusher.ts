@@ -1,6 +1,7 @@
 import { SyncLayerError, toSyncLayerError } from '../errors.js';
 import { patchBetween } from '../patch.js';
 import { abortable } from '../transport/abortable.js';
+import { capabilitiesOf } from '../transport/capabilities.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
 import type { Replica } from './replica.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
@@ -60,12 +61,20 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       .map(({ entries }) => entries[0])
       .sort((a, b) => a.order - b.order);
 
-  async function pushBatch(batch: readonly OutboxEntry[], run: Run): Promise<void> {
+  /** Those that the backend takes; edits of a collection that is read-only there keep no others back. */
+  const writable = (batch: readonly OutboxEntry[], run: Run): OutboxEntry[] =>
+    batch.filter(({ collection, opId }) => {
+      if (capabilitiesOf(transport, collection).push) return true;
+      run.tried.add(opId);
+      const message = `The ${transport.name} transport is read-only for "${collection}"; its edits stay in the outbox.`;
+      run.failure = new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
+      return false;
+    });
+
+  async function pushBatch(heads: readonly OutboxEntry[], run: Run): Promise<void> {
     const { signal } = run;
-    if (!transport.capabilities.push) {
-      const message = `The ${transport.name} transport is read-only; edits stay in the outbox.`;
-      throw new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
-    }
+    const batch = writable(heads, run);
+    if (batch.length === 0) return;
     // Marked durably before it leaves: after a crash the same push is repeated, never another under its opId.
     for (const [collection, { replica }] of collections)
       replica.markSent(batch.filter((entry) => entry.collection === collection));

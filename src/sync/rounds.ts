@@ -57,8 +57,11 @@ export function createRounds(options: RoundsOptions) {
       const error = thrown as SyncLayerError;
       if (signal.aborted) return;
       options.onFailure(error);
-      pushFailures += 1;
-      if (disposition(error.code) === 'retry') timers.schedule('push', retryDelay(pushFailures), pushSoon);
+      // What time does not mend has no backoff, for which the next edit, maybe of another collection, would wait in vain.
+      if (disposition(error.code) === 'retry') {
+        pushFailures += 1;
+        timers.schedule('push', retryDelay(pushFailures), pushSoon);
+      }
       throw error;
     } finally {
       options.settled();

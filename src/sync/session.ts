@@ -2,6 +2,7 @@ import type { Change } from '../change.js';
 import type { Settings } from '../defaults.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { abortable } from '../transport/abortable.js';
+import { capabilitiesOf } from '../transport/capabilities.js';
 import type {
   Cursor,
   PullPage,
@@ -137,7 +138,7 @@ export function createSession(options: SessionOptions) {
   /** Returns how many changes came; `whole`: they were the entire collection, so no key can be missing. */
   async function pullAll(signal: AbortSignal): Promise<{ count: number; whole: boolean }> {
     // Such a pull begins with the first row each time: what an unfinished one has seen may be gone by now.
-    if (transport.capabilities.cursor === 'snapshot') forget();
+    if (capabilitiesOf(transport, collection).cursor === 'snapshot') forget();
     let cursor = snapshot ? snapshot.cursor : replica.cursor;
     let whole = cursor === null;
     let count = 0;
@@ -233,7 +234,8 @@ export function createSession(options: SessionOptions) {
         const pulled = await pullAll(signal);
         count += pulled.count;
         // Hard deletes leave no trace in this backend's pulls; audits look at the versions of all others too.
-        if (auditDue || (transport.capabilities.deletes !== 'tombstones' && !pulled.whole)) await compareKeys(signal);
+        if (auditDue || (capabilitiesOf(transport, collection).deletes !== 'tombstones' && !pulled.whole))
+          await compareKeys(signal);
         signal.throwIfAborted();
         auditDue = false;
       } while (again);

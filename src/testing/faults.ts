@@ -104,6 +104,9 @@ export function withFaults(transport: RealtimeTransport): { transport: RealtimeT
     get capabilities() {
       return transport.capabilities;
     },
+    get capabilitiesOf() {
+      return transport.capabilitiesOf?.bind(transport);
+    },
     mapping: (collection) => transport.mapping?.(collection),
     attach: (host) => transport.attach?.(host),
     connect: (options) => step('connect', undefined, () => transport.connect(options)),

@@ -21,6 +21,10 @@ export function delegate<Own extends Partial<RealtimeTransport>>(
     get capabilities() {
       return current().capabilities;
     },
+    get capabilitiesOf() {
+      const transport = current();
+      return transport.capabilitiesOf?.bind(transport);
+    },
     // A transport may be a class: these are called apart from it.
     get fetch() {
       const transport = current();

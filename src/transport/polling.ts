@@ -1,4 +1,5 @@
 import { SyncLayerError } from '../kit.js';
+import { capabilitiesOf } from './capabilities.js';
 import { delegate } from './delegate.js';
 import type { RealtimeTransport } from './transport.js';
 
@@ -19,6 +20,7 @@ export const polling = (transport: RealtimeTransport): RealtimeTransport =>
     get capabilities() {
       return { ...transport.capabilities, live: false };
     },
+    capabilitiesOf: (collection) => ({ ...capabilitiesOf(transport, collection), live: false }),
     async connect() {
       const message = `${transport.name} is only polled here. For a live link give it to createSyncLayer without polling(...).`;
       throw new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });

@@ -184,6 +184,12 @@ export interface RealtimeTransport {
   readonly mapping?: ((collection: string) => unknown) | undefined;
   /** Read each time it is needed: it may change once the backend has said what it can do. */
   readonly capabilities: TransportCapabilities;
+  /**
+   * What it can do in one collection, where collections differ: one marks its deleted rows, another deletes them for good.
+   * Core asks this wherever a collection is known, so that no collection pays for what another lacks; `capabilities` then holds
+   * for all of them. Left out: `capabilities` holds for each.
+   */
+  readonly capabilitiesOf?: ((collection: string) => TransportCapabilities) | undefined;
   /** Called once, before any other method. */
   attach?(host: TransportHost): void;
   /** Opens the link. Always settles; rejects with a SyncLayerError, and when `signal` aborts. */

@@ -21,10 +21,13 @@ export const contract: readonly Scenario[] = [
   {
     name: 'the transport has the capabilities that the suite was told',
     law: 1,
-    async run({ bare, capabilities }) {
+    async run({ bare, capabilities, names }) {
       const { transport } = await bare();
       const whole = { idempotent: false, live: true };
-      equal({ ...whole, ...transport.capabilities }, { ...whole, ...capabilities }, 'Capabilities.');
+      const promised = { ...whole, ...capabilities };
+      equal({ ...whole, ...transport.capabilities }, promised, 'Capabilities.');
+      for (const collection of transport.capabilitiesOf ? Object.values(names) : [])
+        equal({ ...whole, ...transport.capabilitiesOf?.(collection) }, promised, `Capabilities of "${collection}".`);
     },
   },
   {
