@@ -58,6 +58,8 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
       return timedCapabilities(models.allVersioned());
     },
     capabilitiesOf: (name) => timedCapabilities(options.models[name]?.versioned === true),
+    // `Int` holds 32 bits.
+    values: () => ({ fields: 'columns', anyShape: false, maxInteger: 2 ** 31 - 1 }),
     attach(to) {
       attached = to;
     },

@@ -12,11 +12,12 @@ import {
 } from '../../src/kit.js';
 import { appLink, ownLink, probe, type Session } from './link.js';
 import { listen } from './listener.js';
-import { type FirestoreTransportOptions, readOptions } from './options.js';
+import { type FirestoreTransportOptions, readOptions, TRANSACTION_SIZE } from './options.js';
 import { problem } from './problem.js';
 import { createPulse } from './pulse.js';
 import { conditionsOf, createReads, since } from './reads.js';
 import { createTables } from './table.js';
+import { TAGS } from './values.js';
 
 export type {
   FirebaseAppLike,
@@ -26,6 +27,8 @@ export type {
   FirestoreTransportOptions,
 } from './options.js';
 export type { FieldType } from './values.js';
+
+const can = (soft: boolean) => ({ ...timedCapabilities(soft), pushSize: TRANSACTION_SIZE });
 
 /**
  * Cloud Firestore, through the `firebase` SDK: live changes by `onSnapshot`, reads in the order of a server timestamp, writes by
@@ -125,9 +128,10 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     },
     mapping: (name) => options.collections[name],
     get capabilities() {
-      return timedCapabilities(tables.allSoft());
+      return can(tables.allSoft());
     },
-    capabilitiesOf: (name) => timedCapabilities(tables.get(name).deletedAt !== undefined),
+    capabilitiesOf: (name) => can(tables.get(name).deletedAt !== undefined),
+    values: () => ({ nestedLists: false, tags: TAGS }),
     attach(to) {
       attached = to;
     },

@@ -2,6 +2,9 @@ import { isObject } from '../../src/backends/is-object.js';
 import { checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
 import type { FieldType } from './values.js';
 
+/** Documents in one transaction. The server takes 500 writes, but each is read first and after. */
+export const TRANSACTION_SIZE = 100;
+
 /** One condition of a collection: `['owner', '==', uid]`. Dots reach into maps; values as they are in rows. */
 export type FirestoreCondition = readonly [
   field: string,

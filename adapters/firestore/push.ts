@@ -12,7 +12,7 @@ import { gettable } from './by-ids.js';
 import { isContention, writeRefusal } from './failure.js';
 import { failure, type Link, type Session, within } from './link.js';
 import { fromDocument, holds } from './normalize.js';
-import type { ParsedOptions } from './options.js';
+import { type ParsedOptions, TRANSACTION_SIZE } from './options.js';
 import { hasPlace, refOf } from './place.js';
 import { problem } from './problem.js';
 import type { Reads } from './reads.js';
@@ -20,8 +20,6 @@ import type { Table, Tables } from './table.js';
 import { timeOf } from './version.js';
 import { fieldFromJson, makerOf } from './write-values.js';
 
-/** Documents in one transaction. The server takes 500 writes, but each is read first and after. */
-const MOST = 100;
 /** How often a transaction is tried that others got in the way of. */
 const TRIES = 5;
 
@@ -215,8 +213,8 @@ export async function pushChanges(
     if (error) results.set(change.opId, { type: 'rejected', error });
     return !error;
   });
-  for (let from = 0; from < sendable.length; from += MOST)
-    for (const [opId, result] of await send(sendable.slice(from, from + MOST))) results.set(opId, result);
+  for (let from = 0; from < sendable.length; from += TRANSACTION_SIZE)
+    for (const [opId, result] of await send(sendable.slice(from, from + TRANSACTION_SIZE))) results.set(opId, result);
   return changes.map(({ opId, collection, recordId }): PushResult => {
     const unknown = `Nothing is known of the push of ${collection}/${recordId}.`;
     return results.get(opId) ?? { type: 'retry', error: problem('PROTOCOL_VIOLATION', unknown) };

@@ -9,6 +9,17 @@ interface Tagged {
   readonly [part: string]: unknown;
 }
 
+/** Every `type` that a row can hold. */
+export const TAGS: readonly string[] = [
+  'timestamp',
+  'geoPoint',
+  'bytes',
+  'documentReference',
+  'vectorValue',
+  'double',
+  'literal',
+].map((kind) => `firestore/${kind}/1.0`);
+
 const tag = (kind: string, parts: Readonly<Record<string, unknown>>): Tagged => ({
   type: `firestore/${kind}/1.0`,
   ...parts,

@@ -56,6 +56,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
       return timedCapabilities(tables.allSoft());
     },
     capabilitiesOf: (name) => timedCapabilities(tables.find(name)?.deletedAt !== undefined),
+    values: () => ({ fields: 'columns' }),
     attach(to) {
       attached = to;
     },

@@ -100,6 +100,7 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
       return timedCapabilities(tables.allSoft());
     },
     capabilitiesOf: (name) => timedCapabilities(tables.get(name).deletedAt !== undefined),
+    values: () => ({ fields: 'columns' }),
     attach(to) {
       attached = to;
     },

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Row } from '../change.js';
 import { deepEqual } from '../kit.js';
+import { canonical, sameValue } from '../transport/values.js';
 
 /** When two rows of different backends are the same. */
 export interface Sameness {
@@ -9,33 +10,6 @@ export interface Sameness {
   /** Fields that are not compared. */
   readonly ignored: ReadonlySet<string>;
 }
-
-const TIME = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/;
-
-/**
- * A time with its zone as one text for each instant: backends write the same one as `...05Z` and `...05.000+00:00`. Only whole
- * seconds go through `Date`, which has no more than milliseconds. Undefined: it is no such text.
- */
-export function instantOf(text: string): string | undefined {
-  const [, second, fraction = '', zone] = TIME.exec(text) ?? [];
-  const ms = second === undefined ? Number.NaN : Date.parse(second + zone);
-  if (Number.isNaN(ms)) return undefined;
-  const rest = fraction.replace(/0+$/, '');
-  return `${new Date(ms).toISOString().slice(0, 19)}${rest && `.${rest}`}Z`;
-}
-
-function canonical(value: unknown): unknown {
-  if (typeof value === 'string') return instantOf(value) ?? value;
-  if (Array.isArray(value)) return value.map(canonical);
-  if (typeof value !== 'object' || value === null) return value;
-  const fields = Object.entries(value).filter(([, inner]) => inner !== undefined);
-  // As an array: keys that look like numbers would be put first by an object, whatever their order here.
-  return { fields: fields.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, inner]) => [name, canonical(inner)]) };
-}
-
-/** One value of two backends, whichever way each of them writes it. */
-export const sameValue = (a: unknown, b: unknown): boolean =>
-  deepEqual(a, b) || JSON.stringify(canonical(a)) === JSON.stringify(canonical(b));
 
 const compared = (row: Row, { nullIsMissing, ignored }: Sameness): Row =>
   Object.fromEntries(

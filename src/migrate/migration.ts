@@ -1,4 +1,6 @@
 import { SyncLayerError } from '../kit.js';
+import { capabilitiesOf } from '../transport/capabilities.js';
+import { nullIsMissing, valuesOf } from '../transport/values.js';
 import type { Sameness } from './canonical.js';
 import { createCarrier } from './carrier.js';
 import { createEndpoint, sourceOf } from './endpoint.js';
@@ -9,7 +11,6 @@ import { examine, trialFindings } from './plan.js';
 import type { Examples } from './profile.js';
 import { openState } from './state.js';
 import { checkWay, clientsOf, createSwitch, unfinishedOf } from './switch.js';
-import { traitsOf } from './traits.js';
 import type {
   Comparison,
   CutOverOptions,
@@ -79,6 +80,9 @@ export interface Migration {
   close(): Promise<void>;
 }
 
+/** Rows in one push, where a backend says nothing of its own: what fails is sent again whole. */
+const MOST_PUSHED = 1000;
+
 const directions = { forward, backward };
 
 /**
@@ -114,10 +118,10 @@ export function createMigration(input: MigrationOptions): Migration {
     });
   const ends = { from: endpoint('from'), to: endpoint('to') };
   const limiter = createLimiter(options.rateLimit);
-  const nullIsMissing =
-    options.nullIsMissing ?? (traitsOf(transports.from.name).columns || traitsOf(transports.to.name).columns);
   const samenessOf = (collection: string): Sameness => ({
-    nullIsMissing,
+    nullIsMissing:
+      options.nullIsMissing ??
+      nullIsMissing(valuesOf(transports.from, collection), valuesOf(transports.to, collection)),
     ignored: new Set(
       options.accept.flatMap((name) => (name.startsWith(`${collection}.`) ? [name.slice(collection.length + 1)] : [])),
     ),
@@ -150,7 +154,10 @@ export function createMigration(input: MigrationOptions): Migration {
       state,
       sameness: samenessOf(collection),
       limiter,
-      pushSize: Math.min(options.pushSize, traitsOf(transports[direction.target].name).rows),
+      pushSize: Math.min(
+        options.pushSize,
+        capabilitiesOf(transports[direction.target], collection).pushSize ?? MOST_PUSHED,
+      ),
       concurrency: options.concurrency,
       giveUpAfter: options.giveUpAfter,
       signal,

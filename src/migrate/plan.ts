@@ -2,7 +2,8 @@ import type { Change, Row } from '../change.js';
 import { deepEqual } from '../kit.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Cursor } from '../transport/transport.js';
-import { differingFields, sameValue } from './canonical.js';
+import { sameValue, valuesOf } from '../transport/values.js';
+import { differingFields } from './canonical.js';
 import type { Endpoint } from './endpoint.js';
 import { createProfile, type Examples, kindOf } from './profile.js';
 import type { State } from './state.js';
@@ -32,7 +33,8 @@ export async function examine(
   { from, to }: { readonly from: Endpoint; readonly to: Endpoint },
   pageSize: number,
 ): Promise<{ readonly plan: CollectionPlan; readonly findings: Finding[]; readonly examples: Examples }> {
-  const profile = createProfile();
+  const values = { from: valuesOf(from.transport, collection), to: valuesOf(to.transport, collection) };
+  const profile = createProfile(values.from.tags);
   let there = 0;
   await Promise.all([
     readAll(from, collection, pageSize, (changes) => {
@@ -48,7 +50,11 @@ export async function examine(
     fields: profile.kinds(),
     bytes: profile.bytes,
   };
-  const findings = expectedFindings(plan, from.name, to.name);
+  const findings = expectedFindings(
+    plan,
+    { name: from.name, values: values.from },
+    { name: to.name, values: values.to },
+  );
   if (!capabilitiesOf(to.transport, collection).push)
     findings.push({ collection, field: '', level: 'blocks', text: `${to.name} is read-only.`, seen: false });
   if (there > 0)

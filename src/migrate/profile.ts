@@ -1,10 +1,11 @@
 import type { InsertChange, UpdateChange } from '../change.js';
-import { instantOf } from './canonical.js';
+import { instantOf } from '../transport/values.js';
 import type { ValueKind } from './types.js';
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
-export function kindOf(value: unknown): ValueKind {
+/** `tags`: what its backend writes as the `type` of a value that JSON does not have. */
+export function kindOf(value: unknown, tags: readonly string[] = []): ValueKind {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';
   if (typeof value === 'boolean') return 'boolean';
@@ -16,7 +17,7 @@ export function kindOf(value: unknown): ValueKind {
   }
   if (Array.isArray(value)) return value.some(Array.isArray) ? 'list in a list' : 'list';
   const { type } = value as { readonly type?: unknown };
-  return typeof type === 'string' && /^firestore\/\w+\/1\.0$/.test(type) ? 'tagged' : 'object';
+  return typeof type === 'string' && tags.includes(type) ? 'tagged' : 'object';
 }
 
 /** Whether there is a list directly inside a list, however deep. */
@@ -32,7 +33,7 @@ export type Examples = ReadonlyMap<string, InsertChange | UpdateChange>;
 const MOST_EXAMPLES = 300;
 
 /** Learns what a collection's rows look like, one row after the other. */
-export function createProfile() {
+export function createProfile(tags: readonly string[] = []) {
   const fields = new Map<string, Map<ValueKind, number>>();
   const examples = new Map<string, InsertChange | UpdateChange>();
   let rows = 0;
@@ -48,7 +49,7 @@ export function createProfile() {
       for (const field of Object.keys(row)) if (!fields.has(field)) fields.set(field, new Map());
       for (const [field, kinds] of fields) {
         const value = row[field];
-        const kind = hasNestedList(value) ? 'list in a list' : kindOf(value);
+        const kind = hasNestedList(value) ? 'list in a list' : kindOf(value, tags);
         // Rows before the first one that has this field were all without it.
         if (kinds.size === 0 && before > 0) kinds.set('missing', before);
         isNew ||= !kinds.has(kind);

@@ -10,7 +10,7 @@ export interface ComparisonOptions {
   readonly keep: number;
   /** Records that are remembered, the newest. */
   readonly limit: number;
-  readonly same: (primary: Row, secondary: Row) => boolean;
+  readonly same: (collection: string, primary: Row, secondary: Row) => boolean;
 }
 
 /** What the two backends told of one record, and when. `null`: that it was deleted. */
@@ -76,8 +76,8 @@ export function createComparison({ lateAfter, patience, keep, limit, same }: Com
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
 
-  const equal = (one: Row | null, other: Row | null): boolean =>
-    one === other || (!!one && !!other && same(one, other));
+  const equal = ({ collection }: Heard, one: Row | null, other: Row | null): boolean =>
+    one === other || (!!one && !!other && same(collection, one, other));
 
   function differs(difference: ShadowDifference): void {
     counts[difference.kind] += 1;
@@ -142,7 +142,7 @@ export function createComparison({ lateAfter, patience, keep, limit, same }: Com
 
   /** It came after all. */
   function comesLate(heard: Heard, row: Row | null, now: number): boolean {
-    const found = heard.missing.find(({ primary: wanted }) => equal(wanted ?? null, row));
+    const found = heard.missing.find(({ primary: wanted }) => equal(heard, wanted ?? null, row));
     if (!found) return false;
     heard.missing = heard.missing.filter((each) => each !== found);
     differences = differences.filter((each) => each !== found);
@@ -159,11 +159,11 @@ export function createComparison({ lateAfter, patience, keep, limit, same }: Com
       const { last, waiting } = heard;
       const known = last[side];
       // Events come twice, and a push is answered after its echo; neither is news.
-      if (known && ((sure && compareVersions(version, known.version) <= 0) || equal(known.row, row))) return;
+      if (known && ((sure && compareVersions(version, known.version) <= 0) || equal(heard, known.row, row))) return;
       last[side] = { row, version };
       const now = Date.now();
       const others = waiting[side === 'primary' ? 'secondary' : 'primary'];
-      const index = others.findIndex((told) => equal(told.row, row));
+      const index = others.findIndex((told) => equal(heard, told.row, row));
       const found = others[index];
       if (found) {
         counts.matched += 1;

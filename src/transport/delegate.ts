@@ -17,6 +17,10 @@ export function delegate<Own extends Partial<RealtimeTransport>>(
       const transport = current();
       return transport.mapping?.bind(transport);
     },
+    get values() {
+      const transport = current();
+      return transport.values?.bind(transport);
+    },
     // Both are asked each time: a transport may learn from its backend what it can do.
     get capabilities() {
       return current().capabilities;

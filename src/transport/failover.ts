@@ -1,6 +1,7 @@
 import { abortable, backoffDelay, disposition, isSyncLayerError, SyncLayerError } from '../kit.js';
 import { delegate, ownTokenFirst } from './delegate.js';
 import type { ChangeSink, PullRequest, RealtimeTransport, TransportHost } from './transport.js';
+import { combinedValues, valuesOf } from './values.js';
 
 /** Longest setTimeout, in ms. A longer one would be over at once. */
 const MAX_TIMER = 2 ** 31 - 1;
@@ -241,6 +242,8 @@ export function failover(
     get source() {
       return sourceOf(active);
     },
+    // A row may have been written at any of them.
+    values: (collection) => combinedValues(transports.map((transport) => valuesOf(transport, collection))),
     attach(given) {
       host = given;
       for (const { transport } of doors) transport.attach?.(ownTokenFirst(given));

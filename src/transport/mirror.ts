@@ -3,7 +3,6 @@ import {
   abortable,
   backoffDelay,
   type Change,
-  deepEqual,
   type Row,
   SyncLayerError,
   toSyncLayerError,
@@ -12,6 +11,7 @@ import {
 import { patchBetween } from '../patch.js';
 import { delegate, ownTokenFirst } from './delegate.js';
 import type { Cursor, OutgoingChange, PullPage, RealtimeTransport } from './transport.js';
+import { sameRow, valuesOf } from './values.js';
 
 export interface MirrorOptions {
   /** The backend that the app works with: all reads come from it, and its answer is the answer to every write. */
@@ -20,7 +20,7 @@ export interface MirrorOptions {
   readonly secondary: RealtimeTransport;
   /** Records of one collection that may wait for the secondary. With more it is compared whole. Default 1000. */
   readonly limit?: number;
-  /** Whether two rows are the same, where the two backends write one value in two ways. Default: as JSON. */
+  /** Whether two rows are the same. Default: by value, as far as both backends can keep it (`RealtimeTransport.values`). */
   readonly same?: (primary: Row, secondary: Row) => boolean;
 }
 
@@ -118,7 +118,9 @@ async function everything(
  * const sync = await createSyncLayer({ transport, collections: ['todos'] });
  * await transport.level(['todos']); // now both hold the same
  */
-export function mirror({ primary, secondary, limit = 1000, same = deepEqual }: MirrorOptions): Mirror {
+export function mirror({ primary, secondary, limit = 1000, same }: MirrorOptions): Mirror {
+  const equal = (collection: string, one: Row, other: Row): boolean =>
+    same ? same(one, other) : sameRow(one, other, valuesOf(primary, collection), valuesOf(secondary, collection));
   const marked = new Map<string, Set<string>>();
   const behind = new Set<string>();
   const refused: MirrorReport['refused'][number][] = [];
@@ -154,7 +156,7 @@ export function mirror({ primary, secondary, limit = 1000, same = deepEqual }: M
     const changes = ids.flatMap((recordId): OutgoingChange[] => {
       const { row: base, version } = there.get(recordId) ?? ABSENT;
       const { row } = here.get(recordId) ?? ABSENT;
-      if (row === base || (row && base && same(row, base))) return [];
+      if (row === base || (row && base && equal(collection, row, base))) return [];
       const change = { collection, recordId, opId: newId(), data: row, base, timestamp: Date.now() };
       const baseVersion = base && version;
       if (!row) return [{ ...change, type: 'delete', baseVersion }];
@@ -209,7 +211,7 @@ export function mirror({ primary, secondary, limit = 1000, same = deepEqual }: M
       const here = await everything(primary, collection, signal);
       const unlike = [...new Set([...there.keys(), ...here.keys()])].filter((id) => {
         const [one, other] = [here.get(id)?.row ?? null, there.get(id)?.row ?? null];
-        return one === null || other === null ? one !== other : !same(one, other);
+        return one === null || other === null ? one !== other : !equal(collection, one, other);
       });
       for (let from = 0; from < unlike.length; from += BATCH)
         await settle(collection, unlike.slice(from, from + BATCH), signal);

@@ -2,7 +2,6 @@ import {
   abortable,
   backoffDelay,
   type Change,
-  deepEqual,
   type Row,
   SyncLayerError,
   toSyncLayerError,
@@ -12,6 +11,7 @@ import { matchesFilter, projectRow } from '../sync/filter.js';
 import { type Compared, createComparison, type Side } from './comparison.js';
 import { delegate, ownTokenFirst } from './delegate.js';
 import type { ChangeSink, RealtimeTransport, SubscribeRequest, Unsubscribe } from './transport.js';
+import { sameRow, valuesOf } from './values.js';
 
 export interface ShadowOptions {
   /** The backend that the app works with. */
@@ -26,7 +26,7 @@ export interface ShadowOptions {
   readonly keep?: number;
   /** Records that are remembered, the newest. Default 10 000. */
   readonly limit?: number;
-  /** Whether two rows are the same, where the two backends write one value in two ways. Default: as JSON. */
+  /** Whether two rows are the same. Default: by value, as far as both backends can keep it (`RealtimeTransport.values`). */
   readonly same?: (primary: Row, secondary: Row) => boolean;
 }
 
@@ -60,11 +60,13 @@ export function shadow({
   patience = 10_000,
   keep = 100,
   limit = 10_000,
-  same = deepEqual,
+  same,
 }: ShadowOptions): RealtimeTransport & { report(): ShadowReport } {
   const transports = { primary, secondary };
   const watches = new Map<string, Watch>();
-  const comparison = createComparison({ lateAfter, patience, keep, limit, same });
+  const equal = (collection: string, one: Row, other: Row): boolean =>
+    same ? same(one, other) : sameRow(one, other, valuesOf(primary, collection), valuesOf(secondary, collection));
+  const comparison = createComparison({ lateAfter, patience, keep, limit, same: equal });
   let problem: string | undefined;
   /** Aborts the attempt to connect, or stands for the link that it gave. */
   let link: AbortController | undefined;

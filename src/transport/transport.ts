@@ -43,6 +43,36 @@ export interface TransportCapabilities {
   readonly idempotent?: boolean;
   /** False: it can only be polled, e.g. for want of an address, and `connect` rejects with what to set. Default true. */
   readonly live?: boolean;
+  /** Changes that it commits in one go. What writes many rows, such as a migration, sends no more in one `push`. Default: no limit. */
+  readonly pushSize?: number;
+}
+
+/**
+ * What a backend does to a value that is stored there. Migrations, mirrors and shadows compare rows of two backends by it, and a
+ * migration says before it writes what will not survive. Each field left out means: it is kept as it is.
+ *
+ * @example
+ * // Rows in SQL tables.
+ * values: () => ({ fields: 'columns' }),
+ */
+export interface TransportValues {
+  /**
+   * `documents`, the default: a field holds any JSON value, and a field that a row lacks is missing when it is read. `columns`: a
+   * field that a row lacks is null when it is read, and a column's type may write a value another way (the same instant in
+   * another text, `1.5` as `1.50`).
+   */
+  readonly fields?: 'documents' | 'columns';
+  /** False: a list directly inside a list is refused. Default true. */
+  readonly nestedLists?: boolean;
+  /** False: an object or a list is taken only in a field whose declared type says what is inside. Default true. */
+  readonly anyShape?: boolean;
+  /** The largest whole number that each numeric field holds, e.g. 2147483647. Default: what JSON has. */
+  readonly maxInteger?: number;
+  /**
+   * Values that JSON does not have are read as objects with one of these as their `type`, and become the same value again when they are
+   * written: `['firestore/timestamp/1.0']`. Default: none.
+   */
+  readonly tags?: readonly string[];
 }
 
 /** A token, or how to get one. A function is asked at each connect, and again before a JWT's `exp`. */
@@ -190,6 +220,8 @@ export interface RealtimeTransport {
    * for all of them. Left out: `capabilities` holds for each.
    */
   readonly capabilitiesOf?: ((collection: string) => TransportCapabilities) | undefined;
+  /** What it does to the values of a collection. Left out: it keeps every JSON value as it is. */
+  readonly values?: ((collection: string) => TransportValues) | undefined;
   /** Called once, before any other method. */
   attach?(host: TransportHost): void;
   /** Opens the link. Always settles; rejects with a SyncLayerError, and when `signal` aborts. */

@@ -95,6 +95,10 @@ export const transportMutants: readonly TransportMutant[] = [
     }),
   },
   {
+    name: 'it says columns, and keeps documents',
+    breaks: (transport) => ({ ...transport, values: () => ({ fields: 'columns' }) }),
+  },
+  {
     name: 'a failed read is an empty snapshot',
     kind: { cursor: 'snapshot', deletes: 'none' },
     breaks: (transport, wire) => {

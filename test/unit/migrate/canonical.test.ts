@@ -5,11 +5,10 @@ import {
   deltaOf,
   differingFields,
   digestOf,
-  instantOf,
   type Sameness,
-  sameValue,
   withDelta,
 } from '../../../src/migrate/canonical.js';
+import { instantOf, sameValue } from '../../../src/transport/values.js';
 
 const exact: Sameness = { nullIsMissing: false, ignored: new Set() };
 const loose: Sameness = { ...exact, nullIsMissing: true };

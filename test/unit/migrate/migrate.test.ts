@@ -1,8 +1,9 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test, vi } from 'vitest';
+import { failover } from '../../../src/compose.js';
 import { SyncLayerError } from '../../../src/index.js';
 import { createMigration, type Migration, migrate } from '../../../src/migrate/index.js';
-import type { MemoryTransportOptions } from '../../../src/testing/index.js';
+import { type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
 import { fill, pairOfBackends, rowsOf } from './setup.js';
 
 const kinds: [string, MemoryTransportOptions][] = [
@@ -388,8 +389,9 @@ test('going back writes only what was changed: null and missing, and how a time 
   a.write('todos', 'one', { text: 'a', at: '2026-01-02T03:04:05Z' });
   a.write('todos', 'two', { text: 'b', at: '2026-01-02T03:04:05Z', note: 'x' });
   const columns = () => {
-    const given = options({ nullIsMissing: true });
+    const given = options();
     const { push } = given.to.transport;
+    Object.assign(given.to.transport, { values: () => ({ fields: 'columns' }) });
     // As a table has it: a column for each field, and times of its own.
     given.to.transport.push = async (changes, how) => {
       const results = await push(
@@ -445,7 +447,8 @@ test('a plan tells kinds and numbers, what will be refused, and writes nothing',
   a.write('todos', '1', { text: 'a', list: [[1]], big: 2 ** 60, at: '2026-01-02T03:04:05Z' });
   a.write('todos', '2', { text: null, price: '1.50' });
   const given = options();
-  const firestore = { ...given.to.transport, name: 'firestore', capabilities: given.to.transport.capabilities };
+  const { capabilities } = given.to.transport;
+  const firestore = { ...given.to.transport, capabilities, values: () => ({ nestedLists: false }) };
   const migration = createMigration({ ...given, to: { transport: firestore } });
   const plan = await migration.plan();
   expect(plan.collections).toMatchObject([
@@ -464,6 +467,40 @@ test('a plan tells kinds and numbers, what will be refused, and writes nothing',
   ]);
   expect(plan.findings.map(({ field, level }) => `${field} ${level}`)).toEqual(['list blocks', 'big lossy']);
   expect(b.seq).toBe(0);
+  await migration.close();
+});
+
+test('a failover of backends with columns moves as one of them does, whatever it is called', async () => {
+  const { a, options } = pairOfBackends();
+  a.write('todos', 'one', { text: 'a' });
+  const given = options();
+  const { push } = given.to.transport;
+  given.to.transport.push = (changes, how) =>
+    push(
+      changes.map((change) => ({ ...change, data: change.data && { note: null, ...change.data } })),
+      how,
+    );
+  const columns = Object.assign(given.to.transport, { values: () => ({ fields: 'columns' as const }) });
+  const to = { transport: failover([columns, memoryTransport({ backend: columns.backend })], { source: 'one' }) };
+  const migration = createMigration({ ...given, to });
+  await migration.backfill();
+  expect(await migration.verify()).toMatchObject({ equal: true });
+  await migration.close();
+});
+
+test('no more rows go in one push than the target commits in one go', async () => {
+  const { a, options } = pairOfBackends();
+  fill(a, 20);
+  const given = options({ pushSize: 500 });
+  const { transport } = given.to;
+  const sizes: number[] = [];
+  transport.wire.before = (step, detail) => {
+    if (step === 'push') sizes.push((detail as readonly unknown[]).length);
+  };
+  Object.assign(transport, { capabilities: { ...transport.capabilities, pushSize: 3 } });
+  const migration = createMigration(given);
+  await migration.backfill();
+  expect(Math.max(...sizes)).toBe(3);
   await migration.close();
 });
 

@@ -46,6 +46,15 @@ for (const kind of [{}, { cursor: 'timestamp', deletes: 'none', idempotent: fals
     expect(transport.report()).toEqual({ queued: 0, behind: [], written: 4, refused: [], problem: undefined });
   });
 
+test('a secondary with columns is not written again for the nulls of its columns', async () => {
+  const { secondary, second, transport } = await opened({ first: backendWith({ a: { n: 1 } }) });
+  second.write('todos', 'a', { n: 1, note: null });
+  Object.assign(secondary, { values: () => ({ fields: 'columns' }) });
+  await transport.level(['todos']);
+  expect(transport.report()).toMatchObject({ written: 0 });
+  expect(rowsOf(second)).toEqual({ a: { id: 'a', n: 1, note: null } });
+});
+
 test('the app reads the primary alone, and keeps its name, cursor and versions', async () => {
   const { primary, secondary, transport, second, sync, todos } = await opened({ second: backendWith({ x: { n: 1 } }) });
   second.write('todos', 'y', { n: 1 });

@@ -203,6 +203,19 @@ test('parts of rows are completed, filters apply, and what differs in writing ca
   expect(secondary.wire.calls.fetch).toBe(1);
 });
 
+test('what a secondary with columns cannot keep apart is no difference', async () => {
+  const { one, other, secondary, transport } = await opened();
+  one.write('todos', 'a', { n: 1, at: '2026-01-02T03:04:05Z' });
+  other.write('todos', 'a', { n: 1, at: '2026-01-02T03:04:05.000+00:00', note: null });
+  await pass(2 * patience);
+  expect(transport.report()).toMatchObject({ different: 1 });
+  Object.assign(secondary, { values: () => ({ fields: 'columns' }) });
+  one.write('todos', 'b', { n: 1, at: '2026-01-02T03:04:05Z' });
+  other.write('todos', 'b', { n: 1, at: '2026-01-02T03:04:05.000+00:00', note: null });
+  await pass(2 * patience);
+  expect(transport.report()).toMatchObject({ different: 1, matched: 1 });
+});
+
 test('it is bounded, and leaves nothing behind', async () => {
   const { one, transport, sync, secondary } = await opened({ limit: 10, keep: 3 });
   for (let n = 0; n < 50; n++) one.write('todos', `r${n}`, { n });

@@ -5,7 +5,7 @@ import { check, equal, fail } from '../check.js';
 import type { ConformanceRow } from '../options.js';
 import { pushes, type Scenario } from '../scenario.js';
 
-const insert = (collection: string, id: string, data: ConformanceRow): OutgoingChange => ({
+const insert = (collection: string, id: string, data: Partial<ConformanceRow>): OutgoingChange => ({
   type: 'insert',
   collection,
   recordId: id,
@@ -192,6 +192,25 @@ export const contract: readonly Scenario[] = [
           'The row of the winner.',
         );
       }
+    },
+  },
+  {
+    name: 'a field that a row lacks is missing where it is read, or null where the values of the transport say columns',
+    law: 8,
+    leftOut: pushes,
+    async run({ bare, names, nextRow }) {
+      const { transport, pullAll } = await bare();
+      const { text: _, ...lacking } = nextRow();
+      const [result] = await transport.push([insert(names.first, 'a', lacking)], {
+        signal: new AbortController().signal,
+      });
+      // A column may want a value.
+      if (result?.type === 'rejected') return;
+      const row = (await pullAll()).rows.get('a');
+      if (!row || row.type === 'delete') return fail('The row is not in the pull.');
+      const columns = transport.values?.(names.first).fields === 'columns';
+      const read = row.data.text === null ? 'null' : row.data.text === undefined ? 'missing' : 'a value';
+      equal(read, columns ? 'null' : 'missing', 'The field that the row lacks. Say what is so with `values`.');
     },
   },
   {
