@@ -64,6 +64,18 @@ test.each([
   ['Unauthorized: You do not have permissions to read from this Channel topic: room:2', 'SUBSCRIBE_REJECTED'],
   ['mismatch between server and client bindings for postgres changes', 'CONNECT_FAILED'],
   ['the server closed it (CLOSED)', 'CONNECT_FAILED'],
+  // supabase-js quotes why a join was refused.
+  ['"InvalidJWTToken: Token has expired 97 seconds ago"', 'AUTH_REQUIRED'],
+  // Names of the app's that hold the words.
+  [
+    'Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect parameters: [event: *, schema: public, table: jwt_tokens, filters: [], select: nil]',
+    'CONNECT_FAILED',
+  ],
+  [
+    'Unable to subscribe to changes with given parameters. An exception happened so please check your connect parameters: [event: *, table: tokens]. Exception: ERROR P0001 (raise_exception) invalid column for filter token',
+    'SUBSCRIBE_REJECTED',
+  ],
+  ['Unauthorized: You do not have permissions to read from this Channel topic: token:InvalidJWTToken', 'SUBSCRIBE_REJECTED'],
 ])('"%s" is %s', (said, code) => {
   expect(channelError('todos', said)).toMatchObject({ code, message: expect.stringContaining(said) });
 });
