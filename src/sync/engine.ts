@@ -80,7 +80,8 @@ export async function createEngine(options: EngineOptions) {
     if (closed || error.code === 'CLOSED') return;
     const { state } = connection;
     // What a lost link took with it failed with the token that is known to be refused; the next one may be good.
-    const known = state.status === 'connecting' || ('reason' in state && disposition(state.reason.code) === 'reauth');
+    const known =
+      state.status === 'connecting' || (realtime && 'reason' in state && disposition(state.reason.code) === 'reauth');
     if (disposition(error.code) === 'reauth' && !known) {
       tokens.refuse(error);
       stopSessions();
@@ -116,10 +117,15 @@ export async function createEngine(options: EngineOptions) {
     settings,
     retryDelay,
     onAttempt: metrics.connectAttempt,
+    renewable: tokens.renewable,
+    onRenewal(poll) {
+      tokens.again();
+      if (poll) void rounds.run().catch(ignore);
+    },
     onState,
   });
 
-  function onState(state: ConnectionState): void {
+  function onState(state: ConnectionState, before: ConnectionState): void {
     const up = state.status === 'connected';
     metrics.connected(up);
     log('debug', `connection: ${state.status}`);
@@ -136,7 +142,8 @@ export async function createEngine(options: EngineOptions) {
       wasConnected = false;
       if ('reason' in state) {
         if (disposition(state.reason.code) === 'reauth') tokens.refuse(state.reason);
-        announcer.report(state.reason);
+        // It is tried again now and then: said once.
+        if (before.status !== 'needs-auth' || state.status !== before.status) announcer.report(state.reason);
       }
     }
     updateStatus();
@@ -211,6 +218,7 @@ export async function createEngine(options: EngineOptions) {
     // A frozen tab or a sleeping device may have missed anything on a link that looks well.
     if (isConnected()) void rounds.catchUpAll().catch(ignore);
     else link();
+    connection.renew();
     if (!realtime) rounds.start(0);
     rounds.pushSoon();
   }

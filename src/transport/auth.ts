@@ -11,9 +11,12 @@ export function createTokenSource(initial: AuthToken | undefined) {
   /** One was handed out twice. What gives another one each time has no newer one that could be good. */
   let reused = false;
   let refused: { readonly token: string | undefined } | undefined;
+  /** Where the last one came from. */
+  let asked = initial;
   return {
     async get(own?: AuthToken): Promise<string | undefined> {
-      const token = await ask(source ?? own);
+      asked = source ?? own;
+      const token = await ask(asked);
       if (refused && refused.token === token) {
         const what = token
           ? 'The token was refused. Sign in again'
@@ -37,8 +40,15 @@ export function createTokenSource(initial: AuthToken | undefined) {
     refuse(error: SyncLayerError): void {
       if (!named.has(error)) refused = { token: last };
     },
+    /** Asking again may bring another one, or there is none that could be renewed. */
+    renewable: (): boolean => typeof asked !== 'string',
+    /** Where there is no token at all, a refusal says nothing about the next attempt. */
+    again(): void {
+      if (asked === undefined) refused = undefined;
+    },
     set(next: AuthToken | undefined): void {
       source = next;
+      asked = next;
       refused = undefined;
       reused = false;
     },

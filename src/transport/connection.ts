@@ -9,20 +9,34 @@ export type ConnectionState =
   | { readonly status: 'connecting'; readonly attempt: number }
   | { readonly status: 'connected'; readonly since: number }
   | { readonly status: 'disconnected'; readonly reason: SyncLayerError; readonly retryAt: number }
-  | { readonly status: 'needs-auth'; readonly reason: SyncLayerError }
+  /** `retryAt`: when whoever hands out tokens is asked again; undefined: a fixed token was refused, and nobody can renew it. */
+  | { readonly status: 'needs-auth'; readonly reason: SyncLayerError; readonly retryAt?: number }
   | { readonly status: 'failed'; readonly reason: SyncLayerError }
   | { readonly status: 'closed' };
 
 export interface ConnectionOptions {
   readonly transport: RealtimeTransport;
-  readonly settings: Pick<Settings, 'maxWebsocketReconnectAttempts' | 'connectTimeout'>;
+  readonly settings: Pick<Settings, 'maxWebsocketReconnectAttempts' | 'connectTimeout' | 'maxReconnectDelay'>;
   /** Before the attempt after so many failures, in ms. */
   readonly retryDelay: (failures: number) => number;
-  /** Called at each change of state, with the new one. */
-  readonly onState: (state: ConnectionState) => void;
+  /** Another attempt may bring another token, or needs none. */
+  readonly renewable: () => boolean;
+  /** Called before a token is asked for again that was refused. `poll`: there is no link, so a read has to ask. */
+  readonly onRenewal: (poll: boolean) => void;
+  /** Called at each change of state, with the new one and the one before. */
+  readonly onState: (state: ConnectionState, before: ConnectionState) => void;
   /** `connect` ended: for the metrics. Time in ms. */
   readonly onAttempt: (ok: boolean, took: number) => void;
 }
+
+/** The longest wait between two looks for another token is at least this, in ms: a short reconnect delay makes no storm of them. */
+const SLOW = 6000;
+
+/** How long to wait before a token is asked for again that was refused `times` times, in ms: from a sixth of the longest wait up to it. */
+export const renewalWait = (times: number, longest: number, random: () => number = Math.random): number => {
+  const most = Math.max(longest, SLOW);
+  return (0.5 + random() / 2) * Math.min(most, (most / 6) * 2 ** Math.min(times, 10));
+};
 
 /**
  * Keeps a link up for as long as it is wanted: connects, waits, connects again. What comes after the connection, and
@@ -38,8 +52,9 @@ export function createConnection(options: ConnectionOptions) {
   let connecting: AbortController | undefined;
 
   function setState(next: ConnectionState): void {
+    const before = state;
     state = next;
-    onState(next);
+    onState(next, before);
   }
 
   function clear(): void {
@@ -53,7 +68,8 @@ export function createConnection(options: ConnectionOptions) {
     const controller = new AbortController();
     connecting = controller;
     const startedAt = Date.now();
-    setState({ status: 'connecting', attempt: attempt + 1 });
+    // Until it is known that another token is let in, the app goes on saying that one is needed.
+    if (state.status !== 'needs-auth') setState({ status: 'connecting', attempt: attempt + 1 });
     // Whoever was told may have stopped it.
     if (connecting !== controller) return;
     timer = setTimeout(() => {
@@ -82,8 +98,20 @@ export function createConnection(options: ConnectionOptions) {
     if (wanted) setState(after(reason));
     // Polling has no link, but asks with the same token.
     else if (state.status !== 'closed' && disposition(reason.code) === 'reauth' && ++refusals > 1)
-      setState({ status: 'needs-auth', reason });
-    if (state.status === 'disconnected') timer = setTimeout(() => void open(), Math.max(0, state.retryAt - Date.now()));
+      setState(needsAuth(reason));
+    if ('retryAt' in state) timer = setTimeout(retry, Math.max(0, state.retryAt - Date.now()));
+  }
+
+  function needsAuth(reason: SyncLayerError): ConnectionState {
+    const wait = renewalWait(refusals - 2, settings.maxReconnectDelay);
+    return { status: 'needs-auth', reason, ...(options.renewable() && { retryAt: Date.now() + wait }) };
+  }
+
+  function retry(): void {
+    if (state.status === 'needs-auth') options.onRenewal(!wanted);
+    if (wanted) void open();
+    // Whatever the read ends with, if not with a refusal.
+    else timer = setTimeout(retry, renewalWait(refusals, settings.maxReconnectDelay));
   }
 
   /** Where a failure leads: to another attempt, or to a state that waits for somebody. */
@@ -91,7 +119,7 @@ export function createConnection(options: ConnectionOptions) {
     const what = disposition(reason.code);
     if (what === 'fatal') return { status: 'failed', reason };
     // One more try asks for a fresh token; the host refuses to hand out one that was refused before.
-    if (what === 'reauth' && ++refusals > 1) return { status: 'needs-auth', reason };
+    if (what === 'reauth' && ++refusals > 1) return needsAuth(reason);
     attempt += 1;
     if (attempt > settings.maxWebsocketReconnectAttempts) return { status: 'failed', reason };
     return { status: 'disconnected', reason, retryAt: Date.now() + options.retryDelay(attempt) };
@@ -101,13 +129,20 @@ export function createConnection(options: ConnectionOptions) {
     get state(): ConnectionState {
       return state;
     },
-    /** Wants the link; a wait for the next attempt ends at once. Also the way out of `failed` and `needs-auth`. */
+    /** Wants the link; a wait for the next attempt ends at once. Also the way out of `failed`, and of `needs-auth` with another token. */
     start(): void {
       if (state.status === 'closed' || (wanted && (connecting || state.status === 'connected'))) return;
       wanted = true;
       attempt = 0;
-      refusals = 0;
+      if (state.status !== 'needs-auth') refusals = 0;
       void open();
+    },
+    /** A token may be had now: what waits in `needs-auth` asks at once. */
+    renew(): void {
+      if (state.status !== 'needs-auth' || connecting) return;
+      clear();
+      refusals = 1;
+      retry();
     },
     /** Lost after it was up, or refused: see `disposition`. */
     fail,
@@ -115,6 +150,10 @@ export function createConnection(options: ConnectionOptions) {
     settled(): void {
       attempt = 0;
       refusals = 0;
+      if (state.status === 'needs-auth') {
+        clear();
+        setState({ status: 'idle' });
+      }
     },
     async stop(): Promise<void> {
       if (state.status === 'closed') return;

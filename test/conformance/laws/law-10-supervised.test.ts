@@ -578,6 +578,27 @@ describe('law 10: the platform', () => {
     };
   }
 
+  test('a page that is shown asks for a token at once that was refused before', async () => {
+    fakeTimers();
+    const page = platform();
+    let refuses = true;
+    const client = await open({
+      config: { authToken: () => (refuses ? 'stale' : 'good') },
+      wire: (wire) => {
+        wire.before = (step) => {
+          if (step === 'connect' && refuses) throw new SyncLayerError('AUTH_REQUIRED', 'It was refused.');
+        };
+      },
+    });
+    await pass(300_000);
+    expect(client.sync.status.phase).toBe('needs-auth');
+    page.visible(false);
+    refuses = false;
+    page.visible(true);
+    await pass(0);
+    expect(client.sync.status.phase).toBe('live');
+  });
+
   test('offline ends the link and every attempt; online begins at once, whatever backoff was waited out', async () => {
     fakeTimers();
     const page = platform();

@@ -284,4 +284,105 @@ describe('law 11: tokens refresh', () => {
     await live(client);
     expect(failures).toBeLessThan(0);
   });
+
+  test.each([true, false])(
+    'a stale token, then a good one: asked again by itself, slowly (live link: %s)',
+    async (live) => {
+      fakeTimers();
+      let token = 'stale';
+      let asked = 0;
+      const { shown, wrap } = guarded(['connect', 'pull', 'push'], (given) => given === 'good');
+      const client = await open({
+        backend: backendWith({ a: { n: 1 } }),
+        config: {
+          authToken: () => {
+            asked += 1;
+            return token;
+          },
+          enableRealtimeSync: live,
+          websocketReconnectDelay: 1000,
+        },
+        wrap,
+      });
+      const errors = record(client.sync, 'error');
+      await client.todos.save({ n: 1 }, 'mine');
+      await pass(12_000);
+      expect(client.sync.status.phase).toBe('needs-auth');
+      expect(client.sync.realtime.state).toMatchObject({ retryAt: expect.any(Number) as number });
+      expect(shown).toEqual(['stale']);
+      expect(asked).toBeLessThan(6);
+      token = 'good';
+      await pass(40_000);
+      expect(client.sync.status.phase).toBe(live ? 'live' : 'polling');
+      expect(await rowsOf(client)).toEqual(backendRows(client));
+      expect(Object.keys(backendRows(client))).toContain('mine');
+      expect(shown.filter((each) => each === 'stale')).toHaveLength(1);
+      expect(errors.length).toBeLessThan(4);
+    },
+  );
+
+  test('a token that stays refused is asked for twice a minute at the most, and said once', async () => {
+    fakeTimers();
+    let asked = 0;
+    const { shown, wrap } = guarded(['connect'], () => false);
+    const client = await open({ config: { authToken: () => `token ${++asked}` }, wrap });
+    await pass(120_000);
+    const [before, errors] = [asked, record(client.sync, 'error', 'statusChanged')];
+    await pass(3_600_000);
+    expect(asked - before).toBeLessThanOrEqual(240);
+    expect(new Set(shown).size).toBe(shown.length);
+    expect(errors).toEqual([]);
+  });
+
+  test('a refusal where there is no token passes by itself', async () => {
+    fakeTimers();
+    let refuses = true;
+    const { shown, wrap } = guarded(['connect'], () => !refuses);
+    const client = await open({ wrap });
+    await pass(1000);
+    expect(client.sync.status.phase).toBe('needs-auth');
+    refuses = false;
+    await pass(30_000);
+    expect(client.sync.status.phase).toBe('live');
+    expect(shown.length).toBeLessThan(5);
+  });
+
+  test('a transport that lets itself in without a token of the app`s is tried again by itself', async () => {
+    fakeTimers();
+    let refuses = true;
+    const client = await open({
+      wire: (wire) => {
+        wire.before = (step) => {
+          if (step === 'connect' && refuses) throw refusal();
+        };
+      },
+    });
+    await pass(60_000);
+    expect(client.sync.status.phase).toBe('needs-auth');
+    expect(client.wire.calls.connect).toBeLessThan(10);
+    refuses = false;
+    await pass(30_000);
+    expect(client.sync.status.phase).toBe('live');
+  });
+
+  test('where there is only polling, a line that is down meanwhile ends the asking for a token in nothing', async () => {
+    fakeTimers();
+    let answer: 'refused' | 'lost' | 'good' = 'refused';
+    const client = await open({
+      config: { enableRealtimeSync: false, authToken: () => answer },
+      wire: (wire) => {
+        wire.before = (step) => {
+          if (step !== 'pull' || answer === 'good') return;
+          throw answer === 'lost' ? new SyncLayerError('CONNECTION_LOST', 'The line is down.') : refusal();
+        };
+      },
+    });
+    await pass(61_000);
+    expect(client.sync.status.phase).toBe('needs-auth');
+    answer = 'lost';
+    await pass(120_000);
+    answer = 'good';
+    await pass(60_000);
+    expect(client.sync.status.phase).toBe('polling');
+  });
 });

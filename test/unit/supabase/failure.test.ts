@@ -75,7 +75,10 @@ test.each([
     'Unable to subscribe to changes with given parameters. An exception happened so please check your connect parameters: [event: *, table: tokens]. Exception: ERROR P0001 (raise_exception) invalid column for filter token',
     'SUBSCRIBE_REJECTED',
   ],
-  ['Unauthorized: You do not have permissions to read from this Channel topic: token:InvalidJWTToken', 'SUBSCRIBE_REJECTED'],
+  [
+    'Unauthorized: You do not have permissions to read from this Channel topic: token:InvalidJWTToken',
+    'SUBSCRIBE_REJECTED',
+  ],
 ])('"%s" is %s', (said, code) => {
   expect(channelError('todos', said)).toMatchObject({ code, message: expect.stringContaining(said) });
 });
