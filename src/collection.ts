@@ -38,11 +38,13 @@ export interface Collection<Out extends object = Row, In extends object = Out> e
   get(): Promise<Stored<Out>[]>;
   getAll(): Promise<Stored<Out>[]>;
   /**
-   * Changes some fields of a row. A field set to `undefined` is removed.
+   * Changes some fields of a row. A field set to `undefined` is removed. A field is replaced whole: a path such as `'address.city'` is
+   * refused, since `where('address.city')` reads inside `address`.
    *
-   * @throws SyncLayerError VALIDATION_FAILED if there is no such row.
+   * @throws SyncLayerError VALIDATION_FAILED if there is no such row, or for a path.
    * @example
    * await todos.update(id, { done: true });
+   * await todos.update(id, { address: { ...todo.address, city: 'Oslo' } });
    */
   update(id: string, changes: { readonly [K in Exclude<keyof In, 'id'>]?: In[K] | undefined }): Promise<void>;
   /** Deletes a row. One that does not exist is no error. */
@@ -118,6 +120,15 @@ export function createCollection<Out extends object, In extends object>({
     );
   }
 
+  /** `where('a.b')` reads inside `a`, so a field of that very name would be a surprise, unless the row has one. */
+  function checkFields(changes: Row, current: Row, id: string): void {
+    const path = Object.keys(changes).find((field) => field.includes('.') && !Object.hasOwn(current, field));
+    if (path === undefined) return;
+    const [field, inner] = path.split(/\.(.*)/s).map((part) => JSON.stringify(part));
+    const way = `update(id, { ${field}: { ...row[${field}], ${inner}: value } })`;
+    throw refused(`.update changes whole fields, and ${JSON.stringify(path)} is a path into one. Write ${way}.`, id);
+  }
+
   function checkArray(items: unknown, method: string): void {
     if (Array.isArray(items)) return;
     throw refused(`.${method} takes an array; for one row there is ${method.slice(0, -3)}().`);
@@ -168,6 +179,7 @@ export function createCollection<Out extends object, In extends object>({
       const current = replica.rows.get(checkId(id));
       if (!current)
         throw refused(` has no record ${JSON.stringify(id)} to update. Use save(data, id) to create it.`, id);
+      checkFields(changes, current, id);
       replica.edit([[id, prepare({ ...current, ...changes }, id)]]);
       await commit();
     },

@@ -317,6 +317,18 @@ describe('update and delete', () => {
     await expect(rows.update('1', new Map() as unknown as object)).rejects.toThrow('stores plain objects, not Map');
     expect(await rows.get('1')).toEqual({ id: '1', text: 'Milk' });
   });
+
+  test('with a path into a field: the way is named, and a field of that very name is a field', async () => {
+    const { rows } = await openTodos();
+    await rows.save({ address: { city: 'Oslo', zip: '1' }, 'x.y': 1 }, '1');
+    await expect(rows.update('1', { 'address.city': 'Bergen' })).rejects.toMatchObject({
+      code: 'VALIDATION_FAILED',
+      message:
+        '"todos".update changes whole fields, and "address.city" is a path into one. Write update(id, { "address": { ...row["address"], "city": value } }).',
+    });
+    await rows.update('1', { 'x.y': 2 });
+    expect(await rows.get('1')).toEqual({ id: '1', address: { city: 'Oslo', zip: '1' }, 'x.y': 2 });
+  });
 });
 
 describe('a schema', () => {
