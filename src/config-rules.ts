@@ -108,9 +108,12 @@ function schemaFor(config: Anything) {
     return url(needed && !transport, ...schemes);
   };
   const storeType = String(of(store, 'type'));
+  // A variable of the environment that is not set: the setting that was meant is the one to name.
+  const unset = (key: string): boolean =>
+    !transport && (config.websocketUrl ?? config.baseUrl) === undefined && Object.hasOwn(config, key);
   return object({
     transport: must(
-      (config.websocketUrl ?? config.baseUrl) === undefined,
+      (config.websocketUrl ?? config.baseUrl) === undefined && !unset('websocketUrl') && !unset('baseUrl'),
       '{ type: "websocket", url } or another transport, unless websocketUrl or baseUrl is set',
       (value) => (isObject(value) && isText(value.type)) || has(value, 'connect subscribe pull push close'),
     ),
@@ -128,8 +131,20 @@ function schemaFor(config: Anything) {
           (value) => has(value, 'open read commit clear close'),
         ),
     // Without a live link there is nothing but HTTP.
-    baseUrl: address('baseUrl', 'baseUrl', config.enableRealtimeSync === false, 'http://', 'https://'),
-    websocketUrl: address('websocketUrl', 'url', config.enableRealtimeSync === true, 'ws://', 'wss://'),
+    baseUrl: address(
+      'baseUrl',
+      'baseUrl',
+      config.enableRealtimeSync === false || unset('baseUrl'),
+      'http://',
+      'https://',
+    ),
+    websocketUrl: address(
+      'websocketUrl',
+      'url',
+      config.enableRealtimeSync === true || unset('websocketUrl'),
+      'ws://',
+      'wss://',
+    ),
     authToken: optional('a string, or a function that returns one', (value) => isString(value) || isFunction(value)),
     syncInterval: ms(100),
     enableAutoSync: flag,

@@ -3,6 +3,17 @@ import { problemsOf } from '../../src/backends/problem.js';
 /** An error of this adapter. */
 export const problem = problemsOf('websocket');
 
-/** What a server says may quote the token that it refused. */
-export const withoutToken = (text: string, token: string | undefined): string =>
-  token ? text.replaceAll(token, '(token)') : text;
+/** Shorter ones are found in ordinary words: `auth` in "authentication failed". */
+const LONG = 12;
+
+/** What a server says may quote the token that it refused. A short one is hidden only where it stands alone. */
+export function withoutToken(text: string, token: string | undefined): string {
+  if (!token) return text;
+  return text
+    .split(token)
+    .reduce((before, after) =>
+      token.length < LONG && (/[\p{L}\d]$/u.test(before) || /^[\p{L}\d]/u.test(after))
+        ? before + token + after
+        : `${before}(token)${after}`,
+    );
+}

@@ -345,3 +345,10 @@ describe('nothing that could be secret is repeated', () => {
     expect(JSON.stringify([message, stack, details, cause ?? null])).not.toContain('secret');
   });
 });
+
+test('an address that is given as undefined is the setting that is named', () => {
+  const unset = { websocketUrl: undefined, collections: ['todos'] };
+  expect(problems(unset)).toEqual(['websocketUrl must be a URL that begins with ws:// or wss:// (it is missing)']);
+  expect(problems({ ...unset, baseUrl: 'http://127.0.0.1' })).toEqual([]);
+  expect(problems({ collections: ['todos'] })).toEqual([expect.stringMatching(/^transport must be/)]);
+});
