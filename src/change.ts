@@ -14,8 +14,13 @@ interface ChangeBase {
   readonly collection: string;
   readonly recordId: string;
   readonly version: Version;
-  /** The server's time of this change, in ms since 1970. Last-write-wins compares it with the edit's own time. */
+  /** When the change was committed, in ms since 1970, by the server's clock. */
   readonly timestamp?: number;
+  /**
+   * When the newest edit in the row was made, in ms since 1970, by the server's clock, where the backend keeps it. Last write
+   * wins compares it with the time of the local edit; where it is missing it has only `timestamp`, which is later.
+   */
+  readonly editedAt?: number;
   /** What the backend said beside the row. `opId` names the push that caused the change, where the backend tells. */
   readonly metadata?: { readonly opId?: string; readonly [key: string]: unknown };
 }

@@ -12,6 +12,8 @@ export interface WireRecord {
   readonly data: Readonly<Record<string, unknown>> | null;
   readonly version: number;
   readonly updatedAt: string;
+  /** When the newest edit in it was made, where the server keeps that. */
+  readonly editedAt?: string;
   readonly deleted?: true;
 }
 
@@ -56,8 +58,8 @@ export interface UnsubscribeMessage {
 /**
  * A write. `insert` replaces the whole record, `update` merges its fields into it, as in the original protocol. With
  * `metadata.opId` it is a compare-and-set against `baseVersion` (null: must not exist; absent: unconditional), is
- * answered by `ack`, `conflict` or `error`, and is applied once however often it is sent. Without, it is applied as it
- * comes, with no answer.
+ * answered by `ack`, `conflict` or `error`, and is applied once however often it is sent; `timestamp` is then when the edit
+ * was made, by the server's clock, and comes back as `editedAt`. Without, it is applied as it comes, with no answer.
  */
 export interface WriteMessage {
   readonly type: 'insert' | 'update' | 'delete';
@@ -113,7 +115,13 @@ export interface EventMessage {
   readonly data?: Readonly<Record<string, unknown>>;
   readonly timestamp?: string;
   /** In our server `version` and `seq` are the same number: the place in the collection's commit order. */
-  readonly metadata?: { readonly version?: number; readonly seq?: number; readonly userId?: string };
+  readonly metadata?: {
+    readonly version?: number;
+    readonly seq?: number;
+    readonly userId?: string;
+    /** When the newest edit in the row was made; `timestamp` is when it was committed. */
+    readonly editedAt?: string;
+  };
 }
 
 /**
@@ -151,7 +159,7 @@ export interface ConflictMessage {
   readonly recordId: string;
   readonly data: Readonly<Record<string, unknown>> | null;
   readonly timestamp: string;
-  readonly metadata: { readonly opId: string; readonly version: number };
+  readonly metadata: { readonly opId: string; readonly version: number; readonly editedAt?: string };
 }
 
 export type WireErrorCode =
@@ -200,6 +208,7 @@ export interface RestRecord {
   readonly data: Readonly<Record<string, unknown>> | null;
   readonly version: number;
   readonly updatedAt: string;
+  readonly editedAt?: string;
   readonly deleted?: true;
 }
 

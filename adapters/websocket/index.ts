@@ -16,6 +16,7 @@ const sequenced: TransportCapabilities = {
   reconnect: 'core',
   filters: true,
   idempotent: true,
+  editTimes: true,
 };
 const timed: TransportCapabilities = {
   push: true,

@@ -18,16 +18,22 @@ import { problem } from './problem.js';
 /** What answers a push. */
 export type Answer = AckMessage | ConflictMessage | ErrorMessage;
 
-const ms = (iso: unknown): { timestamp: number } | undefined => {
-  const timestamp = typeof iso === 'string' ? Date.parse(iso) : Number.NaN;
-  return Number.isNaN(timestamp) ? undefined : { timestamp };
+const parsed = (iso: unknown): number | undefined => {
+  const time = typeof iso === 'string' ? Date.parse(iso) : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
 };
+
+/** When a row was committed, and when its newest edit was made, as far as the server says. */
+function times(committed: unknown, edited?: unknown): { timestamp?: number; editedAt?: number } {
+  const [timestamp, editedAt] = [parsed(committed), parsed(edited)];
+  return { ...(timestamp !== undefined && { timestamp }), ...(editedAt !== undefined && { editedAt }) };
+}
 
 /** A live event of a server that counts changes; undefined if it is malformed. */
 export function fromEvent({ type, collection, recordId, data, timestamp, metadata }: EventMessage): Change | undefined {
   const version = metadata?.version ?? metadata?.seq;
   if (typeof version !== 'number' || typeof recordId !== 'string') return undefined;
-  const base = { collection, recordId, version, ...ms(timestamp) };
+  const base = { collection, recordId, version, ...times(timestamp, metadata?.editedAt) };
   if (type === 'delete') return { type, ...base };
   return isObject(data) ? { type, ...base, data } : undefined;
 }
@@ -35,9 +41,9 @@ export function fromEvent({ type, collection, recordId, data, timestamp, metadat
 /** A record of a page, from the socket (`id`) or by HTTP (`recordId`); undefined if it is malformed. */
 export function fromRecord(collection: string, record: unknown): Change | undefined {
   if (!isObject(record)) return undefined;
-  const { version, data, updatedAt, recordId = record.id } = record;
+  const { version, data, updatedAt, editedAt, recordId = record.id } = record;
   if (typeof recordId !== 'string' || typeof version !== 'number') return undefined;
-  const base = { collection, recordId, version, ...ms(updatedAt) };
+  const base = { collection, recordId, version, ...times(updatedAt, editedAt) };
   if (data === null || record.deleted) return { type: 'delete', ...base };
   // Pulls do not tell insert from update; core does, by what it has.
   return isObject(data) ? { type: 'update', ...base, data } : undefined;
@@ -70,7 +76,7 @@ export function toPage(
   // Empty would say that this is the end.
   if (changes.length === 0 && !ended)
     throw problem('PROTOCOL_VIOLATION', `No record of a page of "${collection}" can be read.`);
-  const time = ms(timestamp)?.timestamp;
+  const time = parsed(timestamp);
   return {
     changes,
     cursor: snapshot && !ended ? { seq, snapshot: snapshotSeq ?? true } : { seq },
@@ -109,7 +115,8 @@ export function toError({ error, code, metadata }: ErrorMessage, what: string): 
 export function toResult(answer: Answer | undefined): PushResult {
   if ((answer?.type === 'ack' || answer?.type === 'conflict') && typeof answer.metadata?.version === 'number') {
     const { type, data, timestamp, metadata } = answer;
-    const state = { version: metadata.version, ...ms(timestamp) };
+    const edited = 'editedAt' in metadata ? metadata.editedAt : undefined;
+    const state = { version: metadata.version, ...times(timestamp, edited) };
     if (type === 'conflict') return { type, current: { data: isObject(data) ? data : null, ...state } };
     return { type: 'applied', ...state, ...(isObject(data) && { data }) };
   }

@@ -1,9 +1,14 @@
 import type { AckMessage, ConflictMessage, ErrorMessage, WireErrorCode } from '../protocol.js';
 import type { Outcome } from './committer.js';
 import { type Invalid, originOf } from './parse.js';
+import type { StoredRecord } from './store.js';
 import type { Write } from './write-rules.js';
 
 export const iso = (ms: number): string => new Date(ms).toISOString();
+
+/** When the newest edit of a record was made, on the wire. */
+export const editTime = ({ editedAt }: Pick<StoredRecord, 'editedAt'>): { readonly editedAt?: string } =>
+  editedAt === undefined ? {} : { editedAt: iso(editedAt) };
 
 export const errorMessage = (
   code: WireErrorCode,
@@ -24,7 +29,8 @@ export function answerTo(write: Write, opId: string, outcome: Outcome): AckMessa
     }
     case 'conflict': {
       const { data, version, updatedAt } = outcome.current;
-      return { type: 'conflict', collection, recordId, data, timestamp: iso(updatedAt), metadata: { opId, version } };
+      const metadata = { opId, version, ...editTime(outcome.current) };
+      return { type: 'conflict', collection, recordId, data, timestamp: iso(updatedAt), metadata };
     }
     case 'refused':
       return errorMessage(outcome.code, outcome.reason, originOf(write));

@@ -120,7 +120,9 @@ export function createCommitter(
     const reason = invalid(collection, decision.data);
     if (reason) return refused('INVALID_MESSAGE', reason);
     const version = store.seq(collection) + 1;
-    const record: StoredRecord = { id: recordId, data: decision.data, version, updatedAt: at };
+    // A clock that is ahead must not win over edits that are still to come.
+    const edited = write.editedAt !== undefined && { editedAt: Math.min(write.editedAt, at) };
+    const record: StoredRecord = { id: recordId, data: decision.data, version, updatedAt: at, ...edited };
     store.put(collection, record);
     if (opId !== undefined) store.putOp(collection, recordId, opId, { version, at });
     const change: Committed = {

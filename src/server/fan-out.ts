@@ -1,5 +1,6 @@
 import type { EventMessage } from '../protocol.js';
 import type { Sees } from './access.js';
+import { editTime } from './answers.js';
 import type { Committed } from './committer.js';
 import { type Prepared, prepare } from './frame.js';
 
@@ -18,7 +19,7 @@ const eventOf = ({ collection, type, record, userId }: Committed, visible: boole
     // JSON has no place for what is undefined.
     data: (visible && record.data) || undefined,
     timestamp: new Date(record.updatedAt).toISOString(),
-    metadata: { version: record.version, seq: record.version, userId },
+    metadata: { version: record.version, seq: record.version, userId, ...editTime(record) },
   }) satisfies { readonly [Field in keyof EventMessage]: unknown };
 
 export interface FanOut {

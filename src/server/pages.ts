@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { WireRecord } from '../protocol.js';
 import type { Sees } from './access.js';
+import { editTime, iso } from './answers.js';
 import type { ServerStore, StoredRecord } from './store.js';
 
 export interface Page {
@@ -70,6 +71,7 @@ export const wireRecord = (record: StoredRecord): WireRecord => ({
   id: record.id,
   data: record.data,
   version: record.version,
-  updatedAt: new Date(record.updatedAt).toISOString(),
+  updatedAt: iso(record.updatedAt),
+  ...editTime(record),
   ...(!record.data && { deleted: true as const }),
 });

@@ -117,6 +117,7 @@ function parseSubscribe(collection: string, meta: Fields): Subscribe | string {
 
 function parseWrite(type: Write['type'], collection: string, message: Fields, meta: Fields): Write | string {
   const { recordId } = message;
+  const editedAt = Date.parse(String(message.timestamp));
   const { opId, baseVersion, unset = [] } = meta;
   const data = message.data ?? undefined;
   if (badName(recordId)) return `recordId ${badName(recordId)}`;
@@ -133,7 +134,12 @@ function parseWrite(type: Write['type'], collection: string, message: Fields, me
     data: (type === 'delete' ? undefined : (data as Row | undefined)) ?? {},
     unset: type === 'update' ? unset : [],
     // Original clients send a version that the protocol never compared: only a write with `opId` is compare-and-set.
-    ...(opId !== undefined && { opId: opId as string, ...(baseVersion !== undefined && { baseVersion }) }),
+    // And their clocks are not corrected to ours.
+    ...(opId !== undefined && {
+      opId: opId as string,
+      ...(baseVersion !== undefined && { baseVersion }),
+      ...(!Number.isNaN(editedAt) && { editedAt }),
+    }),
   };
 }
 

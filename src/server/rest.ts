@@ -7,7 +7,7 @@ import type { Committer, Outcome } from './committer.js';
 import { type Answer, corsHeaders, isAnswer, preflight, problem, readJson, respond, statusOf } from './http.js';
 import { legacyPull, parseLegacyQuery } from './legacy-pull.js';
 import type { Settings, SyncUser } from './options.js';
-import { readPage } from './pages.js';
+import { readPage, wireRecord } from './pages.js';
 import { originOf, parseBatchItem, parseMessage, unsafeReason } from './parse.js';
 import { createLimiters } from './rate-limit.js';
 import type { StoredRecord } from './store.js';
@@ -58,13 +58,10 @@ function targetOf(pathname: string, prefix: string): Target | undefined {
   }
 }
 
-const restRecord = ({ id, data, version, updatedAt }: StoredRecord): RestRecord => ({
-  recordId: id,
-  data,
-  version,
-  updatedAt: iso(updatedAt),
-  ...(!data && { deleted: true as const }),
-});
+const restRecord = (record: StoredRecord): RestRecord => {
+  const { id: recordId, ...rest } = wireRecord(record);
+  return { recordId, ...rest };
+};
 
 const bearer = (request: IncomingMessage): string | undefined =>
   /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];

@@ -13,7 +13,7 @@ export interface SqliteServerStoreOptions {
   readonly synchronous?: 'full' | 'normal';
 }
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** 'SyLs': tells our files from those of other programs. */
 const APPLICATION_ID = 0x53794c73;
 
@@ -22,7 +22,7 @@ const SCHEMA = `
   CREATE TABLE collections (name TEXT PRIMARY KEY, oldest_seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE records (
     collection TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, updated_at INTEGER NOT NULL, data TEXT,
-    PRIMARY KEY (collection, id)
+    edited_at INTEGER, PRIMARY KEY (collection, id)
   ) STRICT;
   CREATE UNIQUE INDEX records_by_version ON records (collection, version);
   CREATE INDEX tombstones ON records (updated_at) WHERE data IS NULL;
@@ -36,12 +36,13 @@ const SCHEMA = `
 `;
 
 const queries = {
-  get: 'SELECT id, data, version, updated_at FROM records WHERE collection = ? AND id = ?',
-  page: `SELECT id, data, version, updated_at FROM records
+  get: 'SELECT id, data, version, updated_at, edited_at FROM records WHERE collection = ? AND id = ?',
+  page: `SELECT id, data, version, updated_at, edited_at FROM records
          WHERE collection = ? AND version > ? AND updated_at >= ? ORDER BY version LIMIT ?`,
-  put: `INSERT INTO records (collection, id, version, updated_at, data) VALUES (?, ?, ?, ?, ?)
+  put: `INSERT INTO records (collection, id, version, updated_at, data, edited_at) VALUES (?, ?, ?, ?, ?, ?)
         ON CONFLICT (collection, id) DO UPDATE
-        SET version = excluded.version, updated_at = excluded.updated_at, data = excluded.data`,
+        SET version = excluded.version, updated_at = excluded.updated_at, data = excluded.data,
+            edited_at = excluded.edited_at`,
   count: 'SELECT count(*) AS n FROM records WHERE collection = ? AND data IS NOT NULL',
   newest: 'SELECT max(version) AS n FROM records WHERE collection = ?',
   oldest: 'SELECT oldest_seq AS n FROM collections WHERE name = ?',
@@ -75,13 +76,15 @@ interface RecordColumns {
   readonly data: string | null;
   readonly version: number;
   readonly updated_at: number;
+  readonly edited_at: number | null;
 }
 
-const toRecord = ({ id, data, version, updated_at }: RecordColumns): StoredRecord => ({
+const toRecord = ({ id, data, version, updated_at, edited_at }: RecordColumns): StoredRecord => ({
   id,
   data: data === null ? null : (JSON.parse(data) as Row),
   version,
   updatedAt: updated_at,
+  ...(edited_at !== null && { editedAt: edited_at }),
 });
 
 const pragma = (db: DatabaseSync, name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
@@ -108,9 +111,12 @@ function prepareFile(db: DatabaseSync, now: number): string | undefined {
     return undefined;
   }
   if (pragma(db, 'application_id') !== APPLICATION_ID) return 'It belongs to another program; use another path.';
-  if (Number(pragma(db, 'user_version')) > SCHEMA_VERSION) {
+  const version = Number(pragma(db, 'user_version'));
+  if (version > SCHEMA_VERSION) {
     return 'It was written by a newer synclayer; update the package, or use another path.';
   }
+  if (version < 2) db.exec('ALTER TABLE records ADD COLUMN edited_at INTEGER');
+  db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
   return undefined;
 }
 
@@ -238,13 +244,13 @@ export function sqliteServerStore({ path, synchronous = 'full' }: SqliteServerSt
     },
     put(collection, record) {
       const { statements } = current();
-      const { id, data, version, updatedAt } = record;
+      const { id, data, version, updatedAt, editedAt } = record;
       const shelf = shelfOf(collection);
       if (shelf.live !== undefined) {
         const previous = statements.get.get(collection, id) as unknown as RecordColumns | undefined;
         shelf.live += (data ? 1 : 0) - (previous && previous.data !== null ? 1 : 0);
       }
-      statements.put.run(collection, id, version, updatedAt, data && JSON.stringify(data));
+      statements.put.run(collection, id, version, updatedAt, data && JSON.stringify(data), editedAt ?? null);
       shelf.seq = version;
       shelves.set(collection, shelf);
     },

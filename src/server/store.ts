@@ -8,6 +8,8 @@ export interface StoredRecord {
   readonly version: number;
   /** The server's time of the commit, ms since 1970. */
   readonly updatedAt: number;
+  /** When its newest edit was made, ms since 1970, never later than the commit; absent where the writer did not say. */
+  readonly editedAt?: number;
 }
 
 /** What became of a write that carried an `opId`. */

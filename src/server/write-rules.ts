@@ -14,6 +14,8 @@ export interface Write {
   readonly opId?: string;
   /** Compare-and-set; null: the record must not exist. Absent: unconditional. */
   readonly baseVersion?: number | null;
+  /** When the edit was made, ms since 1970, as the writer says. */
+  readonly editedAt?: number;
 }
 
 /** What a write would do to the record as it stands. */

@@ -1,7 +1,8 @@
-import { compareVersions, type Row, type Version } from '../change.js';
+import { compareVersions, type Row } from '../change.js';
 import { type SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
 import type { PushResult } from '../transport/transport.js';
+import { type Stamp, stampOf } from './incoming.js';
 import type { Pending, ServerState } from './replica-state.js';
 
 export interface AnswerRules {
@@ -11,13 +12,7 @@ export interface AnswerRules {
   /** See `EditRules`. */
   readonly sameCounts: () => boolean;
   /** The backend's row as this client keeps it; `part`: with only the fields that it keeps. Throws VALIDATION_FAILED. */
-  readonly accept: (
-    id: string,
-    data: Row,
-    version: Version,
-    timestamp: number | undefined,
-    part?: boolean,
-  ) => ServerState;
+  readonly accept: (id: string, data: Row, stamp: Stamp, part?: boolean) => ServerState;
   /** The backend's row could not be read. */
   readonly invalid: (error: SyncLayerError) => void;
 }
@@ -40,12 +35,13 @@ const unreadable = (collection: string, error: unknown): SyncLayerError =>
 
 function applied(
   { server: known, entries: [{ recordId, local }] }: Pending,
-  { data, version, timestamp }: PushResult & { type: 'applied' },
+  { data, ...answer }: PushResult & { type: 'applied' },
   { collection, accept, invalid }: AnswerRules,
 ): Verdict {
-  let state: ServerState = { row: local, version, timestamp };
+  const stamp = stampOf(answer);
+  let state: ServerState = { row: local, ...stamp };
   try {
-    if (local) state = accept(recordId, data ?? local, version, timestamp, !data);
+    if (local) state = accept(recordId, data ?? local, stamp, !data);
   } catch (error) {
     invalid(unreadable(collection, error));
   }
@@ -55,12 +51,13 @@ function applied(
 
 function conflicting(
   { server: known, entries: [head] }: Pending,
-  { current: { data, version, timestamp } }: PushResult & { type: 'conflict' },
+  { current: { data, ...answer } }: PushResult & { type: 'conflict' },
   { collection, accept, invalid, sameCounts }: AnswerRules,
 ): Verdict {
-  let state: ServerState = { row: null, version, timestamp };
+  const stamp = stampOf(answer);
+  let state: ServerState = { row: null, ...stamp };
   try {
-    if (data) state = accept(head.recordId, data, version, timestamp);
+    if (data) state = accept(head.recordId, data, stamp);
   } catch (thrown) {
     // There is nothing to merge with. Pushed over it, the edit would destroy what cannot be read.
     const error = unreadable(collection, thrown);

@@ -1,5 +1,6 @@
 import type { Row } from '../change.js';
 import { deepEqual } from '../json.js';
+import { changedFields, fieldTimes, lastTimeOf, takeUp } from './edit-times.js';
 import { type ConflictResolver, type Rebased, rebase, withField } from './merge.js';
 import type { OutboxEntry, Pending, ServerState } from './replica-state.js';
 
@@ -37,7 +38,7 @@ export function makeEdit(
 ): OutboxEntry | undefined {
   const open = openEdit(edits);
   const editedAt = Date.now();
-  if (open) return deepEqual(open.base, next) ? undefined : { ...open, local: next, editedAt };
+  if (open) return deepEqual(open.base, next) ? undefined : takeUp(open, next, editedAt);
   // After a sent edit the version is known only once that is acknowledged.
   const baseVersion = current && !edits ? server.version : null;
   const how = { base: current, baseVersion, local: next, editedAt, sent: false, attempts: 0 };
@@ -79,14 +80,18 @@ export function carryOver(
 ): Carried {
   const [head] = entries;
   const tail = entries.at(-1) ?? head;
-  const edit = { base: head.base, local: tail.local, timestamp: tail.editedAt + clockOffset() };
+  const timeOf = lastTimeOf(entries);
+  const fieldTime = (field: string): number => timeOf(field) + clockOffset();
+  const edit = { base: head.base, local: tail.local, timestamp: tail.editedAt + clockOffset(), fieldTime };
   const identity = { collection, recordId: head.recordId, sameCounts: sameCounts() };
   const carried = rebase(edit, state, resolve, identity);
   const { row } = carried;
   if (deepEqual(row, state.row)) return carried;
-  const { mayHaveArrived: _, ...last } = tail;
+  const { mayHaveArrived: _, editedAt, ...last } = tail;
   const how = { base: state.row, baseVersion: state.row && state.version, local: row, sent: false, attempts: 0 };
-  return { ...carried, entry: { ...last, opId: newId(), order: head.order, ...how } };
+  const own = row ? changedFields(state.row ?? {}, row) : [];
+  const when = { editedAt, ...fieldTimes(own, editedAt, timeOf), mergedAt: state.editedAt };
+  return { ...carried, entry: { ...last, opId: newId(), order: head.order, ...how, ...when } };
 }
 
 /** The edit after `head`, once the backend holds that as `state`. */

@@ -12,6 +12,16 @@ export interface IncomingRules {
   readonly parse: (row: Row) => Row;
 }
 
+/** The version of a row, and its times. */
+export type Stamp = Pick<ServerState, 'timestamp' | 'editedAt'> & { readonly version: Version };
+
+/** Of what a backend said. A time that is none is left out. */
+export const stampOf = ({ version, timestamp, editedAt }: Stamp): Stamp => ({
+  version,
+  timestamp: Number.isFinite(timestamp) ? timestamp : undefined,
+  ...(Number.isFinite(editedAt) && { editedAt }),
+});
+
 /** What is known of the records so far. */
 export interface Known {
   state(id: string): ServerState;
@@ -34,17 +44,17 @@ export function createIncoming({ collection, filter, parse }: IncomingRules, kno
   }
 
   /** A backend's row as this client keeps it; `part`: with only the fields that it keeps. Throws VALIDATION_FAILED. */
-  function accept(id: string, data: Row, version: Version, timestamp: number | undefined, part = false): ServerState {
+  function accept(id: string, data: Row, stamp: Stamp, part = false): ServerState {
     assertPlain(id, data);
     const whole = data.id === id ? data : { ...data, id };
-    const hidden = !matchesFilter(filter, whole, timestamp, part);
+    const hidden = !matchesFilter(filter, whole, stamp.timestamp, part);
     // An edit of a row that left the filter must still know what it meets: against nothing it would conflict for ever.
-    if (hidden && !known.isEdited(id)) return { row: null, version, timestamp };
+    if (hidden && !known.isEdited(id)) return { row: null, ...stamp };
     const kept = projectRow(filter, whole);
     const row = parse(kept);
     // A schema may make a Date of a text.
     if (row !== kept) assertPlain(id, row);
-    return hidden ? { row, version, timestamp, hidden } : { row, version, timestamp };
+    return hidden ? { row, ...stamp, hidden } : { row, ...stamp };
   }
 
   function isStale(id: string, version: Version): boolean {
@@ -57,7 +67,7 @@ export function createIncoming({ collection, filter, parse }: IncomingRules, kno
   /** What the backend holds after a change; undefined if that is no news, 'partial' if the row must be fetched. */
   function stateAfter(change: Change): ServerState | 'partial' | undefined {
     const { recordId: id, version } = change;
-    const timestamp = Number.isFinite(change.timestamp) ? change.timestamp : undefined;
+    const stamp = stampOf(change);
     if (typeof id !== 'string' || !(typeof version === 'string' || Number.isFinite(version))) {
       const message = `A change of "${collection}" needs a recordId, and a version: a string or a finite number; it was skipped.`;
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { details: { collection, recordId: id } });
@@ -67,15 +77,15 @@ export function createIncoming({ collection, filter, parse }: IncomingRules, kno
       const before = known.state(id);
       // The version that is known stays: one made of a time could hide a row that is created again meanwhile.
       return before.row || known.isEdited(id)
-        ? { row: null, version: before.version, timestamp, inferred: true }
+        ? { row: null, ...stamp, version: before.version, inferred: true }
         : undefined;
     }
-    if (change.type === 'delete') return { row: null, version, timestamp };
-    if (change.type !== 'update' || !change.partial) return accept(id, change.data, version, timestamp);
+    if (change.type === 'delete') return { row: null, ...stamp };
+    if (change.type !== 'update' || !change.partial) return accept(id, change.data, stamp);
     const before = known.state(id);
     if (!before.row || before.hidden || change.baseVersion === undefined || change.baseVersion !== before.version)
       return 'partial';
-    return accept(id, { ...before.row, ...change.data }, version, timestamp, true);
+    return accept(id, { ...before.row, ...change.data }, stamp, true);
   }
 
   return { accept, stateAfter };

@@ -1,5 +1,6 @@
 import type { Row } from '../change.js';
 import { deepEqual } from '../json.js';
+import { changedFields } from './edit-times.js';
 
 /** Both sides changed the same fields since `base`, or one deleted what the other changed. */
 export interface Conflict<T = Row> {
@@ -15,10 +16,17 @@ export interface Conflict<T = Row> {
   readonly fields: readonly string[];
   /** Both sides' changes together, with the remote values in `fields`; null if one side deleted the row. */
   readonly merged: T | null;
-  /** When the edit was made, in ms, by the server's clock as far as it could be measured. */
+  /** When the edit was made, in ms, by the server's clock as far as it could be measured; of several edits, the last. */
   readonly localTimestamp: number;
-  /** When the backend's row was changed, in ms; undefined where the backend does not tell. */
+  /** The same for each of `fields`: several edits of a row are sent as one, and each field keeps its own time. */
+  readonly localFieldTimestamps?: Readonly<Record<string, number>>;
+  /**
+   * When the backend's row was changed, in ms: `remoteEditedAt` where it is known, else when that edit was committed, which is
+   * later; undefined where the backend tells neither.
+   */
   readonly remoteTimestamp: number | undefined;
+  /** When the newest edit in the backend's row was made, in ms; undefined where the backend does not keep it. */
+  readonly remoteEditedAt?: number | undefined;
 }
 
 /**
@@ -35,12 +43,15 @@ export interface Edit {
   readonly base: Row | null;
   readonly local: Row | null;
   readonly timestamp: number;
+  /** When a field was edited, in ms. Default: `timestamp`. */
+  readonly fieldTime?: (field: string) => number;
 }
 
 /** What the backend holds now. */
 export interface Remote {
   readonly row: Row | null;
   readonly timestamp?: number | undefined;
+  readonly editedAt?: number | undefined;
 }
 
 export interface Rebased {
@@ -68,8 +79,7 @@ export function threeWay(
   const from: Row = base ?? {};
   let merged = remote;
   const fields: string[] = [];
-  for (const field of new Set([...Object.keys(local), ...Object.keys(from)])) {
-    if (deepEqual(local[field], from[field])) continue;
+  for (const field of changedFields(from, local)) {
     if (deepEqual(remote[field], from[field])) merged = withField(merged, field, local);
     else if (sameCounts || !deepEqual(remote[field], local[field])) fields.push(field);
   }
@@ -102,7 +112,9 @@ export function rebase(
     fields,
     merged,
     localTimestamp: edit.timestamp,
-    remoteTimestamp: remote.timestamp,
+    localFieldTimestamps: Object.fromEntries(fields.map((field) => [field, edit.fieldTime?.(field) ?? edit.timestamp])),
+    remoteTimestamp: remote.editedAt ?? remote.timestamp,
+    remoteEditedAt: remote.editedAt,
   };
   return { row: resolve(conflict), conflict };
 }

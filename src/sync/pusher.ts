@@ -23,7 +23,8 @@ export function outgoing(entry: OutboxEntry, clockOffset: number): OutgoingChang
     data: local,
     base,
     baseVersion: entry.baseVersion,
-    timestamp: entry.editedAt + clockOffset,
+    // The row holds the edits that this one was merged with, too.
+    timestamp: Math.max(entry.editedAt + clockOffset, (entry.mergedAt ?? Number.NEGATIVE_INFINITY) + 1),
   };
   return base && local ? { ...change, ...patchBetween(base, local) } : change;
 }

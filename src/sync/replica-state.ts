@@ -1,4 +1,5 @@
 import type { Row, Version } from '../change.js';
+import type { FieldTimes } from './edit-times.js';
 
 /** The version of a row that another backend gave us: older than any that this one can give. */
 export const UNKNOWN: Version = 0;
@@ -8,7 +9,10 @@ export interface ServerState {
   readonly row: Row | null;
   /** null: the backend has never told. */
   readonly version: Version | null;
+  /** When it was committed, in ms. */
   readonly timestamp?: number | undefined;
+  /** When its newest edit was made, in ms, where the backend keeps that: a later conflict compares it. */
+  readonly editedAt?: number | undefined;
   /** The delete was concluded from a missing key; a row of the same version may prove it wrong. */
   readonly inferred?: true;
   /** The filter leaves the row out: it is known only for as long as there are edits of it, which start from it. */
@@ -38,8 +42,12 @@ export interface OutboxEntry {
   readonly base: Row | null;
   readonly baseVersion: Version | null;
   readonly local: Row | null;
-  /** When the edit was made, in ms, by this device's clock. */
+  /** When the edit was made, in ms, by this device's clock; where it is several, the last of them. */
   readonly editedAt: number;
+  /** When fields were edited that the last of several edits left alone: ms, by this device's clock. */
+  readonly fieldTimes?: FieldTimes | undefined;
+  /** When the newest edit was made of those that this one was merged with: ms, by the server's clock. */
+  readonly mergedAt?: number | undefined;
   readonly sent: boolean;
   /** It was sent to another backend: where data is moved between the two, its row may come as this one's own. */
   readonly mayHaveArrived?: boolean | undefined;

@@ -6,15 +6,24 @@ import { type Conflict, type ConflictResolver, withField } from './merge.js';
 /** How a field that both sides changed is decided. `custom` needs `customConflictResolver`. */
 export type ConflictStrategy = 'lastWriteWins' | 'serverWins' | 'clientWins' | 'custom';
 
-const localIsNewer = ({ localTimestamp, remoteTimestamp }: Conflict): boolean =>
-  remoteTimestamp === undefined || localTimestamp > remoteTimestamp;
+/** Without a field: of the row as a whole. */
+const localIsNewer = ({ localTimestamp, localFieldTimestamps, remoteTimestamp }: Conflict, field?: string): boolean =>
+  remoteTimestamp === undefined ||
+  ((field === undefined ? undefined : localFieldTimestamps?.[field]) ?? localTimestamp) > remoteTimestamp;
 
 const serverWins: ConflictResolver = ({ merged, remote }) => merged ?? remote;
 
 const clientWins: ConflictResolver = ({ merged, local, fields }) =>
   merged && local ? fields.reduce((row, field) => withField(row, field, local), merged) : local;
 
-const lastWriteWins: ConflictResolver = (conflict) => (localIsNewer(conflict) ? clientWins : serverWins)(conflict);
+/** Field by field; a row that one side deleted, as a whole. */
+const lastWriteWins: ConflictResolver = (conflict) => {
+  const { merged, local, remote, fields } = conflict;
+  if (!merged || !local) return localIsNewer(conflict) ? local : remote;
+  return fields
+    .filter((field) => localIsNewer(conflict, field))
+    .reduce((row, field) => withField(row, field, local), merged);
+};
 
 /** The strategies that need no function of the app's. */
 export const strategies: Record<Exclude<ConflictStrategy, 'custom'>, ConflictResolver> = {
@@ -119,7 +128,7 @@ export const ConflictResolvers = {
     return conflict.fields.reduce((row, field) => {
       const owner = field.endsWith('_updatedAt') ? field.slice(0, -'_updatedAt'.length) : field;
       const [here, there] = [time(local, owner), time(remote, owner)];
-      const localWins = Number.isNaN(here) || Number.isNaN(there) ? localIsNewer(conflict) : here > there;
+      const localWins = Number.isNaN(here) || Number.isNaN(there) ? localIsNewer(conflict, field) : here > there;
       return withField(row, field, localWins ? local : remote);
     }, merged);
   },

@@ -8,6 +8,8 @@ export interface MemoryRecord {
   readonly seq: number;
   /** When its transaction began, in ms: commits can be later than this, and out of its order. */
   readonly time: number;
+  /** When its newest edit was made, in ms, where its writer said so. */
+  readonly editedAt?: number;
 }
 
 /** Somebody who is told of commits; the fault settings of the transport decide what reaches a client. */
@@ -39,11 +41,14 @@ export function memoryBackend({ now = Date.now }: { readonly now?: () => number 
     collection: string,
     id: string,
     data: Row | null,
-    options: { time?: number; opId?: string; hard?: boolean } = {},
+    options: { time?: number; opId?: string; hard?: boolean; editedAt?: number } = {},
   ): MemoryRecord {
     const table = records(collection);
     const before = table.get(id);
-    const record: MemoryRecord = { id, data: data && { ...data, id }, seq: ++seq, time: options.time ?? now() };
+    const time = options.time ?? now();
+    // A clock that is ahead must not win over edits that are still to come.
+    const edited = options.editedAt !== undefined && { editedAt: Math.min(options.editedAt, time) };
+    const record: MemoryRecord = { id, data: data && { ...data, id }, seq: ++seq, time, ...edited };
     if (data === null && options.hard) table.delete(id);
     else table.set(id, record);
     if (options.opId !== undefined) operations.set(options.opId, record.seq);
@@ -52,6 +57,7 @@ export function memoryBackend({ now = Date.now }: { readonly now?: () => number 
       recordId: id,
       version: record.seq,
       timestamp: record.time,
+      ...edited,
       ...(options.opId !== undefined && { metadata: { opId: options.opId } }),
     };
     const change: Change =
@@ -63,18 +69,18 @@ export function memoryBackend({ now = Date.now }: { readonly now?: () => number 
   }
 
   return {
-    /** Writes a whole row. `time`: an older one makes a late commit. */
+    /** Writes a whole row. `time`: an older one makes a late commit. `editedAt`: when it was edited, before that. */
     write: (
       collection: string,
       id: string,
       data: Row,
-      options?: { readonly time?: number; readonly opId?: string },
+      options?: { readonly time?: number; readonly opId?: string; readonly editedAt?: number },
     ): MemoryRecord => commit(collection, id, data, options),
     /** `hard`: without a tombstone. */
     delete: (
       collection: string,
       id: string,
-      options?: { readonly hard?: boolean; readonly opId?: string; readonly time?: number },
+      options?: { readonly hard?: boolean; readonly opId?: string; readonly time?: number; readonly editedAt?: number },
     ): MemoryRecord => commit(collection, id, null, options),
     get: (collection: string, id: string): MemoryRecord | undefined => records(collection).get(id),
     /** The live rows by id. */

@@ -126,8 +126,14 @@ export function memoryTransport(
     };
   }
 
-  const toChange = (collection: string, { id, data, seq, time }: MemoryRecord): Change => {
-    const base = { collection, recordId: id, version: seq, timestamp: time };
+  const timesOf = ({ time, editedAt }: MemoryRecord) => ({
+    timestamp: time,
+    ...(editedAt !== undefined && { editedAt }),
+  });
+
+  const toChange = (collection: string, record: MemoryRecord): Change => {
+    const { id, data, seq } = record;
+    const base = { collection, recordId: id, version: seq, ...timesOf(record) };
     return data ? { type: 'update', ...base, data } : { type: 'delete', ...base };
   };
 
@@ -177,7 +183,7 @@ export function memoryTransport(
   function apply(change: OutgoingChange): PushResult {
     const decided = wire.decide?.(change);
     if (decided) return decided;
-    const { collection, recordId, opId, type, data, patch, unset, baseVersion } = change;
+    const { collection, recordId, opId, type, data, patch, unset, baseVersion, timestamp: editedAt } = change;
     const known = options.idempotent === false ? undefined : backend.operation(opId);
     if (known !== undefined) return { type: 'applied', version: known };
     const current = backend.get(collection, recordId);
@@ -187,7 +193,7 @@ export function memoryTransport(
         current: {
           data: current?.data ?? null,
           version: current?.seq ?? 0,
-          ...(current && { timestamp: current.time }),
+          ...(current && timesOf(current)),
         },
       };
     }
@@ -197,9 +203,9 @@ export function memoryTransport(
         ? Object.fromEntries(Object.entries({ ...current?.data, ...patch }).filter(([field]) => !gone.has(field)))
         : data;
     const record = merged
-      ? backend.write(collection, recordId, merged, { opId })
-      : backend.delete(collection, recordId, { opId, hard: deletes !== 'tombstones' });
-    return { type: 'applied', version: record.seq, timestamp: record.time };
+      ? backend.write(collection, recordId, merged, { opId, editedAt })
+      : backend.delete(collection, recordId, { opId, editedAt, hard: deletes !== 'tombstones' });
+    return { type: 'applied', version: record.seq, ...timesOf(record) };
   }
 
   return {
@@ -213,6 +219,7 @@ export function memoryTransport(
       reconnect: 'core',
       filters: false,
       idempotent: options.idempotent ?? true,
+      editTimes: true,
     },
     attach(given) {
       host = given;

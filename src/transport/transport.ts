@@ -41,6 +41,11 @@ export interface TransportCapabilities {
    * same edit (both counted 5 to 6) do conflict, and a resolver can sum them. Default false.
    */
   readonly idempotent?: boolean;
+  /**
+   * The backend keeps `OutgoingChange.timestamp` and gives it back as `editedAt`: last write wins compares when edits were made.
+   * Default false: it compares when the other edit was committed.
+   */
+  readonly editTimes?: boolean;
   /** False: it can only be polled, e.g. for want of an address, and `connect` rejects with what to set. Default true. */
   readonly live?: boolean;
   /** Changes that it commits in one go. What writes many rows, such as a migration, sends no more in one `push`. Default: no limit. */
@@ -166,7 +171,10 @@ export interface OutgoingChange {
   readonly base: Row | null;
   /** Its version, for compare-and-set; null: the record must not exist. */
   readonly baseVersion: Version | null;
-  /** When the user made the edit, in ms, corrected to the server's clock. */
+  /**
+   * When the user made the edit, in ms, corrected to the server's clock. A backend that keeps it gives it back as `editedAt`.
+   * Never earlier than the newest edit in the row that this one was merged with.
+   */
   readonly timestamp: number;
 }
 
@@ -174,13 +182,22 @@ export interface OutgoingChange {
 export interface CurrentRow {
   readonly data: Row | null;
   readonly version: Version;
+  /** When it was committed, in ms. */
   readonly timestamp?: number;
+  /** When its newest edit was made, in ms, where the backend keeps it: see `Change.editedAt`. */
+  readonly editedAt?: number;
 }
 
 /** What became of one pushed change. */
 export type PushResult =
   /** Committed. `data`: the row as the backend stored it, where that differs from what was sent. */
-  | { readonly type: 'applied'; readonly version: Version; readonly data?: Row; readonly timestamp?: number }
+  | {
+      readonly type: 'applied';
+      readonly version: Version;
+      readonly data?: Row;
+      readonly timestamp?: number;
+      readonly editedAt?: number;
+    }
   /** Somebody else was first. Core merges and pushes again. */
   | { readonly type: 'conflict'; readonly current: CurrentRow }
   /** Refused for good: kept aside and reported. */

@@ -8,6 +8,7 @@ export const serverCapabilities: TransportCapabilities = {
   reconnect: 'core',
   filters: true,
   idempotent: true,
+  editTimes: true,
 };
 
 /** Times so short that a dead line is noticed within a plan, ms. */

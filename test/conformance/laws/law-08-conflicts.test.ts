@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Row } from '../../../src/change.js';
 import type { SyncLayerConfig } from '../../../src/index.js';
 import { type Conflict, type ConflictResolver, ConflictResolvers } from '../../../src/index.js';
@@ -61,6 +61,11 @@ async function collide({ base, local, remote, config, idempotent = true, seen }:
   return { row: rows.a, client };
 }
 
+function fakeDate(): void {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
 const ways = ['by event', 'by answer', 'after restart'] as const;
 const HOUR = 3_600_000;
 const custom = (customConflictResolver: ConflictResolver): Partial<SyncLayerConfig> => ({
@@ -97,6 +102,35 @@ describe.each(ways)('law 8: conflicts are three-way (the other write is seen %s)
     expect(later.row).toEqual({ id: 'a', n: 2, text: 'local' });
     const earlier = await collide({ ...both, remote: at(-HOUR), seen });
     expect(earlier.row).toEqual({ id: 'a', n: 1, text: 'local' });
+  });
+
+  test('lastWriteWins compares when edits were made, not when they were committed', async () => {
+    const made =
+      (offset: number) =>
+      ({ backend }: Client) => {
+        const time = Date.now() + HOUR;
+        backend.write('todos', 'a', { n: 2, text: 'base' }, { time, editedAt: Date.now() + offset });
+      };
+    const earlier = await collide({ ...both, remote: made(-HOUR), seen });
+    expect(earlier.row, 'edited before ours, committed after it').toEqual({ id: 'a', n: 1, text: 'local' });
+    const later = await collide({ ...both, remote: made(HOUR / 2), seen });
+    expect(later.row).toEqual({ id: 'a', n: 2, text: 'local' });
+  });
+
+  test('edits that are sent as one keep the times of their fields', async () => {
+    fakeDate();
+    const { row } = await collide({
+      base: { first: 0, second: 0, both: 0 },
+      local: async ({ todos }) => {
+        await todos.update('a', { first: 1, both: 1 });
+        vi.setSystemTime(Date.now() + HOUR);
+        await todos.update('a', { second: 1, both: 2 });
+      },
+      remote: ({ backend }) =>
+        backend.write('todos', 'a', { first: 9, second: 9, both: 9 }, { editedAt: Date.now() - HOUR / 2 }),
+      seen,
+    });
+    expect(row).toEqual({ id: 'a', first: 9, second: 1, both: 2 });
   });
 
   test('serverWins and clientWins', async () => {

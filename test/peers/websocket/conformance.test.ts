@@ -81,6 +81,7 @@ const { leftOut } = describeTransport(
       reconnect: 'core',
       filters: true,
       idempotent: true,
+      editTimes: true,
     },
     backend: startBackend,
     create: ({ url, baseUrl }) => websocketTransport({ url, baseUrl, pingInterval: 100, pongTimeout: 100 }),

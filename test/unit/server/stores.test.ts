@@ -229,11 +229,27 @@ describe('the SQLite file', () => {
     expect(() => opened(path)).toThrow(/belongs to another program/);
   });
 
+  test('of the first version, which kept no times of edits, gets a place for them', () => {
+    const path = file();
+    opened(path).close();
+    const db = new DatabaseSync(path);
+    db.exec('ALTER TABLE records DROP COLUMN edited_at; PRAGMA user_version = 1');
+    db.exec("INSERT INTO records VALUES ('todos', 'old', 5, 7, '{}')");
+    db.close();
+    const store = opened(path);
+    expect(store.get('todos', 'old')).toEqual({ id: 'old', data: {}, version: 5, updatedAt: 7 });
+    const record = { id: 'new', data: {}, version: store.seq('todos') + 1, updatedAt: 9, editedAt: 8 };
+    store.put('todos', record);
+    expect(store.get('todos', 'new')).toEqual(record);
+    store.close();
+    expect(opened(path).get('todos', 'new')).toEqual(record);
+  });
+
   test('of a newer version is left alone', () => {
     const path = file();
     opened(path).close();
     const db = new DatabaseSync(path);
-    db.exec('PRAGMA user_version = 2');
+    db.exec('PRAGMA user_version = 3');
     db.close();
     expect(() => opened(path)).toThrow(/newer synclayer/);
   });

@@ -71,6 +71,29 @@ describe.each(stores)('writes with an opId, %s store', (_name, make) => {
     expect(await writer.expect('conflict')).toMatchObject({ data: null, metadata: { version: 9 } });
   });
 
+  test('keep when the edit was made, which is never later than the commit', async () => {
+    const { client, subscriber, clock } = await start({ store: make() });
+    const [writer, reader] = [await client(), await subscriber()];
+    const at = (ms: number) => new Date(ms).toISOString();
+    clock.time = 5000;
+    const insert = write('insert', '1', { a: 1 }, { opId: 'o1', baseVersion: null });
+    writer.send({ ...insert, timestamp: at(3000) });
+    await writer.expect('ack');
+    expect(await reader.expect('insert')).toMatchObject({ timestamp: at(5000), metadata: { editedAt: at(3000) } });
+    writer.send(write('update', '1', { a: 2 }, { opId: 'o2', baseVersion: null }));
+    expect(await writer.expect('conflict')).toMatchObject({ timestamp: at(5000), metadata: { editedAt: at(3000) } });
+    writer.send({ type: 'subscribe', collection: 'todos', metadata: { since: 0 } });
+    await writer.expect('subscribed');
+    expect(await writer.expect('sync')).toMatchObject({
+      data: { records: [{ id: '1', updatedAt: at(5000), editedAt: at(3000) }] },
+    });
+    writer.send({ ...write('update', '1', { a: 3 }, { opId: 'o3', baseVersion: 1 }), timestamp: at(9000) });
+    expect(await reader.expect('update'), 'a clock that is ahead').toMatchObject({ metadata: { editedAt: at(5000) } });
+    writer.send({ ...write('update', '1', { a: 4 }), timestamp: at(3000) });
+    const { metadata } = (await reader.expect('update')) as { metadata: object };
+    expect(metadata, 'a client of the original protocol, whose clock nobody corrects').not.toHaveProperty('editedAt');
+  });
+
   test('that conflicted may come again with a better base', async () => {
     const { client, server } = await start({ store: make() });
     const writer = await client();

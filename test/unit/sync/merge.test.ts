@@ -83,7 +83,27 @@ describe('rebase', () => {
     );
     expect(result.row).toEqual({ decided: true });
     expect(asked).toEqual([
-      { ...identity, base, local, remote, fields: [], merged: null, localTimestamp: 5, remoteTimestamp: 9 },
+      {
+        ...identity,
+        ...{ base, local, remote, fields: [], merged: null },
+        ...{ localTimestamp: 5, localFieldTimestamps: {}, remoteTimestamp: 9, remoteEditedAt: undefined },
+      },
     ]);
+  });
+
+  test('a conflict has the time of each field, and of the edit of the other side where it is known', () => {
+    const asked: Conflict[] = [];
+    const resolver = (conflict: Conflict) => {
+      asked.push(conflict);
+      return conflict.remote;
+    };
+    const mine = {
+      base: { a: 0, b: 0, c: 0 },
+      local: { a: 1, b: 1, c: 1 },
+      timestamp: 5,
+      fieldTime: (field: string) => (field === 'a' ? 3 : 5),
+    };
+    rebase(mine, { row: { a: 2, b: 2, c: 0 }, timestamp: 9, editedAt: 4 }, resolver, identity);
+    expect(asked[0]).toMatchObject({ localFieldTimestamps: { a: 3, b: 5 }, remoteTimestamp: 4, remoteEditedAt: 4 });
   });
 });

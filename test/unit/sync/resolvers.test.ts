@@ -46,6 +46,23 @@ describe('strategies', () => {
     expect(rebase(edit, { row: theirs, timestamp: 2 }, lastWriteWins, identity).row).toMatchObject({ n: 2 });
   });
 
+  test('each field is decided by the time of its own edit', () => {
+    const row = { a: 0, b: 0 };
+    const times: Readonly<Record<string, number>> = { a: 1, b: 5 };
+    const edit = { base: row, local: { a: 1, b: 1 }, timestamp: 5, fieldTime: (field: string) => times[field] ?? 0 };
+    const there = { row: { a: 2, b: 2 }, timestamp: 9, editedAt: 3 };
+    const identity = { collection: 'todos', recordId: 'a' };
+    expect(rebase(edit, there, lastWriteWins, identity).row).toEqual({ a: 2, b: 1 });
+    expect(rebase(edit, there, ConflictResolvers.fieldLevelLastWriteWins(), identity).row).toEqual({ a: 2, b: 1 });
+    expect(rebase(edit, there, ConflictResolvers.sumNumbers(['b']), identity).row).toEqual({ a: 2, b: 3 });
+  });
+
+  test('a conflict that an app made by hand has no times of fields', () => {
+    const conflict = { collection: 'todos', recordId: 'a', base: { n: 0 }, local: { n: 1 }, remote: { n: 2 } };
+    const rest = { fields: ['n'], merged: { n: 2 }, localTimestamp: 2, remoteTimestamp: 1 };
+    expect(lastWriteWins({ ...conflict, ...rest })).toEqual({ n: 1 });
+  });
+
   test('a removed field that the other side changed', () => {
     expect(resolve(clientWins, { n: 0 }, {}, { n: 2 })).toEqual({});
     expect(resolve(serverWins, { n: 0 }, {}, { n: 2 })).toEqual({ n: 2 });

@@ -44,6 +44,7 @@ test('its source is the address without its query; what it can do is a sequence 
     cursor: 'sequence',
     deletes: 'tombstones',
     idempotent: true,
+    editTimes: true,
     live: true,
   });
   expect(transport.keys).toBeUndefined();

@@ -23,7 +23,7 @@ export const contract: readonly Scenario[] = [
     law: 1,
     async run({ bare, capabilities, names }) {
       const { transport } = await bare();
-      const whole = { idempotent: false, live: true };
+      const whole = { idempotent: false, live: true, editTimes: false };
       const promised = { ...whole, ...capabilities };
       equal({ ...whole, ...transport.capabilities }, promised, 'Capabilities.');
       for (const collection of transport.capabilitiesOf ? Object.values(names) : [])

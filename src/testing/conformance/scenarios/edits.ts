@@ -177,6 +177,36 @@ const all: readonly Scenario[] = [
     },
   },
   {
+    name: 'the later edit wins, whichever of two is committed first',
+    law: 8,
+    leftOut: ({ capabilities }) => (capabilities.editTimes ? undefined : 'the backend keeps no times of edits'),
+    async run({ client: openClient, put, same, wait, backend, names }) {
+      await put('a');
+      await put('b');
+      const [one, two] = [await openClient(), await openClient()];
+      await Promise.all([one.sync.pause(), two.sync.pause()]);
+      const made = [
+        [one, 'a', 'earlier'],
+        [two, 'a', 'later'],
+        [two, 'b', 'earlier'],
+        [one, 'b', 'later'],
+      ] as const;
+      for (const [client, id, text] of made) {
+        await client.first.update(id, { text });
+        // Backends may keep whole milliseconds.
+        const since = Date.now();
+        await wait('the next millisecond', () => Date.now() > since + 1);
+      }
+      one.sync.resume();
+      await one.live();
+      two.sync.resume();
+      await two.live();
+      await same(one, two);
+      const rows = await backend.read(names.first);
+      equal([rows.get('a')?.text, rows.get('b')?.text], ['later', 'later'], 'The edits in the backend.');
+    },
+  },
+  {
     name: 'a resolver gets local, remote and the base, and its answer is what all end with',
     law: 8,
     async run({ client: openClient, put, same, backend, names }) {
