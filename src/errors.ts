@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'SUBSCRIBE_REJECTED'
   | 'PROTOCOL_VIOLATION'
   | 'PUSH_REJECTED'
+  | 'TOO_LARGE'
   | 'CONFLICT'
   | 'VALIDATION_FAILED'
   | 'STORE_FAILED'
@@ -30,6 +31,7 @@ const dispositions: Record<ErrorCode, Disposition> = {
   SUBSCRIBE_REJECTED: 'fatal',
   PROTOCOL_VIOLATION: 'retry',
   PUSH_REJECTED: 'fatal',
+  TOO_LARGE: 'retry',
   CONFLICT: 'retry',
   VALIDATION_FAILED: 'fatal',
   STORE_FAILED: 'retry',

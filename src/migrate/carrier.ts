@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { backoffDelay, type Change, compareVersions, type Row } from '../kit.js';
+import { backoffDelay, type Change, compareVersions, isSyncLayerError, type Row } from '../kit.js';
 import type { PushResult } from '../transport/transport.js';
 import type { Sameness } from './canonical.js';
 import type { Endpoint } from './endpoint.js';
@@ -77,7 +77,15 @@ export function createCarrier(options: CarrierOptions) {
       state.transaction(() => {
         for (const { pair } of fresh) state.send(collection, from, pair.recordId);
       });
-    const results = await target.run(`Writing to "${collection}"`, () => target.transport.push(changes, { signal }));
+    let results: readonly PushResult[];
+    try {
+      results = await target.run(`Writing to "${collection}"`, () => target.transport.push(changes, { signal }));
+    } catch (error) {
+      if (!isSyncLayerError(error) || error.code !== 'TOO_LARGE') throw error;
+      const half = Math.ceil(errands.length / 2);
+      if (errands.length > 1) return [...(await push(errands.slice(0, half))), ...(await push(errands.slice(half)))];
+      results = [{ type: 'rejected', error }];
+    }
     const again: Errand[] = [];
     state.transaction(() => {
       for (const [index, errand] of errands.entries()) {

@@ -74,7 +74,8 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
         since ??= Date.now();
         const tooLong = Date.now() - since > options.giveUpAfter;
         // One more try asks for a fresh token.
-        if (kind === 'fatal' || (kind === 'reauth' && ++refusals > 1) || tooLong) throw error;
+        if (kind === 'fatal' || error.code === 'TOO_LARGE' || (kind === 'reauth' && ++refusals > 1) || tooLong)
+          throw error;
         options.onRetry(error);
         await wait(backoffDelay(failures, BACKOFF), undefined, { signal });
       }

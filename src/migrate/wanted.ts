@@ -106,6 +106,7 @@ export function outcomeOf(write: Write, wanted: Row | null, result: PushResult, 
     case 'rejected':
       return { type: 'refused', reason: result.error.message };
     case 'retry':
+    case 'waiting':
       return { type: 'retry' };
   }
 }

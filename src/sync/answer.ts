@@ -24,6 +24,7 @@ export type Verdict =
   /** The backend holds something else; the edits go on from there. */
   | { readonly type: 'merge'; readonly state: ServerState }
   | { readonly type: 'again' }
+  | { readonly type: 'held'; readonly error: SyncLayerError }
   | { readonly type: 'refused'; readonly error: SyncLayerError };
 
 /** The newer of what is known and what an answer says. */
@@ -78,6 +79,7 @@ function conflicting(
 export function judge(edits: Pending, result: PushResult, rules: AnswerRules): Verdict {
   if (result.type === 'applied') return applied(edits, result, rules);
   if (result.type === 'conflict') return conflicting(edits, result, rules);
+  if (result.type === 'waiting') return { type: 'held', error: result.error };
   return result.type === 'retry' && edits.entries[0].attempts < rules.maxRetries
     ? { type: 'again' }
     : { type: 'refused', error: result.error };

@@ -100,6 +100,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
           announcer.operation(what, entry);
           hooks.settled();
         },
+        waiting: (error) => announcer.report(error, name),
         invalid,
       },
     },

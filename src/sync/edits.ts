@@ -24,7 +24,7 @@ export interface Carried extends Rebased {
 /** The edit that has not left yet, and takes up what comes. */
 export const openEdit = (edits: Pending | undefined): OutboxEntry | undefined => {
   const tail = edits?.entries.at(-1);
-  return tail?.sent || tail?.mayHaveArrived ? undefined : tail;
+  return tail?.sent || tail?.mayHaveArrived || tail?.waiting ? undefined : tail;
 };
 
 /** The entry of one more edit, from `current` (what the app sees) to `next`. Undefined: it takes the open edit back. */

@@ -18,19 +18,26 @@ export interface Operation {
   readonly editedAt: number;
   /** How often the backend answered "not now". */
   readonly attempts: number;
+  /** What has to be there before the backend can take it, in the backend's words: a row that it names, a column. */
+  readonly waiting?: { readonly code: string; readonly message: string };
   /** Why it was refused. */
   readonly error?: { readonly code: string; readonly message: string };
 }
 
 /** The edits that are not in the backend. */
 export interface Outbox {
-  /** Waiting or on their way, oldest first. */
+  /**
+   * Waiting or on their way, oldest first.
+   *
+   * @example
+   * for (const { recordId, waiting } of sync.outbox.pending()) if (waiting) console.log(recordId, waiting.message);
+   */
   pending(): Operation[];
   /** Refused for good. The row shows the backend's state again; the edit is kept here until you decide. */
   failed(): Operation[];
   /** Makes a refused edit again, on top of the row as it is now. False if there is no such edit. */
   retry(opId: string): Promise<boolean>;
-  /** Gives a refused edit up. False if there is no such edit. */
+  /** Gives up an edit that was refused, or one that waits for another row. False if there is no such edit. */
   discard(opId: string): Promise<boolean>;
 }
 
@@ -43,6 +50,7 @@ const toOperation = (entry: OutboxEntry): Operation => ({
   base: handOut(entry.base),
   editedAt: entry.editedAt,
   attempts: entry.attempts,
+  ...(entry.waiting && { waiting: entry.waiting }),
   ...(entry.failed && { error: entry.failed }),
 });
 
@@ -52,7 +60,7 @@ export function createOutbox(collections: ReadonlyMap<string, CollectionCore>, c
   async function take(opId: string, again: boolean): Promise<boolean> {
     const found = replicas.some((replica) => {
       const entry = replica.takeFailed(opId);
-      if (!entry) return false;
+      if (!entry) return !again && replica.dropWaiting(opId);
       if (again) replica.edit([[entry.recordId, replica.redo(entry)]]);
       return true;
     });

@@ -1,13 +1,12 @@
-import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import { disposition, isSyncLayerError, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { patchBetween } from '../patch.js';
 import { abortable } from '../transport/abortable.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
+import { afterAnswer, FIRST_LIMITS, type SentBatch, sizeOf } from './batch-limits.js';
+import type { Remedy } from './push-trouble.js';
 import type { Replica } from './replica.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
-
-/** Edits per push. Large enough to hide the round trip, small enough that one bad answer repeats little. */
-const BATCH = 250;
 
 /** Conflicts of one record in one run. Somebody else may be first a few times, but not for ever. */
 const MAX_CONFLICTS = 10;
@@ -45,30 +44,93 @@ interface Run {
   done: Promise<void>;
   /** Edits and records that wait for the next run. */
   readonly tried: Set<string>;
+  /** Of edits that wait for another row: how many edits had been taken before their last push. */
+  readonly waiting: Map<string, number>;
   readonly conflicts: Map<string, number>;
+  /** Edits that failed alone, without a reason: to blame if the backend takes others. */
+  readonly suspects: (readonly [OutboxEntry, SyncLayerError])[];
+  /** Edits that the backend has taken. */
+  taken: number;
   failure: SyncLayerError | undefined;
 }
 
+interface Batch extends SentBatch {
+  readonly entries: readonly OutboxEntry[];
+}
+
+/** An answer that was lost is asked for where sending the edits again takes more bytes than this. */
+const WORTH_ASKING = 4096;
+
 const recordOf = ({ collection, recordId }: OutboxEntry): string => JSON.stringify([collection, recordId]);
+
+/** Refused before: it goes after the others and apart from them, since it may spoil the whole batch. */
+const isDoubtful = ({ attempts, waiting }: OutboxEntry): boolean => attempts > 0 || waiting !== undefined;
+
+/** What to do about a rejected push. Undefined while it cannot be loaded: then all of it is tried again. */
+async function loadTrouble() {
+  try {
+    return await import('./push-trouble.js');
+  } catch {
+    return undefined;
+  }
+}
 
 /** Sends the outbox, oldest edit first, one push at a time, until nothing is left that may go. */
 export function createPusher({ transport, collections, clockOffset, flushed, settled }: PusherOptions) {
+  const adapter = transport.name;
   let running: Run | undefined;
+  let limits = FIRST_LIMITS;
+  /** Batches in a row over which the backend failed without a reason. */
+  let unclear = 0;
+  /** Edits whose answer was lost: the backend may have them. */
+  const lost = new Set<string>();
+
+  const inWords = (error: unknown): SyncLayerError =>
+    toSyncLayerError(error, 'CONNECTION_LOST', `Pushing through ${adapter} failed; it is tried again.`);
 
   /** Every record's head edit, oldest first: a second edit of a record waits for the answer to its first. */
   const heads = (): OutboxEntry[] =>
     [...collections.values()]
       .flatMap(({ replica, mayPush }) => (mayPush() ? [...replica.pending.values()] : []))
       .map(({ entries }) => entries[0])
-      .sort((a, b) => a.order - b.order);
+      .sort((a, b) => Number(isDoubtful(a)) - Number(isDoubtful(b)) || a.order - b.order);
+
+  /** Those that may go now. */
+  const open = ({ tried, waiting, taken }: Run): OutboxEntry[] =>
+    heads().filter((entry) => {
+      const record = recordOf(entry);
+      return !tried.has(entry.opId) && !tried.has(record) && (waiting.get(entry.opId) ?? -1) < taken;
+    });
+
+  /** Takes as much from the front of the queue as goes into one push. */
+  function take(queue: OutboxEntry[]): Batch {
+    const entries: OutboxEntry[] = [];
+    let bytes = 0;
+    for (const entry of queue) {
+      const [first] = entries;
+      if (first && (entries.length >= limits.edits || isDoubtful(entry) !== isDoubtful(first))) break;
+      const size = sizeOf(outgoing(entry, 0));
+      if (first && bytes + size > limits.bytes) break;
+      bytes += size;
+      entries.push(entry);
+    }
+    queue.splice(0, entries.length);
+    return { entries, edits: entries.length, bytes, ms: 0 };
+  }
+
+  /** Edits may have been merged, settled or replaced since the queue was made. */
+  const stillHead = ({ collection, recordId, opId }: OutboxEntry): OutboxEntry[] => {
+    const head = collections.get(collection)?.replica.pending.get(recordId)?.entries[0];
+    return head?.opId === opId ? [head] : [];
+  };
 
   /** Those that the backend takes; edits of a collection that is read-only there keep no others back. */
   const writable = (batch: readonly OutboxEntry[], run: Run): OutboxEntry[] =>
     batch.filter(({ collection, opId }) => {
       if (capabilitiesOf(transport, collection).push) return true;
       run.tried.add(opId);
-      const message = `The ${transport.name} transport is read-only for "${collection}"; its edits stay in the outbox.`;
-      run.failure = new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
+      const message = `The ${adapter} transport is read-only for "${collection}"; its edits stay in the outbox.`;
+      run.failure = new SyncLayerError('UNSUPPORTED', message, { adapter });
       return false;
     });
 
@@ -85,16 +147,17 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     const results = await abortable(transport.push(changes, { signal }), signal);
     signal.throwIfAborted();
     if (results.filter(Boolean).length !== batch.length) {
-      const message = `The ${transport.name} transport answered ${results.length} of ${batch.length} pushed changes.`;
-      throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter: transport.name });
+      const message = `The ${adapter} transport answered ${results.length} of ${batch.length} pushed changes.`;
+      throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter });
     }
+    const before = run.taken;
     // One commit and one notification for the whole batch.
     for (const [collection, { replica }] of collections) {
       replica.batch(() => {
         for (const [index, entry] of batch.entries()) {
           const result = results[index];
           if (entry.collection !== collection || !result) continue;
-          defer(entry, result, run);
+          defer(entry, result, run, before);
           replica.settle(entry.recordId, entry.opId, result);
         }
       });
@@ -102,10 +165,15 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     settled();
   }
 
+  const settle = ({ collection, recordId, opId }: OutboxEntry, result: PushResult): void =>
+    collections.get(collection)?.replica.settle(recordId, opId, result);
+
   /** Leaves an edit to a later run, after its backoff, if the backend wants that or will not let it through. */
-  function defer(entry: OutboxEntry, result: PushResult, run: Run): void {
+  function defer(entry: OutboxEntry, result: PushResult, run: Run, before: number): void {
     const record = recordOf(entry);
-    if (result.type === 'retry') {
+    if (result.type === 'applied') run.taken += 1;
+    else if (result.type === 'waiting') run.waiting.set(entry.opId, before);
+    else if (result.type === 'retry') {
       run.tried.add(entry.opId);
       run.failure = result.error;
     } else if (result.type === 'conflict') {
@@ -114,27 +182,91 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       if (count < MAX_CONFLICTS) return;
       run.tried.add(record);
       const message = `An edit of "${entry.collection}" met ${count} conflicts in a row; it is tried again.`;
-      run.failure = new SyncLayerError('CONFLICT', message, { adapter: transport.name });
+      run.failure = new SyncLayerError('CONFLICT', message, { adapter });
+    }
+  }
+
+  /** The backend takes others: what failed alone is to blame, this once. */
+  function blame(run: Run): void {
+    if (run.taken === 0) return;
+    for (const [entry, error] of run.suspects.splice(0)) settle(entry, { type: 'retry', error });
+  }
+
+  /** Pushes a batch. Returns those of its edits that have to go at once, in smaller batches. Throws what ends the run. */
+  async function attempt({ entries, bytes }: Batch, run: Run): Promise<OutboxEntry[]> {
+    const startedAt = performance.now();
+    const sent = (): SentBatch => ({ edits: entries.length, bytes, ms: performance.now() - startedAt });
+    try {
+      await pushBatch(entries, run);
+      limits = afterAnswer(limits, sent());
+      unclear = 0;
+      for (const { opId } of entries) lost.delete(opId);
+      blame(run);
+      return [];
+    } catch (thrown) {
+      for (const { opId, local } of entries) if (local && bytes > WORTH_ASKING) lost.add(opId);
+      run.signal.throwIfAborted();
+      const error = inWords(thrown);
+      const took = sent();
+      const trouble = await loadTrouble();
+      run.signal.throwIfAborted();
+      const state = { error, batch: entries, sent: took, limits, unclear, taken: run.taken > 0 };
+      const found = trouble?.remedyFor(state);
+      if (found) limits = found.limits;
+      if (error.details.unclear) unclear += 1;
+      return apply(found?.remedy ?? { type: 'wait' }, entries, error, run);
+    }
+  }
+
+  function apply(remedy: Remedy, entries: readonly OutboxEntry[], error: SyncLayerError, run: Run): OutboxEntry[] {
+    const [first] = entries;
+    // A second one that fails alone, and none that is taken: it is not the edits.
+    if (!first || remedy.type === 'wait' || (remedy.type === 'suspect' && run.suspects.length > 0)) throw error;
+    if (remedy.type === 'halve') return [...entries];
+    if (remedy.type === 'reject') settle(first, { type: 'rejected', error: remedy.error });
+    else {
+      run.suspects.push([first, error]);
+      run.tried.add(first.opId);
+      run.failure = error;
+      blame(run);
+    }
+    return [];
+  }
+
+  /** Asks for the rows of edits whose answer was lost: those that are in need not be sent again. */
+  async function recall({ signal }: Run): Promise<void> {
+    const asked = heads().filter(({ opId }) => lost.has(opId));
+    lost.clear();
+    if (!transport.fetch) return;
+    try {
+      for (const [collection, { replica }] of collections) {
+        const ids = asked.filter((entry) => entry.collection === collection).map(({ recordId }) => recordId);
+        if (ids.length === 0) continue;
+        const rows = await abortable(transport.fetch(collection, ids, { signal }), signal);
+        signal.throwIfAborted();
+        replica.apply(rows);
+      }
+    } catch (error) {
+      // A user who may write need not be allowed to read.
+      if (isSyncLayerError(error) && disposition(error.code) === 'fatal') return;
+      for (const { opId } of asked) lost.add(opId);
+      throw error;
     }
   }
 
   async function pushAll(run: Run): Promise<void> {
     try {
-      const open = (): OutboxEntry[] =>
-        heads().filter((entry) => !run.tried.has(entry.opId) && !run.tried.has(recordOf(entry)));
-      for (let queue = open(); queue.length > 0; queue = open()) {
+      if (lost.size > 0) await recall(run);
+      for (let queue = open(run); queue.length > 0; queue = open(run)) {
         while (queue.length > 0) {
-          // Edits may have been merged, settled or replaced since the queue was made.
-          const batch = queue.splice(0, BATCH).flatMap(({ collection, recordId, opId }) => {
-            const head = collections.get(collection)?.replica.pending.get(recordId)?.entries[0];
-            return head?.opId === opId ? [head] : [];
-          });
-          if (batch.length > 0) await pushBatch(batch, run);
+          const batch = take(queue);
+          const entries = batch.entries.flatMap(stillHead);
+          if (entries.length > 0) queue.unshift(...(await attempt({ ...batch, entries, edits: entries.length }, run)));
         }
       }
       if (run.failure) throw run.failure;
     } catch (error) {
-      throw toSyncLayerError(error, 'CONNECTION_LOST', `Pushing through ${transport.name} failed; it is tried again.`);
+      throw inWords(error);
     } finally {
       // In the same breath as the last look at the outbox: an edit made later must not join a run that has ended.
       if (running === run) running = undefined;
@@ -145,10 +277,21 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     /** Resolves when the outbox is empty or waits; rejects with why it could not be emptied. Joins a run under way. */
     push(signal: AbortSignal): Promise<void> {
       if (running && !running.signal.aborted) return running.done;
-      const run: Run = { signal, done: Promise.resolve(), tried: new Set(), conflicts: new Map(), failure: undefined };
+      const run: Run = {
+        signal,
+        done: Promise.resolve(),
+        tried: new Set(),
+        waiting: new Map(),
+        conflicts: new Map(),
+        suspects: [],
+        taken: 0,
+        failure: undefined,
+      };
       running = run;
       run.done = pushAll(run);
       return run.done;
     },
+    /** Edits wait for another row to be there. */
+    waits: (): boolean => heads().some(({ waiting }) => waiting),
   };
 }

@@ -53,6 +53,8 @@ export interface OutboxEntry {
   readonly mayHaveArrived?: boolean | undefined;
   /** How often the backend answered "retry". */
   readonly attempts: number;
+  /** What it waits for, by the backend's last answer: another row, or a column. It is not in the backend, unless `sent`. */
+  readonly waiting?: { readonly code: string; readonly message: string } | undefined;
   /** Refused for good: kept aside, no longer part of the visible row. */
   readonly failed?: { readonly code: string; readonly message: string };
 }

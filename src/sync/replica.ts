@@ -25,6 +25,8 @@ export interface ReplicaHooks extends BatchHooks {
   remote(delta: Delta): void;
   conflict(conflict: Conflict, result: Row | null): void;
   operation(what: 'queued' | 'synced' | 'failed', entry: OutboxEntry): void;
+  /** An edit waits for another row, or for a column. Once for each reason. */
+  waiting(error: SyncLayerError): void;
   invalid(error: SyncLayerError): void;
 }
 
@@ -184,13 +186,25 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
       saveEntry(entry);
       setPending(id, known, [...earlier, entry]);
       tell(() => hooks.operation('queued', entry));
-      show(id, next);
+      const [head] = earlier;
+      // The backend does not have the edit that waits: this one may be what lets it in, and goes with it.
+      if (head?.waiting && !head.sent) rebaseEdits(id, [head, entry], known);
+      else show(id, next);
     } else {
       if (open) dropEntry(open);
       setPending(id, known, earlier);
       if (earlier.length > 0) show(id, next);
       else release(id, known);
     }
+  }
+
+  /** Something else has to be there first. */
+  function hold(id: string, edits: Pending, error: SyncLayerError): void {
+    const { code, message } = error;
+    const [head, next] = edits.entries;
+    if (next) rebaseEdits(id, edits.entries, edits.server);
+    else amendHead(id, edits, { sent: false, waiting: { code, message } });
+    if (head.waiting?.message !== message) tell(() => hooks.waiting(error));
   }
 
   function refuse(id: string, edits: Pending, { code, message }: SyncLayerError): void {
@@ -215,6 +229,9 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
         break;
       case 'again':
         amendHead(id, edits, { attempts: edits.entries[0].attempts + 1 });
+        break;
+      case 'held':
+        hold(id, edits, verdict.error);
         break;
       case 'refused':
         refuse(id, edits, verdict.error);
@@ -382,6 +399,20 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
           dropEntry(entry);
         });
       return entry;
+    },
+
+    /** Gives up an edit that waits for something else to be there. False: there is none, or it is on its way. */
+    dropWaiting(opId: string): boolean {
+      for (const [id, edits] of pending) {
+        const [head] = edits.entries;
+        if (head.opId !== opId || !head.waiting || head.sent) continue;
+        batch.run(() => {
+          dropEntry(head);
+          release(id, edits.server);
+        });
+        return true;
+      }
+      return false;
     },
 
     /** The row that a refused edit leads to now: its changes, on top of the row as it is. */

@@ -1,5 +1,6 @@
 import type { Settings } from '../defaults.js';
 import { disposition, type SyncLayerError } from '../errors.js';
+import { backoffDelay } from '../transport/backoff.js';
 import type { Announcer } from './announcer.js';
 import type { CollectionCore } from './collection-core.js';
 import { createPusher, type PusherOptions } from './pusher.js';
@@ -22,6 +23,9 @@ export interface RoundsOptions extends PusherOptions {
   readonly onFailure: (error: SyncLayerError) => void;
 }
 
+/** First wait of edits that wait for another row, in ms; it doubles up to `auditInterval`. */
+const FIRST_WAIT = 2000;
+
 /** Reported where it happened. */
 const ignore = (): void => undefined;
 
@@ -31,9 +35,11 @@ export function createRounds(options: RoundsOptions) {
   const { events, metrics } = announcer;
   const names = (): string[] => [...collections.keys()];
   const pusher = createPusher(options);
-  const timers = createTimers<'push' | 'catch-up' | 'poll' | 'audit' | `subscribe ${string}`>();
+  const timers = createTimers<'push' | 'waiting' | 'catch-up' | 'poll' | 'audit' | `subscribe ${string}`>();
   /** Failures in a row, for their backoff. */
   let pushFailures = 0;
+  /** Runs in a row that left edits waiting for another row. */
+  let waits = 0;
   let pullFailures = 0;
   /** Aborted by `interrupt`: what is under way then is given up. */
   let work = new AbortController();
@@ -64,8 +70,17 @@ export function createRounds(options: RoundsOptions) {
       }
       throw error;
     } finally {
+      scheduleWaiting();
       options.settled();
     }
+  }
+
+  /** What is waited for may come from elsewhere, and nobody tells. */
+  function scheduleWaiting(): void {
+    // A failed push comes again by itself, with what waits.
+    waits = pusher.waits() && !timers.has('push') ? waits + 1 : 0;
+    if (waits === 0) timers.cancel('waiting');
+    else timers.schedule('waiting', backoffDelay(waits, { base: FIRST_WAIT, max: settings.auditInterval }), pushSoon);
   }
 
   /** An edit waits for the link that is being made: without this each start began with an error. */
@@ -122,6 +137,11 @@ export function createRounds(options: RoundsOptions) {
     await push();
   };
 
+  const audit = async (): Promise<void> => {
+    await catchUpAll(true);
+    if (settings.enableAutoSync) await push();
+  };
+
   /** Reads on a schedule while there is no live link. The flag is asked again at each turn. */
   function schedulePoll(delay: number): void {
     timers.schedule('poll', delay, () => {
@@ -141,7 +161,7 @@ export function createRounds(options: RoundsOptions) {
    */
   function scheduleAudit(): void {
     timers.schedule('audit', settings.auditInterval, () => {
-      void (mayWork() ? round(() => catchUpAll(true)) : Promise.resolve()).catch(ignore).finally(scheduleAudit);
+      void (mayWork() ? round(audit) : Promise.resolve()).catch(ignore).finally(scheduleAudit);
     });
   }
 

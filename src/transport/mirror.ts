@@ -175,7 +175,7 @@ export function mirror({ primary, secondary, limit = 1000, same }: MirrorOptions
         if (refused.length > KEPT) refused.shift();
         log(`The mirror of "${collection}" refused a row: ${result.error.message}`);
       } else again.push(recordId);
-      if (result?.type === 'retry') later = result.error;
+      if (result?.type === 'retry' || result?.type === 'waiting') later = result.error;
     }
     if (later) {
       mark(collection, again);

@@ -200,10 +200,15 @@ export type PushResult =
     }
   /** Somebody else was first. Core merges and pushes again. */
   | { readonly type: 'conflict'; readonly current: CurrentRow }
-  /** Refused for good: kept aside and reported. */
+  /** Refused for good, for what the edit is: kept aside and reported. */
   | { readonly type: 'rejected'; readonly error: SyncLayerError }
-  /** Refused for now: sent again, up to `maxRetries` times. */
-  | { readonly type: 'retry'; readonly error: SyncLayerError };
+  /** This edit is refused for now: sent again, up to `maxRetries` times. What concerns the backend is a rejection of `push()`. */
+  | { readonly type: 'retry'; readonly error: SyncLayerError }
+  /**
+   * Something else has to be there first (the row that a foreign key names, a column): held in the outbox, and sent again after
+   * each push that was taken and at each audit. It counts against no limit and holds no other record up.
+   */
+  | { readonly type: 'waiting'; readonly error: SyncLayerError };
 
 /** An id that exists in the backend, with its version where the backend can tell. */
 export interface RecordKey {
@@ -247,8 +252,14 @@ export interface RealtimeTransport {
   /** Changes after a cursor. May be called without a connection: polling does. */
   pull(request: PullRequest): Promise<PullPage>;
   /**
-   * One result per change, in order. Rejects if it cannot tell what became of them (a lost connection): the same
-   * changes, with the same `opId`s, come again.
+   * One result per change, in order. Rejects if it cannot tell what became of them, or if the backend is in trouble (a lost
+   * connection, a timeout, overload, a rate limit, a lock, a full pool, a gateway): the same changes, with the same `opId`s, come
+   * again after a backoff, as often as it takes, and none of them is to blame.
+   *
+   * Three rejections let core send fewer changes at a time, until one is alone: TOO_LARGE (more than the backend takes in one
+   * request; a change that is too large by itself is rejected with its size), PUSH_REJECTED and VALIDATION_FAILED (one of them is
+   * refused for good), and `details.unclear: true` (a server error without a reason, which a change may cause; it counts as
+   * `retry` for a change that fails alone while the backend takes others).
    */
   push(changes: readonly OutgoingChange[], options: { readonly signal: AbortSignal }): Promise<PushResult[]>;
   /** The current rows of these ids; rows that do not exist are left out. Completes partial changes. */

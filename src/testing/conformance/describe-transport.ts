@@ -8,6 +8,7 @@ import { contract } from './scenarios/contract.js';
 import { edits } from './scenarios/edits.js';
 import { live } from './scenarios/live.js';
 import { network } from './scenarios/network.js';
+import { refusals } from './scenarios/refusals.js';
 
 /** The functions of a test runner: those of vitest, `node:test`, and any that look like them. */
 export interface TestRunner {
@@ -31,6 +32,7 @@ const groups: Readonly<Record<string, readonly Scenario[]>> = {
   'live events': live,
   'while away': away,
   'local edits': edits,
+  'refused edits': refusals,
   'the network': network,
   'tokens and rights': access,
   close: closing,
