@@ -2,7 +2,7 @@ import { createCollection } from './collection.js';
 import type { CollectionsConfig, StoreConfig, SyncLayerConfig } from './config.js';
 import { isSurelyRight } from './config-check.js';
 import { settingsOf } from './defaults.js';
-import { SyncLayerError, toSyncLayerError } from './errors.js';
+import { isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
 import { createEmitter } from './events.js';
 import type { Inspection, SyncLayerInstance } from './instance.js';
 import { createLogger } from './logger.js';
@@ -17,8 +17,31 @@ import { createEngine } from './sync/engine.js';
 import { createOutbox } from './sync/outbox.js';
 import { resolveTransport } from './transport/registry.js';
 import type { RealtimeTransport } from './transport/transport.js';
+import { within } from './transport/within.js';
 
-async function openStore(config: StoreConfig): Promise<LocalStore> {
+/** How long a store may take to open, and to close, in ms. */
+const STORE_LIMIT = 20_000;
+
+const unanswered = (store: LocalStore, what: string): SyncLayerError =>
+  new SyncLayerError('STORE_FAILED', `The ${store.name} store did not ${what} within ${STORE_LIMIT / 1000} s.`);
+
+async function open(store: LocalStore): Promise<void> {
+  const opening = store.open();
+  const late = (): SyncLayerError => {
+    // Left open, it would be in nobody's hands.
+    void opening.then(() => store.close()).catch(() => undefined);
+    return unanswered(store, 'open');
+  };
+  try {
+    await within(opening, { ms: STORE_LIMIT, late });
+  } catch (error) {
+    if (!isSyncLayerError(error) || error.details.busy !== true) throw error;
+    const { openWhenFree } = await import('./store/when-free.js');
+    await openWhenFree(store);
+  }
+}
+
+async function makeStore(config: StoreConfig): Promise<LocalStore> {
   if ('commit' in config) return config;
   const { type, ...options } = config;
   try {
@@ -79,9 +102,12 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   const metrics = createMetrics();
   const announcer = createAnnouncer(events, metrics, log);
   const transport = await transportOf(config);
-  const store = await openStore(config.store ?? { type: 'memory' });
-  await store.open();
-  const journal = createJournal(store, { onError: announcer.report });
+  const store = await makeStore(config.store ?? { type: 'memory' });
+  await open(store);
+  const journal = createJournal(store, {
+    onError: announcer.report,
+    everything: async () => () => [...engine.collections.values()].flatMap((core) => core.stored()),
+  });
   const closing = new AbortController();
   const canBeLive = (): boolean => transport.capabilities.live !== false;
   const flag = config.enableRealtimeSync ?? canBeLive();
@@ -142,12 +168,17 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     closing.abort();
     // Who hears of the end may call close() again, and must get this promise.
     await null;
+    // In this turn it ends all that could still write. Whoever opens the store next need not wait for the transport.
+    const stopped = engine.close();
     try {
-      await engine.close();
       await journal.close();
     } finally {
-      await store.close();
-      events.clear();
+      try {
+        await within(store.close(), { ms: STORE_LIMIT, late: () => unanswered(store, 'close') });
+      } finally {
+        await stopped;
+        events.clear();
+      }
     }
   }
   let closed: Promise<void> | undefined;

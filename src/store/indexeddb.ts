@@ -1,5 +1,5 @@
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
-import { checkWrites, SyncLayerError } from '../kit.js';
+import { checkWrites, isSyncLayerError, SyncLayerError } from '../kit.js';
 import type { LocalStore, StoreEntry, StoreTable, StoreWrite } from './store.js';
 
 export interface IndexedDbStoreOptions {
@@ -42,6 +42,10 @@ function takeLock(name: string): Promise<Release | undefined> {
   });
 }
 
+/** What holds while the store fails. A reload would lose what only memory has. */
+const KEPT =
+  'Edits stay in memory and are sent, and the store is tried again: keep the page open until sync.status.pending is 0.';
+
 const nameOf = (error: unknown) => (error as { name?: unknown } | null)?.name;
 
 function remedy(error: unknown): string {
@@ -54,7 +58,7 @@ function remedy(error: unknown): string {
     case 'InvalidStateError':
       return 'A private window or blocked site data may be why. Allow site data here, or use the memory store.';
     default:
-      return `The browser said: ${error instanceof Error ? error.message : String(error)}. Reload the page.`;
+      return `The browser said: ${error instanceof Error ? error.message : String(error)}.`;
   }
 }
 
@@ -96,29 +100,38 @@ export function indexedDbStore({ name }: IndexedDbStoreOptions): LocalStore {
   /** Settles once open. Set from the start of open() to the start of close(). */
   let session: Promise<Release> | undefined;
   let connection: Promise<Database> | undefined;
+  /** The database was deleted while it was open, and made again; who writes has not been told yet. */
+  let emptied = false;
 
-  const failure = (message: string, cause?: unknown) =>
-    new SyncLayerError('STORE_FAILED', `The IndexedDB store '${name}' ${message}`, { adapter: 'indexeddb', cause });
+  const failure = (message: string, cause?: unknown, details = {}) =>
+    new SyncLayerError('STORE_FAILED', `The IndexedDB store '${name}' ${message}`, {
+      adapter: 'indexeddb',
+      cause,
+      details,
+    });
 
   const failed = (action: string, error: unknown) =>
-    error instanceof SyncLayerError ? error : failure(`could not be ${action}. ${remedy(error)}`, error);
+    error instanceof SyncLayerError
+      ? error
+      : failure(
+          `could not be ${action}. ${remedy(error)} ${action === 'opened' ? 'Then reload the page.' : KEPT}`,
+          error,
+        );
 
   const elsewhere = () =>
-    failure('is open in another tab, window or worker of this site. Close it there, then open it here again.');
+    failure(
+      'is open in another tab, window or worker of this site. Close it there, then open it here again.',
+      undefined,
+      { busy: true },
+    );
 
-  function connect(mayCreate: boolean): Promise<Database> {
+  function connect(isFirst: boolean): Promise<Database> {
     const connecting = new Promise<Database>((resolve, reject) => {
       let refused = false;
       openDB<Schema>(database, SCHEMA_VERSION, {
-        upgrade(db, _from, _to, transaction) {
-          if (mayCreate) {
-            for (const table of TABLES) db.createObjectStore(table);
-            return;
-          }
-          // Core sends only what changes: saved into an empty database, it would pass for the whole.
-          reject(failure('was deleted while it was open, by the user or the browser. Reload the page to sync afresh.'));
-          transaction.done.catch(() => {});
-          transaction.abort();
+        upgrade(db) {
+          for (const table of TABLES) db.createObjectStore(table);
+          emptied = !isFirst;
         },
         blocked() {
           refused = true;
@@ -173,6 +186,15 @@ export function indexedDbStore({ name }: IndexedDbStoreOptions): LocalStore {
     connection = undefined;
   }
 
+  /** Throws the first time that somebody writes after the database was deleted. */
+  function tellEmptied(): void {
+    if (!emptied) return;
+    emptied = false;
+    const message =
+      'was deleted while it was open, by the user or the browser. It is made again with all that is in memory.';
+    throw failure(message, undefined, { emptied: true });
+  }
+
   async function attempt<T>(action: string, work: (db: Database) => Promise<T>): Promise<T> {
     const once = async () => {
       assertOpen();
@@ -181,7 +203,8 @@ export function indexedDbStore({ name }: IndexedDbStoreOptions): LocalStore {
     };
     try {
       return await once();
-    } catch {
+    } catch (error) {
+      if (isSyncLayerError(error) && error.details.emptied) throw error;
       // The connection may have died without a word. Whatever is done here can be done twice.
       disconnect();
       return await once().catch((error: unknown) => {
@@ -193,7 +216,8 @@ export function indexedDbStore({ name }: IndexedDbStoreOptions): LocalStore {
   return {
     name: 'indexeddb',
     async open() {
-      if (session !== undefined) throw failure('is already open. Close it where it is in use, or use another name.');
+      if (session !== undefined)
+        throw failure('is already open. Close it where it is in use, or use another name.', undefined, { busy: true });
       const opening = begin();
       session = opening;
       try {
@@ -223,12 +247,16 @@ export function indexedDbStore({ name }: IndexedDbStoreOptions): LocalStore {
     async commit(writes) {
       assertOpen();
       checkWrites(writes);
-      await attempt('written', (db) => write(db, writes));
+      await attempt('written', async (db) => {
+        tellEmptied();
+        await write(db, writes);
+      });
     },
     async clear() {
       await attempt('cleared', async (db) => {
         const transaction = db.transaction(TABLES, 'readwrite', { durability: 'strict' });
         await Promise.all([...TABLES.map((table) => transaction.objectStore(table).clear()), transaction.done]);
+        emptied = false;
       });
     },
     async close() {

@@ -5,9 +5,17 @@ import type { LocalStore, StoreWrite } from './store.js';
 /** A commit is one blocking transaction in SQLite: this many small rows take it some 30 ms. */
 const MAX_BATCH = 2_000;
 
+/** How long a store may take for one commit, in ms. A slow disk takes seconds; what takes longer may never answer. */
+const LIMIT = 20_000;
+
 export interface JournalOptions {
-  /** Called once for each commit that failed. Its writes are kept, and go again. */
+  /** Called once when the store begins to fail, however often it is tried until it works again. */
   readonly onError: (error: SyncLayerError) => void;
+  /**
+   * Loads what gives everything that the store should hold, in the order in which it is to be written. Asked where the store
+   * says that it came back empty: what changes alone would pass for the whole there.
+   */
+  readonly everything?: () => Promise<() => readonly StoreWrite[]>;
   /** Ms to wait before the next try, after `failures` (1, 2, ...) in a row. Default: 1 s, doubling up to 30 s. */
   readonly retryDelay?: (failures: number) => number;
 }
@@ -20,8 +28,8 @@ export interface Journal {
    */
   append(writes: readonly StoreWrite[]): void;
   /**
-   * Resolves when all that was appended so far is durable. Rejects when a commit fails first: the writes are kept and
-   * go again, with the next `append` or `flushed`, and by themselves after the retry delay.
+   * Resolves when all that was appended so far is durable. Rejects when a commit fails first, or does not answer within
+   * 20 s: the writes are kept and go again, with the next `append` or `flushed`, and by themselves after the retry delay.
    */
   flushed(): Promise<void>;
   /** Writes that are not yet durable. */
@@ -48,22 +56,33 @@ const keyOf = ({ table, key }: StoreWrite) => `${table}${key[0].length}:${key[0]
  * shares the next one, so that many small saves cost few trips to the disk.
  *
  * Batches are committed in order, and cut only between two appends. A write replaces an earlier one of the same key
- * only inside its own batch: taken out of an earlier batch, it would tear that batch's appends apart.
+ * only inside its own batch: taken out of an earlier batch, it would tear that batch's appends apart. While the store
+ * fails all that waits becomes one batch, so that it is bounded by what there is to store.
  *
  * @example
  * const journal = createJournal(store, { onError: (error) => log.warn(error.message) });
  * journal.append([{ table: 'rows', key: ['todos', '1'], value: row }, { table: 'outbox', key: ['todos', 'op1'], value: op }]);
  * await journal.flushed();
  */
-export function createJournal(store: LocalStore, { onError, retryDelay = doubling }: JournalOptions): Journal {
+export function createJournal(
+  store: LocalStore,
+  { onError, everything, retryDelay = doubling }: JournalOptions,
+): Journal {
   /** Oldest first: the first one is the one in flight. */
   const batches: Batch[] = [];
   let inFlight: Batch | undefined;
   let running: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
+  let closed = false;
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
   let lastError: SyncLayerError | undefined;
+  /** The store has not answered within the limit. Nothing else can be asked of it until it does. */
+  let stuck = false;
+  /** Rejects what waits for the store, when it gets stuck. */
+  const onStuck = new Set<(error: SyncLayerError) => void>();
+  /** The store came back empty: everything is to be written again. */
+  let emptied = false;
 
   function batchFor(count: number): Batch {
     const last = batches.at(-1);
@@ -73,37 +92,113 @@ export function createJournal(store: LocalStore, { onError, retryDelay = doublin
     return batch;
   }
 
+  /** The store's own answer, however long it takes, since it is never asked twice at a time. Others wait no longer than the limit. */
+  async function answer(work: Promise<void>): Promise<void> {
+    const timer = setTimeout(() => {
+      stuck = true;
+      const message = `The ${store.name} store has not answered for ${LIMIT / 1000} s. Edits stay in memory and are sent; keep this open until sync.status.pending is 0.`;
+      const error = new SyncLayerError('STORE_FAILED', message, { adapter: store.name });
+      fail(error);
+      for (const reject of onStuck) reject(error);
+    }, LIMIT);
+    try {
+      await work;
+    } finally {
+      clearTimeout(timer);
+      stuck = false;
+    }
+  }
+
+  function unlessStuck(work: Promise<void>): Promise<void> {
+    if (stuck) return Promise.reject(lastError as SyncLayerError);
+    return new Promise((resolve, reject) => {
+      onStuck.add(reject);
+      work.then(resolve, reject).finally(() => onStuck.delete(reject));
+    });
+  }
+
+  function report(error: SyncLayerError): void {
+    lastError = error;
+    failures += 1;
+    if (failures === 1) onError(error);
+  }
+
+  function fail(error: SyncLayerError): void {
+    // Order is kept, so what comes after the failed batch is not durable either.
+    for (const { waiting } of batches) for (const { reject } of waiting.splice(0)) reject(error);
+    report(error);
+  }
+
   async function run(): Promise<void> {
     // Whatever the same synchronous burst still appends shares this commit.
     await null;
     clearTimeout(retryTimer);
-    for (inFlight = batches[0]; inFlight !== undefined; inFlight = batches[0]) {
+    for (inFlight = batches[0]; inFlight !== undefined && !closed; inFlight = batches[0]) {
       try {
-        await store.commit([...inFlight.writes.values()]);
+        if (emptied && everything) {
+          const collect = await everything();
+          beginAgain(collect());
+          emptied = false;
+          continue;
+        }
+        await answer(store.commit([...inFlight.writes.values()]));
       } catch (thrown) {
-        fail(toSyncLayerError(thrown, 'STORE_FAILED', `The ${store.name} store could not save; it is tried again.`));
+        const message = `The ${store.name} store could not save; it is tried again.`;
+        const error = toSyncLayerError(thrown, 'STORE_FAILED', message);
+        if (error.details.emptied === true && !emptied) {
+          emptied = true;
+          report(error);
+          continue;
+        }
+        inFlight = undefined;
+        running = undefined;
+        mergeBatches();
+        if (closing === undefined) retryTimer = setTimeout(start, retryDelay(failures + 1));
+        fail(error);
         return;
       }
       failures = 0;
       batches.shift();
       for (const { resolve } of inFlight.waiting) resolve();
     }
+    inFlight = undefined;
     running = undefined;
   }
 
-  function fail(error: SyncLayerError) {
-    inFlight = undefined;
-    running = undefined;
-    lastError = error;
-    failures++;
-    if (closing === undefined) retryTimer = setTimeout(start, retryDelay(failures));
-    // Order is kept, so what comes after the failed batch is not durable either.
-    for (const { waiting } of batches) for (const { reject } of waiting.splice(0)) reject(error);
-    onError(error);
+  /** Who waits for any of these batches waits for all. */
+  function replaceBatches(next: readonly Batch[]): void {
+    const waiting = batches.splice(0, batches.length, ...next).flatMap((batch) => batch.waiting);
+    batches.at(-1)?.waiting.push(...waiting.splice(0));
+    for (const { resolve } of waiting) resolve();
+  }
+
+  function mergeBatches(): void {
+    if (batches.length < 2) return;
+    const writes = new Map(batches.flatMap((batch) => [...batch.writes]));
+    replaceBatches([{ writes, waiting: [] }]);
+  }
+
+  /** The store is empty: what waits is a part of what it must get. */
+  function beginAgain(writes: readonly StoreWrite[]): void {
+    const next: Batch[] = [];
+    for (let from = 0; from < writes.length; from += MAX_BATCH) {
+      const part = writes.slice(from, from + MAX_BATCH);
+      next.push({ writes: new Map(part.map((write) => [keyOf(write), write])), waiting: [] });
+    }
+    replaceBatches(next);
   }
 
   function start() {
     running ??= run();
+  }
+
+  /** Resolves when all that waits now is durable; rejects with why it is not. */
+  async function durable(): Promise<void> {
+    const last = batches.at(-1);
+    if (last === undefined) return;
+    if (stuck) throw lastError;
+    start();
+    await new Promise<void>((resolve, reject) => last.waiting.push({ resolve, reject }));
   }
 
   async function wipe() {
@@ -112,7 +207,9 @@ export function createJournal(store: LocalStore, { onError, retryDelay = doublin
     for (const { waiting } of batches.splice(0)) for (const { resolve } of waiting) resolve();
     await null;
     try {
-      await store.clear();
+      await answer(store.clear());
+      failures = 0;
+      emptied = false;
     } finally {
       running = undefined;
       if (batches.length > 0) start();
@@ -121,11 +218,13 @@ export function createJournal(store: LocalStore, { onError, retryDelay = doublin
 
   async function drain() {
     clearTimeout(retryTimer);
-    await running;
-    // Also where the commit that was in flight has just failed: one more try.
-    if (batches.length > 0) start();
-    await running;
-    if (batches.length > 0) throw lastError;
+    // Where the commit that is in flight fails there is one more try.
+    if (running !== undefined) await durable().catch(() => undefined);
+    try {
+      await durable();
+    } finally {
+      closed = true;
+    }
   }
 
   function assertOpen() {
@@ -146,23 +245,20 @@ export function createJournal(store: LocalStore, { onError, retryDelay = doublin
     },
     async flushed() {
       if (store.volatile) await store.commit([]);
-      const last = batches.at(-1);
-      if (last === undefined) return;
       // After close there is no further try.
-      if (closing !== undefined && running === undefined) throw lastError;
-      start();
-      await new Promise<void>((resolve, reject) => last.waiting.push({ resolve, reject }));
+      if (closing !== undefined && running === undefined && batches.length > 0) throw lastError;
+      await durable();
     },
     get pending() {
       return batches.reduce((sum, { writes }) => sum + writes.size, 0);
     },
     async clear() {
       assertOpen();
-      while (running !== undefined) await running;
+      while (running !== undefined) await unlessStuck(running);
       assertOpen();
       const wiping = wipe();
       running = wiping.catch(() => {});
-      await wiping;
+      await unlessStuck(wiping);
     },
     close() {
       closing ??= drain();

@@ -35,6 +35,7 @@ export function memoryStore(): LocalStore {
       if (isOpen) {
         throw new SyncLayerError('STORE_FAILED', 'This memory store is open; close it, or create another one.', {
           adapter: 'memory',
+          details: { busy: true },
         });
       }
       isOpen = true;

@@ -125,8 +125,12 @@ export function sqliteStore({ path, synchronous = 'full' }: SqliteStoreOptions):
   let session: Promise<Connection> | undefined;
   let connection: Connection | undefined;
 
-  const failure = (problem: string, cause?: unknown) =>
-    new SyncLayerError('STORE_FAILED', `The SQLite store ${path} ${problem}`, { adapter: 'sqlite', cause });
+  const failure = (problem: string, cause?: unknown, isBusy = false) =>
+    new SyncLayerError('STORE_FAILED', `The SQLite store ${path} ${problem}`, {
+      adapter: 'sqlite',
+      cause,
+      details: isBusy ? { busy: true } : {},
+    });
 
   /** Runs `work`, turning what SQLite throws into an error that says what to do. */
   function attempt<T>(action: string, work: () => T): T {
@@ -135,7 +139,7 @@ export function sqliteStore({ path, synchronous = 'full' }: SqliteStoreOptions):
     } catch (error) {
       if (error instanceof SyncLayerError) throw error;
       const code = error instanceof SyntaxError ? CORRUPT : resultCode(error);
-      throw failure(`could not be ${action}. ${remedies[code] ?? (error as Error).message}`, error);
+      throw failure(`could not be ${action}. ${remedies[code] ?? (error as Error).message}`, error, code === BUSY);
     }
   }
 
@@ -210,7 +214,8 @@ export function sqliteStore({ path, synchronous = 'full' }: SqliteStoreOptions):
   return {
     name: 'sqlite',
     async open() {
-      if (session !== undefined) throw failure('is already open. Close it where it is in use, or use another path.');
+      if (session !== undefined)
+        throw failure('is already open. Close it where it is in use, or use another path.', undefined, true);
       const opening = begin();
       session = opening;
       try {

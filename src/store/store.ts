@@ -28,11 +28,18 @@ export interface LocalStore {
   readonly name: string;
   /** It keeps nothing, and no write is worth the way to it. */
   readonly volatile?: true;
-  /** Opens it, exclusively. Throws STORE_FAILED with what to do when it is open elsewhere. */
+  /**
+   * Opens it, exclusively. Throws STORE_FAILED with what to do when it is open elsewhere, then with `details: { busy: true }`: it is
+   * tried again for some seconds, since who has it may be closing it.
+   */
   open(): Promise<void>;
   /** Every entry of one table and collection, in pages of any size, in no promised order. */
   read(table: StoreTable, collection: string): AsyncIterable<readonly StoreEntry[]>;
-  /** All of these writes, durably, or none. Never called again before it has settled. */
+  /**
+   * All of these writes, durably, or none. Never called again before it has settled. Where the store finds that it was emptied
+   * since it was opened (its file or database was deleted) it throws STORE_FAILED with `details: { emptied: true }`, once: what
+   * comes next begins with everything. A part, written into the empty store, would pass for the whole.
+   */
   commit(writes: readonly StoreWrite[]): Promise<void>;
   /** Removes everything. */
   clear(): Promise<void>;

@@ -4,7 +4,7 @@ import type { SyncLayerError } from '../errors.js';
 import { newId } from '../id.js';
 import type { Delta } from '../query/types.js';
 import type { Journal } from '../store/journal.js';
-import type { LocalStore } from '../store/store.js';
+import type { LocalStore, StoreWrite } from '../store/store.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { RealtimeTransport, SyncFilter } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
@@ -57,6 +57,8 @@ export interface CollectionCore {
   /** Forgets everything in memory; the store is cleared by the caller, who then notes anew whose data comes. */
   clear(): void;
   noteOrigin(): void;
+  /** All that the store should hold of it, in the order in which it is to be written. */
+  stored(): StoreWrite[];
   /** Another backend answers from now on: see `TransportHost.moved`. */
   moveTo(source: string): void;
 }
@@ -151,6 +153,11 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       replica.reset();
     },
     noteOrigin,
+    // An origin is noted only once all has been read from there.
+    stored: () => [
+      ...replica.stored(),
+      ...(caughtUp ? [originWrite(name, origin)] : departure(name, fresh ? '' : origin.source)),
+    ],
     moveTo(source) {
       origin = { ...origin, source };
       fresh = true;

@@ -69,7 +69,10 @@ export async function loadCollection(store: LocalStore, collection: string, orig
   }
   return {
     server,
-    entries: outbox.filter(({ failed }) => !failed),
+    // Each may have been sent by the process that is gone: it can have been pushed while the disk failed, or a power loss can have taken
+    // the note of it back. So it is repeated as it is, and never another edit under its opId. At another backend it never was, and one that waits was
+    // refused.
+    entries: outbox.flatMap((entry) => (entry.failed ? [] : { ...entry, sent: entry.sent || !(fresh || entry.waiting) })),
     failed: outbox.filter(({ failed }) => failed),
     cursor: reread ? null : ((meta.get('cursor') as Cursor | undefined) ?? null),
     fresh,

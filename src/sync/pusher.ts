@@ -33,7 +33,7 @@ export interface PusherOptions {
   /** `mayPush`: false while edits must wait (the first pull from this backend is not done). */
   readonly collections: ReadonlyMap<string, { readonly replica: Replica; readonly mayPush: () => boolean }>;
   readonly clockOffset: () => number;
-  /** Resolves once everything handed to the store so far is durable. */
+  /** Resolves once everything handed to the store so far is durable; rejects where it cannot be. */
   readonly flushed: () => Promise<void>;
   /** Called after each batch. */
   readonly settled: () => void;
@@ -138,10 +138,11 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     const { signal } = run;
     const batch = writable(heads, run);
     if (batch.length === 0) return;
-    // Marked durably before it leaves: after a crash the same push is repeated, never another under its opId.
+    // On the disk before it leaves, so that it is known again after a crash. A store that fails keeps nothing back: the backend is
+    // then the only place where the edit is safe.
     for (const [collection, { replica }] of collections)
       replica.markSent(batch.filter((entry) => entry.collection === collection));
-    await flushed();
+    await flushed().catch(() => undefined);
     signal.throwIfAborted();
     const changes = batch.map((entry) => outgoing(entry, clockOffset()));
     const results = await abortable(transport.push(changes, { signal }), signal);

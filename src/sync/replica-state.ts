@@ -29,8 +29,8 @@ export interface StoredRow extends ServerState {
 }
 
 /**
- * A local edit that has not been acknowledged. A record has at most two: one that may be on its way (`sent`; frozen,
- * since a retry must be the same push), and one that takes up all later edits.
+ * A local edit that has not been acknowledged. Those of a record that may have been on their way are frozen (`sent`: a retry must
+ * be the same push); at most one, the last, takes up all later edits.
  */
 export interface OutboxEntry {
   readonly opId: string;

@@ -2,6 +2,7 @@ import { type Change, compareVersions, type Row } from '../change.js';
 import { type SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
 import type { Delta } from '../query/types.js';
+import type { StoreWrite } from '../store/store.js';
 import type { Cursor, PushResult, RecordKey } from '../transport/transport.js';
 import { type AnswerRules, judge } from './answer.js';
 import { type BatchHooks, createBatch } from './batch.js';
@@ -18,6 +19,8 @@ import {
   UNKNOWN,
 } from './replica-state.js';
 import { createServerRows } from './server-rows.js';
+
+const storedState = (state: ServerState): StoredRow => (state.row ? state : { ...state, at: Date.now() });
 
 /** What the replica tells: once per batch, after memory has changed. */
 export interface ReplicaHooks extends BatchHooks {
@@ -87,8 +90,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   function noteServer(id: string, state: ServerState): void {
     for (const tracker of trackers) tracker.add(id);
     server.set(id, state);
-    const stored: StoredRow = state.row ? state : { ...state, at: Date.now() };
-    batch.write({ table: 'rows', key: [collection, id], value: stored, checked: true });
+    batch.write({ table: 'rows', key: [collection, id], value: storedState(state), checked: true });
   }
 
   function setPending(id: string, from: ServerState, entries: readonly OutboxEntry[]): void {
@@ -126,14 +128,14 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
 
   /** The head edit is done: the backend holds `state`, which is `own` if nobody has written since. */
   function finishHead(id: string, edits: Pending, state: ServerState, own: boolean): Delta | undefined {
-    const [head, next] = edits.entries;
+    const [head, next, ...later] = edits.entries;
     dropEntry(head);
     noteServer(id, state);
     synced(head);
     if (!next) return release(id, state);
     const based = afterHead(head, next, state);
-    if (!own || !deepEqual(state.row, head.local)) return rebaseEdits(id, [based], state);
-    setPending(id, state, [based]);
+    if (!own || !deepEqual(state.row, head.local)) return rebaseEdits(id, [based, ...later], state);
+    setPending(id, state, [based, ...later]);
     saveEntry(based);
     return undefined;
   }
@@ -208,11 +210,11 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   }
 
   function refuse(id: string, edits: Pending, { code, message }: SyncLayerError): void {
-    const [head, next] = edits.entries;
+    const [head, next, ...later] = edits.entries;
     const aside = { ...head, failed: { code, message } };
     failed.set(aside.opId, aside);
     saveEntry(aside);
-    if (next) rebaseEdits(id, [withoutHead(head, next)], edits.server);
+    if (next) rebaseEdits(id, [withoutHead(head, next), ...later], edits.server);
     else release(id, edits.server);
     tell(() => hooks.operation('failed', aside));
   }
@@ -413,6 +415,18 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
         return true;
       }
       return false;
+    },
+
+    /** All that the store should hold, the cursor last: without it what came before is read again. */
+    stored(): StoreWrite[] {
+      const entries = [...[...pending.values()].flatMap((edits) => edits.entries), ...failed.values()];
+      return [
+        ...entries.map((entry): StoreWrite => ({ table: 'outbox', key: [collection, entry.opId], value: entry })),
+        ...server
+          .ids()
+          .map((id): StoreWrite => ({ table: 'rows', key: [collection, id], value: storedState(serverState(id)) })),
+        { table: 'meta', key: [collection, 'cursor'], value: cursor ?? undefined },
+      ];
     },
 
     /** The row that a refused edit leads to now: its changes, on top of the row as it is. */

@@ -17,6 +17,9 @@ export function createServerRows(rows: ReadonlyMap<string, Row>, limit: number |
   return {
     versions: versions as ReadonlyMap<string, Version>,
 
+    /** Of all records that the backend has told of, also of those that are gone. */
+    ids: (): string[] => [...versions.keys(), ...tombstones.keys()],
+
     /** The version alone: of a big collection each look into a map waits for memory. */
     version: (id: string): Version | null => versions.get(id) ?? tombstones.get(id)?.version ?? null,
 

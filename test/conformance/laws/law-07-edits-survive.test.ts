@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { SyncLayerError } from '../../../src/errors.js';
+import { ConflictResolvers } from '../../../src/index.js';
 import { sqliteStore } from '../../../src/store/sqlite.js';
+import type { StoreWrite } from '../../../src/store/store.js';
 import type { MemoryWire } from '../../../src/testing/index.js';
 import type { OutgoingChange, PushResult } from '../../../src/transport/transport.js';
 import {
@@ -8,12 +10,14 @@ import {
   backendWith,
   type Client,
   closed,
+  fakeTimers,
   gate,
   holdAnswers,
   live,
   lost,
   open,
   openLive,
+  pass,
   record,
   rowsOf,
   settle,
@@ -529,17 +533,55 @@ describe('law 7: edits survive', () => {
       expect(Object.keys(backendRows(again)).sort()).toEqual(['a', 'b', 'c']);
     });
 
-    test('while the disk fails nothing is pushed; when it works again all is', async () => {
-      const store = watchedStore(sqliteStore({ path: temporaryPath() }));
+    test('while the disk fails edits are sent all the same, with one error; when it works again it has all', async () => {
+      const path = temporaryPath();
+      const store = watchedStore(sqliteStore({ path }));
       const client = await openLive({ config: { store } });
-      store.fails = () => true;
-      await client.todos.save({ n: 1 }, 'a').catch(() => undefined);
-      await settle();
-      expect(client.wire.calls.push).toBe(0);
-      store.fails = () => false;
-      await client.todos.save({ n: 1 }, 'b');
+      await client.todos.save({ n: 1 }, 'safe');
       await synced(client);
-      expect(Object.keys(backendRows(client)).sort()).toEqual(['a', 'b']);
+      const errors = record(client.sync, 'error');
+      store.fails = () => true;
+      for (const id of ['a', 'b', 'safe']) {
+        await expect(client.todos.save({ n: 2 }, id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+        await synced(client);
+      }
+      expect(backendRows(client)).toEqual({
+        safe: { id: 'safe', n: 2 },
+        a: { id: 'a', n: 2 },
+        b: { id: 'b', n: 2 },
+      });
+      expect(errors.length).toBe(1);
+      store.fails = () => false;
+      await client.todos.save({ n: 3 }, 'c');
+      await client.sync.close();
+
+      // Nothing is read: all of it is on the disk.
+      const again = await open({
+        config: { store: sqliteStore({ path }), enableRealtimeSync: false, enableAutoSync: false },
+      });
+      expect(await rowsOf(again)).toMatchObject({ safe: { n: 2 }, a: { n: 2 }, b: { n: 2 }, c: { n: 3 } });
+    });
+
+    test('an edit that is on the disk as unsent goes as well, also one of a store that never answers', async () => {
+      const path = temporaryPath();
+      const inner = sqliteStore({ path });
+      let hangs = false;
+      const store = {
+        ...inner,
+        commit: (writes: readonly StoreWrite[]) => (hangs ? new Promise<void>(() => undefined) : inner.commit(writes)),
+      };
+      fakeTimers();
+      const client = await open({ config: { store, enableRealtimeSync: false } });
+      await client.sync.pause();
+      await client.todos.save({ n: 1 }, 'a');
+      hangs = true;
+      client.sync.resume();
+      await pass(20_000);
+      expect(backendRows(client)).toEqual({ a: { id: 'a', n: 1 } });
+      expect(client.sync.status.pending).toBe(0);
+      await expect(client.todos.save({ n: 1 }, 'b')).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      await expect(client.sync.clear()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      await expect(client.sync.close()).rejects.toMatchObject({ code: 'STORE_FAILED' });
     });
   });
 
@@ -656,6 +698,53 @@ describe('law 7: edits survive', () => {
         ['update', { id: 'a', n: 2, text: 'first' }],
       ]);
       expect(backendRows(client)).toEqual({ a: { id: 'a', n: 2, text: 'first' } });
+    });
+
+    test('an edit that was sent while the disk failed, and another after the restart: each counts once', async () => {
+      const counting = {
+        collections: {
+          todos: { customConflictResolver: ConflictResolvers.sumNumbers(['n']) },
+        },
+      };
+      const backend = backendWith({ a: { n: 5 } });
+      const path = temporaryPath();
+      const store = watchedStore(sqliteStore({ path }));
+      const dead = await openLive({ backend, config: { store, ...counting } });
+      await dead.sync.pause();
+      await dead.todos.update('a', { n: 6 });
+      // On the disk it is unsent; that it is sent, and what comes of it, never gets there.
+      store.fails = () => true;
+      dead.sync.resume();
+      await synced(dead);
+      await dead.todos.update('a', { n: 7 }).catch(() => undefined);
+      await synced(dead);
+      expect(backendRows(dead)).toEqual({ a: { id: 'a', n: 7 } });
+      await closed(dead.sync);
+
+      const client = await open({ backend, config: { store: sqliteStore({ path }), ...counting } });
+      const sent = pushes(client);
+      await client.todos.update('a', { n: 7 });
+      await client.todos.update('a', { n: 8 });
+      await live(client);
+      await synced(client);
+      expect(sent[0]?.data, 'the same push').toEqual({ id: 'a', n: 6 });
+      expect(backendRows(client)).toEqual({ a: { id: 'a', n: 9 } });
+      expect(await rowsOf(client)).toEqual(backendRows(client));
+    });
+
+    test('edits of one record that were made before several restarts go one after another', async () => {
+      const path = temporaryPath();
+      const offline = { enableRealtimeSync: false, enableAutoSync: false } as const;
+      const backend = backendWith({});
+      for (let n = 1; n <= 4; n++) {
+        const client = await open({ backend, config: { store: sqliteStore({ path }), ...offline } });
+        await client.todos.save({ n, [`f${n}`]: n }, 'a');
+        await client.sync.close();
+      }
+      const client = await openLive({ backend, config: { store: sqliteStore({ path }) } });
+      await synced(client);
+      expect(backendRows(client)).toEqual({ a: { id: 'a', n: 4, f4: 4 } });
+      expect(await rowsOf(client)).toEqual(backendRows(client));
     });
 
     test('both edits of a record survive a second restart', async () => {

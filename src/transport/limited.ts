@@ -1,0 +1,71 @@
+import { SyncLayerError } from '../errors.js';
+import { delegate } from './delegate.js';
+import type { RealtimeTransport } from './transport.js';
+import { within } from './within.js';
+
+/** How long a link may take to be closed, in ms. */
+const CLOSE_LIMIT = 10_000;
+
+/**
+ * A transport of which every promise settles: with the answer, when its signal aborts, or when the transport has said nothing for
+ * `answerTimeout` ms. Bytes that arrive (`TransportHost.traffic`) are a sign of life, whatever they belong to. Its own limits, which
+ * know more, are much shorter; this one is for a promise that it forgot.
+ */
+export function limited(transport: RealtimeTransport, answerTimeout: number): RealtimeTransport {
+  let bytes = 0;
+
+  function late(what: string, ms: number): SyncLayerError {
+    const message = `${transport.name}.${what} did not answer within ${ms} ms; it is tried again.`;
+    return new SyncLayerError('CONNECTION_LOST', message, { adapter: transport.name });
+  }
+
+  function answered<T>(what: string, work: Promise<T>, signal: AbortSignal): Promise<T> {
+    let seen = bytes;
+    const heard = (): boolean => {
+      const before = seen;
+      seen = bytes;
+      return seen > before;
+    };
+    return within(work, { ms: answerTimeout, late: () => late(what, answerTimeout), signal, heard });
+  }
+
+  const closed = (what: string, work: Promise<void> | undefined): Promise<void> =>
+    within(work ?? Promise.resolve(), { ms: CLOSE_LIMIT, late: () => late(what, CLOSE_LIMIT) });
+
+  return delegate(() => transport, {
+    attach: (host) =>
+      transport.attach?.({
+        ...host,
+        traffic(direction, size) {
+          if (direction === 'in') bytes += size;
+          host.traffic(direction, size);
+        },
+      }),
+    pull: (request) => answered('pull()', transport.pull(request), request.signal),
+    push: (changes, options) => answered('push()', transport.push(changes, options), options.signal),
+    get fetch() {
+      if (!transport.fetch) return undefined;
+      return (...args: Parameters<NonNullable<RealtimeTransport['fetch']>>) =>
+        answered('fetch()', transport.fetch?.(...args) ?? Promise.resolve([]), args[2].signal);
+    },
+    get keys() {
+      if (!transport.keys) return undefined;
+      return async function* keys(...args: Parameters<NonNullable<RealtimeTransport['keys']>>) {
+        const pages = transport.keys?.(...args)[Symbol.asyncIterator]();
+        const { signal } = args[1];
+        try {
+          for (;;) {
+            const page = await answered('keys()', Promise.resolve(pages?.next()), signal);
+            if (!page || page.done) return;
+            yield page.value;
+          }
+        } finally {
+          // Nobody waits for it: one that hangs would not even end.
+          void Promise.resolve(pages?.return?.()).catch(() => undefined);
+        }
+      };
+    },
+    disconnect: () => closed('disconnect()', transport.disconnect?.()),
+    close: () => closed('close()', transport.close()),
+  } satisfies Partial<RealtimeTransport>);
+}
