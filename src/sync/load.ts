@@ -69,10 +69,12 @@ export async function loadCollection(store: LocalStore, collection: string, orig
   }
   return {
     server,
-    // Each may have been sent by the process that is gone: it can have been pushed while the disk failed, or a power loss can have taken
-    // the note of it back. So it is repeated as it is, and never another edit under its opId. At another backend it never was, and one that waits was
-    // refused.
-    entries: outbox.flatMap((entry) => (entry.failed ? [] : { ...entry, sent: entry.sent || !(fresh || entry.waiting) })),
+    // Each may have been sent by the process that is gone: it can have been pushed while the disk failed, or a power loss can
+    // have taken the note of it back. So it is repeated as it is, and never another edit under its opId. At another backend it
+    // never was; one that waits was turned away.
+    entries: outbox.flatMap((entry) =>
+      entry.failed ? [] : { ...entry, sent: entry.sent || !(fresh || entry.waiting) },
+    ),
     failed: outbox.filter(({ failed }) => failed),
     cursor: reread ? null : ((meta.get('cursor') as Cursor | undefined) ?? null),
     fresh,
