@@ -94,7 +94,7 @@ export function createCollection<Out extends object, In extends object>({
 
   /** An id that every backend and every URL can carry: `..` would be taken for a path, half a character for a mistake. */
   function checkId(id: unknown, fix = ''): string {
-    if (typeof id === 'string' && id.length <= 1000 && !/^\.{0,2}$|\p{Surrogate}/u.test(id)) return id;
+    if (typeof id === 'string' && id.length <= 1000 && !/^\.{0,2}$|[\ud800-\udfff]/u.test(id)) return id;
     throw refused(` got an id that is not a string of 1 to 1000 characters (or is "." or "..").${fix}`);
   }
 

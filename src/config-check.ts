@@ -1,4 +1,5 @@
 import { isPlainObject } from './json-fault.js';
+import { parseUrl } from './url.js';
 
 type Anything = Readonly<Record<string, unknown>>;
 /** `all`: what the value is a part of. */
@@ -16,7 +17,7 @@ const isInterval: Test = (value) => isCount(value) && Number(value) >= 1000;
 const isUrl =
   (scheme: RegExp): Test =>
   (value) =>
-    isText(value) && scheme.test(value) && URL.canParse(value);
+    isText(value) && scheme.test(value) && parseUrl(value) !== undefined;
 const has =
   (...methods: readonly string[]): Test =>
   (value) =>

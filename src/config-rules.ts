@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { SyncLayerConfig } from './config.js';
-import { suggest } from './kit.js';
+import { parseUrl, suggest } from './kit.js';
 import { parseOptions, rule } from './options.js';
 
 type Anything = Readonly<Record<string, unknown>>;
@@ -44,7 +44,7 @@ const url = (condition: unknown, ...schemes: readonly string[]) =>
   must(
     condition,
     `a URL that begins with ${schemes.join(' or ')}`,
-    (value) => isString(value) && URL.canParse(value) && schemes.some((scheme) => value.startsWith(scheme)),
+    (value) => parseUrl(value) !== undefined && schemes.some((scheme) => String(value).startsWith(scheme)),
   );
 
 const fieldNames = [

@@ -3,6 +3,7 @@
  * from here, so that bundlers make one chunk of it: one for each few lines would cost a request and compress badly. What
  * brings zod stays out, for code is split by files: through `adapter-kit.ts` an app would load zod at its start.
  */
+export { abort, abortable, createLifetime, joined, reasonOf, throwIfAborted } from './abort.js';
 export { type Change, compareVersions, type Row, type Version } from './change.js';
 export type { BackendTools, Check, ToolsInput } from './cli/tools.js';
 export {
@@ -13,12 +14,13 @@ export {
   SyncLayerError,
   toSyncLayerError,
 } from './errors.js';
+export { newId } from './id.js';
 export { deepEqual } from './json.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';
 export type * from './protocol.js';
 export { checkWrites } from './store/check-writes.js';
 export { createTimers } from './sync/timers.js';
-export { abortable } from './transport/abortable.js';
 export { createTokenSource, tokenExpiry } from './transport/auth.js';
 export { backoffDelay } from './transport/backoff.js';
 export type * from './transport/transport.js';
+export { parseUrl, type Url } from './url.js';

@@ -1,3 +1,4 @@
+import { abortable, joined } from './abort.js';
 import type { CollectionsConfig, SyncLayerConfig } from './config.js';
 import type { SyncLayerInstance } from './instance.js';
 import { createSyncLayer } from './sync-layer.js';
@@ -67,14 +68,12 @@ export async function createSwitchover<const C extends CollectionsConfig>(
 
   /** What the flag says; if it cannot be read within `limit`, what it said, but not for ever. */
   async function ask(limit: number): Promise<SwitchPhase> {
-    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(Math.max(0, limit))]);
     try {
-      const answer = await Promise.race([
-        Promise.resolve(options.read({ signal })),
-        new Promise<never>((_, reject) => {
-          signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-        }),
-      ]);
+      const answer = await joined(
+        [closing.signal],
+        (signal) => abortable(Promise.resolve(options.read({ signal })), signal),
+        Math.max(0, limit),
+      );
       if (answer !== 'from' && answer !== 'hold' && answer !== 'to') throw new Error('No phase.');
       answeredAt = Date.now();
       said = answer;

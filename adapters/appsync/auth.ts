@@ -1,4 +1,10 @@
-import { isSyncLayerError, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import {
+  isSyncLayerError,
+  parseUrl,
+  type SyncLayerError,
+  type TransportHost,
+  toSyncLayerError,
+} from '../../src/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 
@@ -17,7 +23,7 @@ export interface Authorizer {
 
 /** How requests and subscriptions are let in. Asked anew for each of them: tokens and keys are renewed by others. */
 export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host: () => TransportHost): Authorizer {
-  const name = new URL(endpoint).host;
+  const name = parseUrl(endpoint)?.host ?? '';
   const tokenIn = (headers: Readonly<Record<string, string>>): string | undefined =>
     auth.type === 'apiKey' || auth.type === 'iam' ? undefined : headers.Authorization;
   return {

@@ -1,5 +1,5 @@
 import { serverClock } from '../../src/backends/server-clock.js';
-import type { TransportHost } from '../../src/kit.js';
+import { joined, type TransportHost } from '../../src/kit.js';
 import type { Authorizer } from './auth.js';
 import { type ErrorEntry, errorOf } from './failure.js';
 import type { Request } from './model.js';
@@ -23,31 +23,34 @@ export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: 
 
   return async (what, kind, { query, variables }, signal) => {
     const body = JSON.stringify({ query, variables });
-    const late = AbortSignal.timeout(requestTimeout);
     // The platform sets the host itself.
     const signed = await authorizer.headers(body, 'http');
     const { host: _, ...headers } = signed;
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
     const sentAt = Date.now();
-    let response: Response;
-    let text: string;
+    let late = false;
+    const send = async (limited: AbortSignal) => {
+      try {
+        const init = { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body };
+        const response = await (options.fetch ?? fetch)(endpoint, { ...init, signal: limited });
+        return { response, text: await response.text() };
+      } finally {
+        late = limited.aborted;
+      }
+    };
+    let answer: Awaited<ReturnType<typeof send>>;
     try {
       host().traffic('out', body.length);
-      response = await (options.fetch ?? fetch)(endpoint, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body,
-        signal: AbortSignal.any([signal, late]),
-      });
-      text = await response.text();
-      host().traffic('in', text.length);
+      answer = await joined([signal], send, requestTimeout);
+      host().traffic('in', answer.text.length);
     } catch (cause) {
       if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
-      const why = late.aborted ? ` within ${requestTimeout} ms` : '';
+      const why = late ? ` within ${requestTimeout} ms` : '';
       throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the API up, and the endpoint right?`, {
         cause,
       });
     }
+    const { response, text } = answer;
     const { data, errors = [] } = read(text);
     const { status } = response;
     // An error that names no field is about the whole request.

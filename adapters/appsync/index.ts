@@ -1,7 +1,7 @@
 import { timedCapabilities } from '../../src/backends/capabilities.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
-import type { RealtimeTransport, TransportHost } from '../../src/kit.js';
+import { createLifetime, parseUrl, type RealtimeTransport, type TransportHost } from '../../src/kit.js';
 import { createAuthorizer } from './auth.js';
 import { createAsk } from './http.js';
 import type { Live } from './live.js';
@@ -33,15 +33,14 @@ export type {
  */
 export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransport {
   const options = readOptions(input);
-  const { host: server, pathname } = new URL(options.endpoint);
+  const address = parseUrl(options.endpoint);
   const models = createModels(options);
-  const lifetime = new AbortController();
+  const life = createLifetime();
   let attached = unattached;
   const host = (): TransportHost => attached;
   const authorizer = createAuthorizer(options, host);
   const ask = createAsk(options, authorizer, host);
   const reads = createReads(ask, options, host);
-  const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
   let live: Live | undefined;
 
   async function disconnect(): Promise<void> {
@@ -52,7 +51,7 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
 
   return {
     name: 'appsync',
-    source: `${server}${pathname}`,
+    source: `${address?.host}${address?.path}`,
     mapping: (name) => ({ ...options.models[name], fields: fieldsOf(options.models[name]?.fields ?? []) }),
     get capabilities() {
       return timedCapabilities(models.allVersioned());
@@ -65,16 +64,18 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
     },
 
     async connect({ signal }) {
-      if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
+      if (life.over) throw problem('CLOSED', 'This transport is closed; make a new one.');
       void live?.end(problem('CONNECTION_LOST', 'A new link is being made.'));
       live = undefined;
       const { openLive } = await loadPart(() => import('./live.js'));
-      const opened = await openLive({
-        ...{ options, authorizer, reads, host: attached, signal: during(signal) },
-        subscribeTimeout: options.subscribeTimeout,
-        renew: () => authorizer.headers('{}', 'connect'),
-      });
-      if (!signal.aborted && !lifetime.signal.aborted && opened.isOpen) {
+      const opened = await life.during(signal, (signal) =>
+        openLive({
+          ...{ options, authorizer, reads, host: attached, signal },
+          subscribeTimeout: options.subscribeTimeout,
+          renew: () => authorizer.headers('{}', 'connect'),
+        }),
+      );
+      if (!signal.aborted && !life.over && opened.isOpen) {
         live = opened;
         return;
       }
@@ -86,18 +87,22 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
       return live.subscribe(models.get(collection), sink);
     },
 
-    pull: (request) => reads.pull(models.get(request.collection), { ...request, signal: during(request.signal) }),
+    pull: (request) =>
+      life.during(request.signal, (signal) => reads.pull(models.get(request.collection), { ...request, signal })),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
       const { pushChanges } = await loadPart(() => import('./push.js'));
-      return pushChanges({ ask, models, reads, concurrency: options.concurrency }, changes, during(signal));
+      return life.during(signal, (signal) =>
+        pushChanges({ ask, models, reads, concurrency: options.concurrency }, changes, signal),
+      );
     },
-    fetch: (collection, ids, { signal }) => reads.fetch(models.get(collection), ids, during(signal)),
-    keys: (collection, { signal }) => reads.keys(models.get(collection), during(signal)),
+    fetch: (collection, ids, { signal }) =>
+      life.during(signal, (signal) => reads.fetch(models.get(collection), ids, signal)),
+    keys: (collection, { signal }) => life.each(signal, (signal) => reads.keys(models.get(collection), signal)),
 
     disconnect,
     async close() {
-      lifetime.abort();
+      life.end();
       await disconnect();
     },
   };

@@ -1,6 +1,15 @@
 import { isObject } from '../../src/backends/is-object.js';
 import { renewalDelay } from '../../src/backends/renewal-delay.js';
-import { createTimers, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import {
+  createTimers,
+  newId,
+  parseUrl,
+  reasonOf,
+  type SyncLayerError,
+  type TransportHost,
+  throwIfAborted,
+  toSyncLayerError,
+} from '../../src/kit.js';
 import type { Authorizer } from './auth.js';
 import { type ErrorEntry, errorOf } from './failure.js';
 import type { Request } from './model.js';
@@ -63,13 +72,11 @@ interface Message {
  * Where the subscriptions are: a host of its own on AWS, `/realtime` below the endpoint of a custom domain. Always `wss`, but
  * to this machine.
  */
-export function realtimeUrl(endpoint: string): URL {
-  const url = new URL(endpoint);
-  const onAws = /^(\w{26}\.appsync)-(api\.[\w-]+\.amazonaws\.com(?:\.cn)?)$/.exec(url.host);
-  if (onAws) url.host = `${onAws[1]}-realtime-${onAws[2]}`;
-  else url.pathname += '/realtime';
-  url.protocol = url.protocol === 'http:' ? 'ws:' : 'wss:';
-  return url;
+export function realtimeUrl(endpoint: string): string {
+  const { scheme = '', host = '', path = '' } = parseUrl(endpoint) ?? {};
+  const onAws = /^(\w{26}\.appsync)-(api\.[\w-]+\.amazonaws\.com(?:\.cn)?)$/.exec(host);
+  const place = onAws ? `${onAws[1]}-realtime-${onAws[2]}${path}` : `${host}${path}/realtime`;
+  return `${scheme === 'http' ? 'ws' : 'wss'}://${place}`;
 }
 
 /** As a subprotocol can carry it. What is in a header is ASCII. */
@@ -98,10 +105,10 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
     throw problem('UNSUPPORTED', `This platform has no WebSocket. ${fix}`);
   }
   const headers = await authorizer.headers('{}', 'connect');
-  signal.throwIfAborted();
+  throwIfAborted(signal);
   const token = authorizer.tokenIn(headers);
   const url = realtimeUrl(options.endpoint);
-  const where = `${url.host}${url.pathname}`;
+  const where = url.replace(/^\w+:\/\//, '');
   let socket: WebSocket;
   try {
     socket = new Socket(url, ['graphql-ws', `header-${base64url(JSON.stringify(headers))}`]);
@@ -147,7 +154,7 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
 
     function onAbort(): void {
       // Once open the link lives by itself; the signal was for the attempt.
-      if (!open) end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'The connection was given up.'));
+      if (!open) end(toSyncLayerError(reasonOf(signal), 'CONNECT_FAILED', 'The connection was given up.'));
     }
 
     function say(message: object): void {
@@ -184,7 +191,7 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
     }
 
     function start(what: string, request: Request, listener: Listener): () => void {
-      const id = crypto.randomUUID();
+      const id = newId();
       const data = JSON.stringify(request);
       const entry: Started = { what, listener };
       listeners.set(id, entry);

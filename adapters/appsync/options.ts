@@ -1,5 +1,5 @@
 import { isObject } from '../../src/backends/is-object.js';
-import { type AuthToken, checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
+import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/kit.js';
 
 /** Keys of an AWS identity, as `fetchAuthSession().credentials` has them. */
 export interface AwsCredentials {
@@ -112,10 +112,11 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 const isName = (value: unknown): boolean => isText(value) && /^[_A-Za-z]\w*$/.test(value);
 /** Plain http only to this machine: a token would be readable on the way. */
 function isAddress(value: unknown): boolean {
-  if (!isText(value) || !URL.canParse(value)) return false;
-  const { protocol, hostname, username, password, hash, search } = new URL(value);
-  const local = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  return (protocol === 'https:' || (protocol === 'http:' && local)) && username + password + hash + search === '';
+  const url = parseUrl(value);
+  if (!url) return false;
+  const { scheme, host, user, query, hash } = url;
+  const local = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(host);
+  return (scheme === 'https' || (scheme === 'http' && local)) && user + query + hash === '';
 }
 
 function isAuth(value: unknown): boolean {

@@ -4,8 +4,10 @@ import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
 import {
   type ChangeSink,
+  createLifetime,
   isSyncLayerError,
   type RealtimeTransport,
+  reasonOf,
   type SubscribeRequest,
   toSyncLayerError,
   type Unsubscribe,
@@ -43,12 +45,11 @@ const can = (soft: boolean) => ({ ...timedCapabilities(soft), pushSize: TRANSACT
 export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTransport {
   const options = readOptions(input);
   const tables = createTables(options);
-  const lifetime = new AbortController();
+  const life = createLifetime();
   let attached = unattached;
   const given = options.firestore as Firestore | undefined;
   const link = given ? appLink(given) : ownLink(options);
   const reads = createReads(link, options, () => attached);
-  const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
   /** Since when no server is found. */
   let refusedAt: number | undefined;
   function judge(error: unknown): void {
@@ -64,7 +65,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
   const pulse = createPulse(
     options.heartbeatInterval,
     async (ms) => {
-      if (link.current) await ask(link.current, ms, lifetime.signal);
+      if (link.current) await ask(link.current, ms, life.signal);
     },
     (error) => {
       judge(error);
@@ -84,13 +85,16 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       stop();
       if (isSyncLayerError(error)) sink.error(error);
     }
-    const lose = (): void => end(session?.lost.reason);
+    const lose = (): void => end(session && reasonOf(session.lost));
     async function open(): Promise<void> {
       if (!session) throw problem('CONNECTION_LOST', 'Firestore is not connected.');
       // Where deletes leave their mark, the rest of the collection need not be read again for each listener. Elsewhere only a
       // document that it holds is heard to go. And no condition on the time without need: a `serverTimestamp()` of the app's own
       // is none until the server has it, and its document would leave such a query for as long.
-      const from = table.deletedAt === undefined ? undefined : await reads.newest(table, during(over.signal));
+      const from =
+        table.deletedAt === undefined
+          ? undefined
+          : await life.during(over.signal, (signal) => reads.newest(table, signal));
       const conditions = await conditionsOf(session, table);
       if (over.signal.aborted) return;
       const heard = (documents: number): void => {
@@ -137,12 +141,13 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     },
 
     async connect({ signal }) {
-      if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
+      if (life.over) throw problem('CLOSED', 'This transport is closed; make a new one.');
       if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
       pulse.stop();
       link.lose(problem('CONNECTION_LOST', 'A new link to Firestore is being made.'));
       try {
-        await ask(await link.renew(refusedAt), options.requestTimeout, during(signal));
+        const session = await link.renew(refusedAt);
+        await life.during(signal, (signal) => ask(session, options.requestTimeout, signal));
         refusedAt = undefined;
       } catch (error) {
         judge(error);
@@ -152,16 +157,19 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     },
     subscribe,
 
-    pull: (request) => reads.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
+    pull: (request) =>
+      life.during(request.signal, (signal) => reads.pull(tables.get(request.collection), { ...request, signal })),
     push: async (changes, { signal }) =>
-      (await part()).pushChanges({ link, options, tables, reads }, changes, during(signal)),
+      life.during(signal, async (signal) =>
+        (await part()).pushChanges({ link, options, tables, reads }, changes, signal),
+      ),
     fetch: async (collection, ids, { signal }) =>
-      (await part()).byIds(reads, tables.get(collection), ids, during(signal)),
-    keys: (collection, { signal }) => reads.keys(tables.get(collection), during(signal)),
+      life.during(signal, async (signal) => (await part()).byIds(reads, tables.get(collection), ids, signal)),
+    keys: (collection, { signal }) => life.each(signal, (signal) => reads.keys(tables.get(collection), signal)),
 
     disconnect,
     async close() {
-      lifetime.abort();
+      life.end();
       pulse.stop();
       await link.close();
     },

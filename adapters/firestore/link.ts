@@ -1,6 +1,6 @@
 import type { FirebaseApp, FirebaseOptions } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
-import { type ErrorCode, isSyncLayerError, type SyncLayerError } from '../../src/kit.js';
+import { abort, type ErrorCode, isSyncLayerError, newId, reasonOf, type SyncLayerError } from '../../src/kit.js';
 import { codeOf, isBroken, readError } from './failure.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -62,7 +62,7 @@ function createLife(drop: (reason: SyncLayerError) => void) {
     end(reason?: SyncLayerError): void {
       const was = life;
       life = new AbortController();
-      was.abort(reason);
+      abort(was, reason);
     },
   };
 }
@@ -125,8 +125,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
     // A second client on the same host would take over the dead connection of the first.
     await before;
     app ??=
-      (given as FirebaseApp | undefined) ??
-      firebase.initializeApp(config as FirebaseOptions, `synclayer-${crypto.randomUUID()}`);
+      (given as FirebaseApp | undefined) ?? firebase.initializeApp(config as FirebaseOptions, `synclayer-${newId()}`);
     let db: Firestore;
     try {
       db = sdk.initializeFirestore(app, { localCache: sdk.memoryLocalCache() });
@@ -211,24 +210,27 @@ export async function within<T>(
   signal?: AbortSignal,
   code: ErrorCode = 'CONNECTION_LOST',
 ): Promise<T> {
-  const over = signal ? AbortSignal.any([signal, lost]) : lost;
+  const signals = signal ? [signal, lost] : [lost];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort = (): void => undefined;
   const end = new Promise<never>((_, reject) => {
-    onAbort = () => reject(isSyncLayerError(over.reason) ? over.reason : problem('CLOSED', `${what} was given up.`));
+    onAbort = () => {
+      const reason = signals.filter(({ aborted }) => aborted).map(reasonOf)[0];
+      reject(isSyncLayerError(reason) ? reason : problem('CLOSED', `${what} was given up.`));
+    };
     timer = setTimeout(() => {
       const error = problem(code, `${what} got no answer within ${ms} ms; a new link to Firestore is made.`);
       drop(error);
       reject(error);
     }, ms);
   });
-  if (over.aborted) onAbort();
-  over.addEventListener('abort', onAbort);
+  if (signals.some(({ aborted }) => aborted)) onAbort();
+  for (const each of signals) each.addEventListener('abort', onAbort);
   try {
     return await Promise.race([work, end]);
   } finally {
     clearTimeout(timer);
-    over.removeEventListener('abort', onAbort);
+    for (const each of signals) each.removeEventListener('abort', onAbort);
     // Nobody waits for what comes later.
     work.catch(() => undefined);
     end.catch(() => undefined);

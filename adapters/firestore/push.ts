@@ -1,4 +1,5 @@
 import type { Transaction } from 'firebase/firestore';
+import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
 import { unstorableField } from '../../src/backends/storable.js';
 import {
   type Change,
@@ -203,7 +204,8 @@ export async function pushChanges(
       return problem('PUSH_REJECTED', `${what} ${fix}`);
     }
     // The server breaks the stream off, as often as it is sent.
-    const field = change.type === 'delete' ? undefined : unstorableField(sentBy(change), (text) => text.isWellFormed());
+    const field =
+      change.type === 'delete' ? undefined : unstorableField(sentBy(change), (text) => !hasLoneSurrogate(text));
     if (field === undefined) return undefined;
     const what = `The field ${JSON.stringify(field)} of ${collection}/${recordId} holds half of a character (a lone surrogate)`;
     return problem('VALIDATION_FAILED', `${what}, which Firestore cannot store. Choose another text.`);

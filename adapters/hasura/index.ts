@@ -1,7 +1,7 @@
 import { timedCapabilities } from '../../src/backends/capabilities.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
-import type { RealtimeTransport, TransportHost } from '../../src/kit.js';
+import { createLifetime, parseUrl, type RealtimeTransport, type TransportHost } from '../../src/kit.js';
 import type { Live } from './live.js';
 import { type HasuraTransportOptions, readOptions } from './options.js';
 import { problem } from './problem.js';
@@ -35,22 +35,21 @@ export type {
  */
 export function hasuraTransport(input: HasuraTransportOptions): RealtimeTransport {
   const options = readOptions(input);
-  const { host: server, pathname } = new URL(options.url);
+  const address = parseUrl(options.url);
   const tables = createTables(options);
-  const lifetime = new AbortController();
+  const life = createLifetime();
   let attached = unattached;
   let live: Live | undefined;
   const host = (): TransportHost => attached;
-  const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
   const rest = createRest(options, host);
   const checkOpen = (): void => {
-    if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
+    if (life.over) throw problem('CLOSED', 'This transport is closed; make a new one.');
   };
 
   return {
     name: 'hasura',
     // Several may be behind one host.
-    source: `${server}${pathname}`,
+    source: `${address?.host}${address?.path}`,
     mapping: tables.find,
     get capabilities() {
       return timedCapabilities(tables.allSoft());
@@ -67,26 +66,27 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
       const { createLive } = await loadPart(() => import('./live.js'));
       checkOpen();
       live ??= createLive(options, host, tables, rest);
-      await live.connect(during(signal));
+      await life.during(signal, live.connect);
     },
     subscribe(request, sink) {
       if (!live) throw problem('CONNECTION_LOST', 'Hasura is not connected.');
       return live.subscribe(request, sink);
     },
 
-    pull: async (request) => rest.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
+    pull: (request) =>
+      life.during(request.signal, (signal) => rest.pull(tables.get(request.collection), { ...request, signal })),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
       const { pushChanges } = await loadPart(() => import('./push.js'));
-      return pushChanges(rest, tables, changes, during(signal));
+      return life.during(signal, (signal) => pushChanges(rest, tables, changes, signal));
     },
     fetch: async (collection, ids, { signal }) =>
-      (await rest.byIds(tables.get(collection), ids, during(signal))).changes,
-    keys: (collection, { signal }) => rest.keys(tables.get(collection), during(signal)),
+      (await life.during(signal, (signal) => rest.byIds(tables.get(collection), ids, signal))).changes,
+    keys: (collection, { signal }) => life.each(signal, (signal) => rest.keys(tables.get(collection), signal)),
 
     disconnect: async () => live?.disconnect(),
     async close() {
-      lifetime.abort();
+      life.end();
       await live?.disconnect();
     },
   };

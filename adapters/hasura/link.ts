@@ -1,5 +1,5 @@
 import { renewalDelay } from '../../src/backends/renewal-delay.js';
-import { type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import { joined, reasonOf, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Credentials, Rest } from './rest.js';
@@ -55,7 +55,7 @@ export function ask(client: GraphqlClient, signal: AbortSignal): Promise<void> {
     }
     function onAbort(): void {
       stop();
-      end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'Hasura did not answer.', { adapter: 'hasura' }));
+      end(toSyncLayerError(reasonOf(signal), 'CONNECT_FAILED', 'Hasura did not answer.', { adapter: 'hasura' }));
     }
     signal.addEventListener('abort', onAbort);
     // It ends by itself: stopped while its answer is handed out, graphql-ws would count the end that follows once more, and
@@ -152,7 +152,9 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
         }
       }
       const onAbort = (): void =>
-        end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'hasura' }));
+        end(
+          toSyncLayerError(reasonOf(signal), 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'hasura' }),
+        );
 
       /** graphql-ws counts an operation twice whose error and end come in one read, and then closes the socket of all others. */
       class Held extends (options.WebSocket ?? WebSocket) {
@@ -218,7 +220,7 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
     const mine = turn;
     const signed = await rest.credentials();
     if (mine !== turn || signed.token === token) return;
-    const socket = await open(signed, AbortSignal.any([mine.signal, AbortSignal.timeout(options.requestTimeout)]));
+    const socket = await joined([mine.signal], (signal) => open(signed, signal), options.requestTimeout);
     if (mine !== turn) {
       await socket.close();
       return;

@@ -1,5 +1,5 @@
 import { isObject } from '../../src/backends/is-object.js';
-import { type AuthToken, checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
+import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/kit.js';
 
 /** Types whose values need care in JSON. `bigint` and `numeric` are strings in the row. */
 export type ColumnType = 'bigint' | 'numeric' | 'float8' | 'Int';
@@ -120,9 +120,8 @@ function isSchema(value: unknown): boolean {
 const isNames = (value: unknown): boolean => isObject(value) && Object.values(value).every(isName);
 
 function isAddress(value: unknown): boolean {
-  if (typeof value !== 'string' || !/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
-  const { username, password, hash, search } = new URL(value);
-  return username + password + hash + search === '';
+  const url = parseUrl(value);
+  return url !== undefined && /^https?$/.test(url.scheme) && url.user + url.hash + url.query === '';
 }
 
 const names: OptionRules[string] = ['an object of GraphQL names', isNames];

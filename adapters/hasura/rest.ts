@@ -7,6 +7,7 @@ import { serverClock } from '../../src/backends/server-clock.js';
 import {
   type Change,
   type Cursor,
+  joined,
   type PullPage,
   type PullRequest,
   type RecordKey,
@@ -60,21 +61,20 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     const body = JSON.stringify({ query, variables });
     const sentAt = Date.now();
     host().traffic('out', body.length);
-    let response: Response;
-    let text: string;
+    const send = async (signal: AbortSignal) => {
+      const init = { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body, signal };
+      const response = await (options.fetch ?? fetch)(url, init);
+      return { response, text: await response.text() };
+    };
+    let answer: Awaited<ReturnType<typeof send>>;
     try {
-      response = await (options.fetch ?? fetch)(url, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json', ...headers },
-        body,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(options.requestTimeout)]),
-      });
-      text = await response.text();
+      answer = await joined([signal], send, options.requestTimeout);
     } catch {
       // Not the cause: some platforms quote a header that they cannot send.
       if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
       throw problem('CONNECTION_LOST', `${what} got no answer. Is the server up?`);
     }
+    const { response, text } = answer;
     host().traffic('in', text.length);
     const { data, errors } = parsed(text);
     // Also beside data: what could not be read is not empty.

@@ -4,6 +4,8 @@ import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
 import {
   type ChangeSink,
+  createLifetime,
+  parseUrl,
   type RealtimeTransport,
   type SubscribeRequest,
   type SyncLayerError,
@@ -33,10 +35,9 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
   const options = readOptions(input);
   const given = options.client as SupabaseClient | undefined;
   const tables = createTables(options);
-  const lifetime = new AbortController();
+  const life = createLifetime();
   let attached = unattached;
   const host = (): TransportHost => attached;
-  const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
   const link = given ? appLink(given) : ownLink(options, host);
   const rest = createRest(link, options, host);
   /** What ends each subscription. */
@@ -90,11 +91,11 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
     await link.disconnect();
   }
 
-  const address = new URL(options.url ?? (given as unknown as { supabaseUrl: string }).supabaseUrl);
+  const address = parseUrl(String(options.url ?? (given as unknown as { supabaseUrl: unknown }).supabaseUrl));
   return {
     name: 'supabase',
     // Several may be behind one host: a gateway of the app's own.
-    source: `${address.host}${address.pathname.replace(/\/+$/, '')}`,
+    source: `${address?.host}${address?.path.replace(/\/+$/, '')}`,
     mapping: (name) => options.collections[name],
     get capabilities() {
       return timedCapabilities(tables.allSoft());
@@ -106,23 +107,25 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
     },
 
     async connect({ signal }) {
-      if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
-      await link.connect(during(signal));
+      if (life.over) throw problem('CLOSED', 'This transport is closed; make a new one.');
+      await life.during(signal, (signal) => link.connect(signal));
     },
     subscribe,
 
-    pull: (request) => rest.pull(tables.get(request.collection), { ...request, signal: during(request.signal) }),
+    pull: (request) =>
+      life.during(request.signal, (signal) => rest.pull(tables.get(request.collection), { ...request, signal })),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
       const { pushChanges } = await loadPart(() => import('./push.js'));
-      return pushChanges(rest, tables, changes, during(signal));
+      return life.during(signal, (signal) => pushChanges(rest, tables, changes, signal));
     },
-    fetch: (collection, ids, { signal }) => rest.fetch(tables.get(collection), ids, during(signal)),
-    keys: (collection, { signal }) => rest.keys(tables.get(collection), during(signal)),
+    fetch: (collection, ids, { signal }) =>
+      life.during(signal, (signal) => rest.fetch(tables.get(collection), ids, signal)),
+    keys: (collection, { signal }) => life.each(signal, (signal) => rest.keys(tables.get(collection), signal)),
 
     disconnect: leaveAll,
     async close() {
-      lifetime.abort();
+      life.end();
       await leaveAll();
     },
   };

@@ -1,7 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { headerToken } from '../../src/backends/header-token.js';
 import { renewalDelay } from '../../src/backends/renewal-delay.js';
-import { type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import { reasonOf, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 
@@ -38,7 +38,9 @@ function opened(client: SupabaseClient, signal: AbortSignal): Promise<void> {
   const socket = socketOf(client);
   return new Promise((resolve, reject) => {
     const onAbort = (): void =>
-      end(toSyncLayerError(signal.reason, 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'supabase' }));
+      end(
+        toSyncLayerError(reasonOf(signal), 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'supabase' }),
+      );
     const onFailure = (): void =>
       end(problem('CONNECT_FAILED', 'Realtime could not be reached. Is the server up, and the url right?'));
     const refs = [socket.onOpen(() => end()), socket.onError(onFailure), socket.onClose(onFailure)];

@@ -1,5 +1,5 @@
 import { isObject } from '../../src/backends/is-object.js';
-import { type AuthToken, checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
+import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/kit.js';
 import { conditionOf } from './query.js';
 
 /** Types that JSON numbers, or Realtime's events, carry with loss. */
@@ -86,9 +86,8 @@ function isColumn(value: unknown): boolean {
 }
 
 function isAddress(value: unknown): boolean {
-  if (typeof value !== 'string' || !/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
-  const { username, password, hash, search } = new URL(value);
-  return username + password + hash + search === '';
+  const url = parseUrl(value);
+  return url !== undefined && /^https?$/.test(url.scheme) && url.user + url.hash + url.query === '';
 }
 
 function isClient(value: unknown): boolean {

@@ -3,7 +3,16 @@ import { cursorAfter, cursorOf, type TimeCursor } from '../../src/backends/postg
 import { type Columns, changeOf, isSendable } from '../../src/backends/postgres-rows.js';
 import { stampOf, timeOf, versionOf } from '../../src/backends/postgres-time.js';
 import { serverClock } from '../../src/backends/server-clock.js';
-import type { Change, Cursor, PullPage, PullRequest, RecordKey, Row, TransportHost } from '../../src/kit.js';
+import {
+  type Change,
+  type Cursor,
+  joined,
+  type PullPage,
+  type PullRequest,
+  type RecordKey,
+  type Row,
+  type TransportHost,
+} from '../../src/kit.js';
 import { type RestFailure, restError } from './failure.js';
 import type { Link } from './link.js';
 import type { ParsedOptions } from './options.js';
@@ -63,12 +72,12 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
       host().traffic('in', Number(response.headers.get('content-length') ?? 0));
       return response;
     };
-    const late = AbortSignal.timeout(options.requestTimeout);
-    const query = build(rest.from(table.table, { fetch: counted }) as unknown as From).abortSignal(
-      AbortSignal.any([signal, late]),
-    );
-    const signed = token === undefined ? query : query.setHeader('Authorization', `Bearer ${token}`);
-    const { data, error, status } = await signed.retry(false);
+    const ask = async (signal: AbortSignal) => {
+      const query = build(rest.from(table.table, { fetch: counted }) as unknown as From).abortSignal(signal);
+      const signed = token === undefined ? query : query.setHeader('Authorization', `Bearer ${token}`);
+      return signed.retry(false);
+    };
+    const { data, error, status } = await joined([signal], ask, options.requestTimeout);
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
     if (error) {
       const failure = restError(what, kind, { ...error, status });

@@ -1,6 +1,7 @@
 import { headerToken } from '../../src/backends/header-token.js';
 import { isObject } from '../../src/backends/is-object.js';
-import { isSyncLayerError, type TransportHost } from '../../src/kit.js';
+import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
+import { isSyncLayerError, joined, type TransportHost } from '../../src/kit.js';
 import { byteLength, parseJson } from './json.js';
 import type { ParsedOptions } from './options.js';
 import { problem, withoutToken } from './problem.js';
@@ -30,7 +31,7 @@ export const isPassing = (status: number): boolean => status === 408 || status =
 export function pathOf(collection: string, recordId?: string): string {
   const parts = recordId === undefined ? [collection] : [collection, recordId];
   // URL parsers resolve dots, encoded ones too; encodeURIComponent throws for half of a surrogate pair.
-  if (parts.some((part) => /^\.\.?$/.test(part) || !part.isWellFormed())) {
+  if (parts.some((part) => /^\.\.?$/.test(part) || hasLoneSurrogate(part))) {
     const name = JSON.stringify(parts.join('/'));
     throw problem(
       'VALIDATION_FAILED',
@@ -53,25 +54,27 @@ export function createHttp(
   return async ({ method, path, signal, body }: HttpRequest): Promise<HttpReply> => {
     const where = `${method} ${(base + path).split('?')[0]}`;
     const token = headerToken(await host().authToken(options.authToken), problem);
-    const controller = new AbortController();
-    const stop = (): void => controller.abort();
-    const timer = setTimeout(stop, options.requestTimeout);
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
+    let inTime = '';
+    const send = async (limited: AbortSignal) => {
+      try {
+        const response = await (options.fetch ?? fetch)(base + path, {
+          method,
+          signal: limited,
+          headers: {
+            'content-type': 'application/json',
+            ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          },
+          ...(body !== undefined && { body }),
+        });
+        return { status: response.status, text: await response.text() };
+      } finally {
+        if (limited.aborted && !signal.aborted) inTime = ` within ${options.requestTimeout} ms`;
+      }
+    };
     try {
       host().traffic('out', byteLength(body ?? ''));
-      const response = await (options.fetch ?? fetch)(base + path, {
-        method,
-        signal: controller.signal,
-        headers: {
-          'content-type': 'application/json',
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        },
-        ...(body !== undefined && { body }),
-      });
-      const text = await response.text();
+      const { status, text } = await joined([signal], send, options.requestTimeout);
       host().traffic('in', byteLength(text));
-      const { status } = response;
       if (status === 401) {
         const refusal = problem('AUTH_REQUIRED', `${where} was refused for its token (401).`);
         throw host().refused?.(token, refusal) ?? refusal;
@@ -85,13 +88,9 @@ export function createHttp(
       };
     } catch (error) {
       if (isSyncLayerError(error)) throw error;
-      const inTime = controller.signal.aborted && !signal.aborted ? ` within ${options.requestTimeout} ms` : '';
       throw problem('CONNECTION_LOST', `${where} got no answer${inTime}. Is the server up, and baseUrl right?`, {
         cause: error,
       });
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', stop);
     }
   };
 

@@ -1,6 +1,16 @@
 import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
-import type { PullPage, PullRequest, RealtimeTransport, TransportCapabilities, TransportHost } from '../../src/kit.js';
+import {
+  createLifetime,
+  type OutgoingChange,
+  type PullPage,
+  type PullRequest,
+  type PushResult,
+  parseUrl,
+  type RealtimeTransport,
+  type TransportCapabilities,
+  type TransportHost,
+} from '../../src/kit.js';
 import type { Channel } from './channel.js';
 import { seqCursor } from './cursor.js';
 import type { Fallback } from './fallback.js';
@@ -38,8 +48,8 @@ const timed: TransportCapabilities = {
  */
 export function websocketTransport(input: WebSocketTransportOptions): RealtimeTransport {
   const options = readOptions(input);
-  const address = new URL(options.url ?? options.baseUrl ?? '');
-  const lifetime = new AbortController();
+  const address = parseUrl(options.url ?? options.baseUrl);
+  const life = createLifetime();
   let attached = unattached;
   /** Whether the server counts changes; unknown until its first answer. */
   let counts: boolean | undefined;
@@ -49,7 +59,6 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
   let outdated = false;
 
   const host = (): TransportHost => attached;
-  const during = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, lifetime.signal]);
   const loadLive = () => loadPart(() => import('./live.js'));
   let channel: Channel | undefined;
   async function openChannel(): Promise<Channel> {
@@ -80,7 +89,7 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
   }
 
   function checkOpen(): void {
-    if (lifetime.signal.aborted) throw problem('CLOSED', 'This transport is closed; make a new one.');
+    if (life.over) throw problem('CLOSED', 'This transport is closed; make a new one.');
   }
 
   function checkReachable(): void {
@@ -116,9 +125,28 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
     return page ?? (await original()).pull(request);
   }
 
+  async function push(changes: readonly OutgoingChange[], signal: AbortSignal): Promise<PushResult[]> {
+    const collection = changes[0]?.collection ?? '';
+    const { pushWrites } = await loadLive();
+    // Which protocol the server speaks shows in its answer to a read. An original one would not answer a write.
+    if (counts === undefined) {
+      await pull({ collection, cursor: null, start: true, limit: 1, signal }).catch((error: unknown) => {
+        if (counts === undefined) throw error;
+      });
+    }
+    checkReachable();
+    checkComparable();
+    if (counts) {
+      const deliver = channel?.isOpen ? channel.deliver : (await fallback()).rest.deliver;
+      return pushWrites(changes, maxPayload, deliver, signal);
+    }
+    // Such a server tells its other sockets only of what came by a socket. So Flutter apps send it both ways, too.
+    return (await original()).push(changes, signal, (message) => channel?.tell(message));
+  }
+
   return {
     name: 'websocket',
-    source: `${address.host}${address.pathname}`,
+    source: `${address?.host}${address?.path}`,
     get capabilities() {
       return { ...(counts === false ? timed : sequenced), live: Boolean(options.url) };
     },
@@ -146,43 +174,26 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
         over = true;
       };
     },
-    pull: (request) => pull({ ...request, signal: during(request.signal) }),
+    pull: (request) => life.during(request.signal, (signal) => pull({ ...request, signal })),
 
-    async push(changes, options) {
-      const signal = during(options.signal);
-      const collection = changes[0]?.collection ?? '';
-      const { pushWrites } = await loadLive();
-      // Which protocol the server speaks shows in its answer to a read. An original one would not answer a write.
-      if (counts === undefined) {
-        await pull({ collection, cursor: null, start: true, limit: 1, signal }).catch((error: unknown) => {
-          if (counts === undefined) throw error;
-        });
-      }
-      checkReachable();
-      checkComparable();
-      if (counts) {
-        const deliver = channel?.isOpen ? channel.deliver : (await fallback()).rest.deliver;
-        return pushWrites(changes, maxPayload, deliver, signal);
-      }
-      // Such a server tells its other sockets only of what came by a socket. So Flutter apps send it both ways, too.
-      return (await original()).push(changes, signal, (message) => channel?.tell(message));
-    },
+    push: (changes, { signal }) => life.during(signal, (signal) => push(changes, signal)),
 
     get keys() {
       if (counts !== false) return undefined;
-      return async function* keys(collection: string, { signal }: { signal: AbortSignal }) {
-        yield* (await original()).keys(collection, during(signal));
-      };
+      return (collection: string, { signal }: { signal: AbortSignal }) =>
+        life.each(signal, async function* keys(signal) {
+          yield* (await original()).keys(collection, signal);
+        });
     },
     get fetch() {
       if (counts !== false) return undefined;
       return async (collection: string, ids: readonly string[], { signal }: { signal: AbortSignal }) =>
-        (await original()).fetch(collection, ids, during(signal));
+        life.during(signal, async (signal) => (await original()).fetch(collection, ids, signal));
     },
 
     disconnect: async () => channel?.close(),
     async close() {
-      lifetime.abort();
+      life.end();
       await channel?.close();
     },
   };

@@ -4,9 +4,11 @@ import {
   type ClientMessage,
   createTimers,
   type ErrorMessage,
+  reasonOf,
   type ServerMessage,
   type SyncLayerError,
   type TransportHost,
+  throwIfAborted,
   toSyncLayerError,
 } from '../../src/kit.js';
 import { byteLength, parseJson } from './json.js';
@@ -40,6 +42,13 @@ const CLOSE_TIMEOUT = 1000;
 
 const OPEN = 1;
 const CLOSED = 3;
+
+/** The address with this token in its query, instead of one that is there. */
+function withToken(url: string, token: string): string {
+  const [address, query = ''] = url.split('?');
+  const others = query.split('&').filter((part) => part !== '' && !part.startsWith('token='));
+  return `${address}?${[...others, `token=${encodeURIComponent(token)}`].join('&')}`;
+}
 
 /** A frame as a message; reports and skips what is none. */
 function parse(frame: unknown, host: TransportHost): ServerMessage | undefined {
@@ -75,13 +84,12 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     throw problem('UNSUPPORTED', `This platform has no WebSocket. ${fix}`);
   }
   let token = await host.authToken(options.authToken);
-  signal.throwIfAborted();
-  const url = new URL(options.url ?? '');
-  const where = `${url.origin}${url.pathname}`;
-  if (token !== undefined && authMode === 'query') url.searchParams.set('token', token);
+  throwIfAborted(signal);
+  const { url = '' } = options;
+  const [where = ''] = url.split('?');
   let socket: WebSocket;
   try {
-    socket = new Socket(url);
+    socket = new Socket(authMode === 'query' && token !== undefined ? withToken(url, token) : url);
   } catch (error) {
     // Its message may quote the URL, and with it the token.
     throw problem('CONNECT_FAILED', `${where} cannot be opened here: ${(error as Error).name}.`);
@@ -127,8 +135,9 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     }
 
     const onAbort = (): void => {
-      const { reason } = signal;
-      end(toSyncLayerError(reason, 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'websocket' }));
+      end(
+        toSyncLayerError(reasonOf(signal), 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'websocket' }),
+      );
     };
 
     function ready(): void {

@@ -1,4 +1,4 @@
-import { type AuthToken, checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
+import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/kit.js';
 
 /** What `websocketTransport` takes. Times in ms, sizes in bytes. */
 export interface WebSocketTransportOptions {
@@ -44,10 +44,9 @@ const LONGEST = 2 ** 31 - 1;
 
 /** Credentials and queries are refused where they would show up in messages or break paths. */
 function isAddress(scheme: string, value: unknown): boolean {
-  if (typeof value !== 'string' || !new RegExp(`^${scheme}s?://`, 'i').test(value) || !URL.canParse(value))
-    return false;
-  const { username, password, hash, search } = new URL(value);
-  return username + password + hash + (scheme === 'http' ? search : '') === '';
+  const url = parseUrl(value);
+  if (!url || ![scheme, `${scheme}s`].includes(url.scheme)) return false;
+  return url.user + url.hash + (scheme === 'http' ? url.query : '') === '';
 }
 
 const address = (scheme: string, more: string): OptionRules[string] => [

@@ -1,5 +1,6 @@
 import type { Change, Row } from '../kit.js';
 import { isObject } from './is-object.js';
+import { hasLoneSurrogate } from './lone-surrogate.js';
 import { stampOf, timeOf, versionOf } from './postgres-time.js';
 
 /** A row as the API in front of the database gives it. */
@@ -22,7 +23,7 @@ export function keyOf(value: unknown): string | undefined {
 }
 
 /** Half of a surrogate pair and NUL are no text to PostgreSQL. */
-export const isText = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+export const isText = (text: string): boolean => !hasLoneSurrogate(text) && !text.includes('\0');
 
 /** Asked for, any other id would match another row. */
 export const isSendable = (id: string): boolean => id !== '' && isText(id);

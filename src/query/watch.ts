@@ -1,3 +1,6 @@
+/** Hermes has no such symbol; what Babel makes of `for await` asks for this name then. */
+const asyncIterator: typeof Symbol.asyncIterator = Symbol.asyncIterator ?? '@@asyncIterator';
+
 /**
  * An async iterable of a value that changes. A consumer that is slower than the changes gets the newest value, never a
  * backlog. Each loop has a subscription of its own, from its first step until it ends: by `break`, `return` or `throw`,
@@ -10,7 +13,7 @@ export const latest = <T>(
   subscribe: (push: (value: T) => void) => () => void,
   closed: AbortSignal | undefined,
 ): AsyncIterable<T, undefined> => ({
-  [Symbol.asyncIterator]() {
+  [asyncIterator]() {
     let stop: (() => void) | undefined;
     let done = false;
     let waiting: [T] | undefined;

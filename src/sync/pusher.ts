@@ -1,6 +1,6 @@
+import { abortable, throwIfAborted } from '../abort.js';
 import { disposition, isSyncLayerError, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { patchBetween } from '../patch.js';
-import { abortable } from '../transport/abortable.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
 import { afterAnswer, FIRST_LIMITS, type SentBatch, sizeOf } from './batch-limits.js';
@@ -143,10 +143,10 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     for (const [collection, { replica }] of collections)
       replica.markSent(batch.filter((entry) => entry.collection === collection));
     await flushed().catch(() => undefined);
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const changes = batch.map((entry) => outgoing(entry, clockOffset()));
     const results = await abortable(transport.push(changes, { signal }), signal);
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     if (results.filter(Boolean).length !== batch.length) {
       const message = `The ${adapter} transport answered ${results.length} of ${batch.length} pushed changes.`;
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter });
@@ -206,11 +206,11 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       return [];
     } catch (thrown) {
       for (const { opId, local } of entries) if (local && bytes > WORTH_ASKING) lost.add(opId);
-      run.signal.throwIfAborted();
+      run.throwIfAborted(signal);
       const error = inWords(thrown);
       const took = sent();
       const trouble = await loadTrouble();
-      run.signal.throwIfAborted();
+      run.throwIfAborted(signal);
       const state = { error, batch: entries, sent: took, limits, unclear, taken: run.taken > 0 };
       const found = trouble?.remedyFor(state);
       if (found) limits = found.limits;
@@ -244,7 +244,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
         const ids = asked.filter((entry) => entry.collection === collection).map(({ recordId }) => recordId);
         if (ids.length === 0) continue;
         const rows = await abortable(transport.fetch(collection, ids, { signal }), signal);
-        signal.throwIfAborted();
+        throwIfAborted(signal);
         replica.apply(rows);
       }
     } catch (error) {

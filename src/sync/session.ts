@@ -1,7 +1,7 @@
+import { abortable, abort as abortWith, throwIfAborted } from '../abort.js';
 import type { Change } from '../change.js';
 import type { Settings } from '../defaults.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
-import { abortable } from '../transport/abortable.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type {
   Cursor,
@@ -99,7 +99,7 @@ export function createSession(options: SessionOptions) {
       const batch = unique.slice(index, index + FETCH_BATCH);
       const current = await abortable(transport.fetch(collection, batch, { signal }), signal);
       // Stopped between the answer and here: it may be another backend's by now.
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       replica.apply(current);
     }
   }
@@ -127,7 +127,7 @@ export function createSession(options: SessionOptions) {
   }
 
   async function pullPage(cursor: Cursor | null, start: boolean, signal: AbortSignal): Promise<PullPage> {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const sentAt = Date.now();
     const request = { collection, cursor, start, limit: options.settings.pageSize, filter, signal };
     const page = await abortable(transport.pull(request), signal);
@@ -149,7 +149,7 @@ export function createSession(options: SessionOptions) {
       for (;;) {
         const page = await next;
         // Stopped between the answer and here: what it says is of the past.
-        signal.throwIfAborted();
+        throwIfAborted(signal);
         // A pull from the very beginning holds everything, whether the transport says so or not. Rows that are here
         // already and not in it were deleted while we were away.
         const isSnapshot = page.snapshot || (cursor === null && replica.hasServerRows());
@@ -168,7 +168,7 @@ export function createSession(options: SessionOptions) {
         const partial = replica.apply(page.changes, stored);
         if (partial.length > 0) {
           await complete(partial, signal);
-          signal.throwIfAborted();
+          throwIfAborted(signal);
           replica.apply([], stored);
         }
         if (snapshot) {
@@ -195,10 +195,10 @@ export function createSession(options: SessionOptions) {
     try {
       const keys = new Map<string, RecordKey>();
       for await (const page of transport.keys(collection, { signal, filter })) {
-        signal.throwIfAborted();
+        throwIfAborted(signal);
         for (const key of page) keys.set(key.recordId, key);
       }
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       replica.removeMissing(keys, touched.ids);
       const outdated = replica.outdated(keys).filter((id) => !touched.ids.has(id));
       if (outdated.length === 0) return;
@@ -236,7 +236,7 @@ export function createSession(options: SessionOptions) {
         // Hard deletes leave no trace in this backend's pulls; audits look at the versions of all others too.
         if (auditDue || (capabilitiesOf(transport, collection).deletes !== 'tombstones' && !pulled.whole))
           await compareKeys(signal);
-        signal.throwIfAborted();
+        throwIfAborted(signal);
         auditDue = false;
       } while (again);
       hooks.caughtUp(count);
@@ -271,7 +271,7 @@ export function createSession(options: SessionOptions) {
   }
 
   function stop(): void {
-    abort.abort(new SyncLayerError('CLOSED', `Reading "${collection}" was stopped.`));
+    abortWith(abort, new SyncLayerError('CLOSED', `Reading "${collection}" was stopped.`));
     abort = new AbortController();
     endSubscription();
     // Whatever still runs belongs to the past: its end changes nothing here.

@@ -1,6 +1,6 @@
+import { abort, abortable } from '../abort.js';
 import type { Settings } from '../defaults.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
-import { abortable } from './abortable.js';
 import type { RealtimeTransport } from './transport.js';
 
 /** Where the realtime link stands; times in ms since 1970. */
@@ -74,7 +74,7 @@ export function createConnection(options: ConnectionOptions) {
     if (connecting !== controller) return;
     timer = setTimeout(() => {
       const message = `${transport.name} did not connect within ${settings.connectTimeout} ms. Is the server up, and its address right?`;
-      controller.abort(new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
+      abort(controller, new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
     }, settings.connectTimeout);
     try {
       await abortable(transport.connect({ signal: controller.signal }), controller.signal);

@@ -1,4 +1,13 @@
-import { abortable, backoffDelay, disposition, isSyncLayerError, SyncLayerError } from '../kit.js';
+import {
+  abort,
+  abortable,
+  backoffDelay,
+  disposition,
+  isSyncLayerError,
+  reasonOf,
+  SyncLayerError,
+  throwIfAborted,
+} from '../kit.js';
 import { delegate, ownTokenFirst } from './delegate.js';
 import type { ChangeSink, PullRequest, RealtimeTransport, TransportHost } from './transport.js';
 import { combinedValues, valuesOf } from './values.js';
@@ -107,12 +116,12 @@ export function failover(
     const collection = proven ? undefined : [...asked].at(-1);
     if (polled && collection === undefined) return;
     const limit = new AbortController();
-    const stop = (): void => limit.abort(signal.reason);
+    const stop = (): void => abort(limit, reasonOf(signal));
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
     const late = setTimeout(() => {
       const message = `${transport.name} did not answer within ${connectTimeout} ms.`;
-      limit.abort(new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
+      abort(limit, new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
     }, connectTimeout);
     try {
       if (!polled) await abortable(transport.connect({ signal: limit.signal }), limit.signal);
@@ -250,7 +259,7 @@ export function failover(
     },
 
     async connect({ signal }) {
-      lifetime.signal.throwIfAborted();
+      throwIfAborted(lifetime.signal);
       connecting += 1;
       const failed = new Map<Door, unknown>();
       try {
@@ -259,7 +268,7 @@ export function failover(
             await reach(door, signal);
           } catch (error) {
             // Out of time: the next attempt begins with another one.
-            if (signal.aborted && isSyncLayerError(signal.reason)) hold(door);
+            if (signal.aborted && isSyncLayerError(reasonOf(signal))) hold(door);
             // A token that is refused, or a wrong configuration, is not cured by another address.
             const cured = failed.size > 0 || !isSyncLayerError(error) || disposition(error.code) === 'retry';
             if (signal.aborted || !cured) throw error;
@@ -303,7 +312,7 @@ export function failover(
       await Promise.all(transports.map((transport) => transport.disconnect?.()));
     },
     async close() {
-      lifetime.abort(new SyncLayerError('CLOSED', 'This transport is closed; make a new one.'));
+      abort(lifetime, new SyncLayerError('CLOSED', 'This transport is closed; make a new one.'));
       clearTimeout(timer);
       sinks.clear();
       await Promise.all(transports.map((transport) => transport.close()));

@@ -1,10 +1,12 @@
 import { newId } from '../id.js';
 import {
+  abort,
   abortable,
   backoffDelay,
   type Change,
   type Row,
   SyncLayerError,
+  throwIfAborted,
   toSyncLayerError,
   type Version,
 } from '../kit.js';
@@ -89,7 +91,7 @@ async function everything(
   const partial = new Set<string>();
   let cursor: Cursor | null = null;
   for (let start = true; ; start = false) {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const page: PullPage = await abortable(transport.pull({ collection, cursor, start, limit: PAGE, signal }), signal);
     for (const change of page.changes) {
       held.set(change.recordId, heldOf(change));
@@ -281,7 +283,7 @@ export function mirror({ primary, secondary, limit = 1000, same }: MirrorOptions
   }
 
   async function halt(): Promise<void> {
-    work.abort(new SyncLayerError('CLOSED', 'The mirror was stopped.'));
+    abort(work, new SyncLayerError('CLOSED', 'The mirror was stopped.'));
     clearTimeout(timer);
     timer = undefined;
     linked = false;

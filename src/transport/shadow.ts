@@ -1,4 +1,5 @@
 import {
+  abort,
   abortable,
   backoffDelay,
   type Change,
@@ -153,7 +154,7 @@ export function shadow({
   }
 
   function unlink(): void {
-    link?.abort(new SyncLayerError('CLOSED', 'The shadow was stopped.'));
+    if (link) abort(link, new SyncLayerError('CLOSED', 'The shadow was stopped.'));
     link = undefined;
     linked = false;
     clearTimeout(retry);
@@ -237,7 +238,7 @@ export function shadow({
       await Promise.all([primary.disconnect?.(), Promise.resolve(secondary.disconnect?.()).catch(() => undefined)]);
     },
     async close() {
-      lifetime.abort(new SyncLayerError('CLOSED', 'This shadow is closed.'));
+      abort(lifetime, new SyncLayerError('CLOSED', 'This shadow is closed.'));
       comparison.close();
       unlink();
       watches.clear();

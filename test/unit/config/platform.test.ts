@@ -121,6 +121,13 @@ describe('ids', () => {
     expect(newId()).not.toBe(newId());
   });
 
+  test.each([undefined, {}])('also where the platform has no randomness but Math.random: %j', (crypto) => {
+    vi.stubGlobal('crypto', crypto);
+    const ids = Array.from({ length: 1000 }, newId);
+    for (const id of ids) expect(id).toMatch(uuid);
+    expect(new Set(ids).size).toBe(1000);
+  });
+
   test('also in a page that is no secure context, which has no randomUUID', async () => {
     const { getRandomValues } = crypto;
     vi.stubGlobal('crypto', { getRandomValues: getRandomValues.bind(crypto) });

@@ -1,0 +1,110 @@
+/**
+ * What work needs of AbortController beyond `abort()` and `aborted`. React Native up to 0.86 has no reasons, no
+ * `throwIfAborted`, no `AbortSignal.any` and no `AbortSignal.timeout` (abort-controller 3), so that nothing that runs in an app
+ * may use them: `npm run lint` checks it.
+ */
+import { SyncLayerError } from './errors.js';
+
+const reasons = new WeakMap<AbortSignal, unknown>();
+
+/**
+ * Aborts, with a reason that `reasonOf` gives on every platform.
+ *
+ * @example
+ * abort(controller, new SyncLayerError('CLOSED', 'Reading "todos" was stopped.'));
+ */
+export function abort(controller: AbortController, reason: unknown): void {
+  if (!controller.signal.aborted) reasons.set(controller.signal, reason);
+  controller.abort(reason);
+}
+
+/** Why a signal was aborted; an AbortError where nobody has said it. */
+export const reasonOf = (signal: AbortSignal): unknown =>
+  reasons.get(signal) ?? signal.reason ?? Object.assign(new Error('It was given up.'), { name: 'AbortError' });
+
+/** Throws the reason of a signal that is aborted. */
+export function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw reasonOf(signal);
+}
+
+/** `work`, or the signal's reason as soon as it aborts: a transport that ignores the signal holds nobody up. */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(reasonOf(signal) as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+/** A controller that aborts as soon as one of these signals does. `release` lets go of them: they may live much longer. */
+function join(signals: readonly AbortSignal[]) {
+  const controller = new AbortController();
+  const stop = (): void => {
+    const first = signals.find(({ aborted }) => aborted);
+    if (first) abort(controller, reasonOf(first));
+  };
+  for (const signal of signals) signal.addEventListener('abort', stop);
+  stop();
+  return {
+    controller,
+    release(): void {
+      for (const signal of signals) signal.removeEventListener('abort', stop);
+    },
+  };
+}
+
+/**
+ * What `work` resolves with. Its signal aborts as soon as one of `signals` does, and after `ms` milliseconds, if they are given.
+ *
+ * @example
+ * const text = await joined([signal], (signal) => fetch(url, { signal }).then((response) => response.text()), 15_000);
+ */
+export async function joined<T>(
+  signals: readonly AbortSignal[],
+  work: (signal: AbortSignal) => Promise<T>,
+  ms?: number,
+): Promise<T> {
+  const { controller, release } = join(signals);
+  const late = (): void => abort(controller, new SyncLayerError('CONNECT_TIMEOUT', `No answer within ${ms} ms.`));
+  const timer = ms === undefined ? undefined : setTimeout(late, ms);
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    release();
+  }
+}
+
+/**
+ * The life of a transport: whatever it does ends when it is closed.
+ *
+ * @example
+ * const life = createLifetime();
+ * const transport = {
+ *   pull: (request) => life.during(request.signal, (signal) => read({ ...request, signal })),
+ *   close: async () => life.end(),
+ * };
+ */
+export function createLifetime() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  return {
+    signal,
+    get over(): boolean {
+      return signal.aborted;
+    },
+    during: <T>(other: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+      joined([other, signal], work),
+    /** The same for what comes in pages. */
+    async *each<T>(other: AbortSignal, pages: (signal: AbortSignal) => AsyncIterable<T>): AsyncGenerator<T> {
+      const both = join([other, signal]);
+      try {
+        yield* pages(both.controller.signal);
+      } finally {
+        both.release();
+      }
+    },
+    end: (): void => controller.abort(),
+  };
+}
