@@ -3,8 +3,6 @@
  * `throwIfAborted`, no `AbortSignal.any` and no `AbortSignal.timeout` (abort-controller 3), so that nothing that runs in an app
  * may use them: `npm run lint` checks it.
  */
-import { SyncLayerError } from './errors.js';
-
 const reasons = new WeakMap<AbortSignal, unknown>();
 
 /**
@@ -18,9 +16,12 @@ export function abort(controller: AbortController, reason: unknown): void {
   controller.abort(reason);
 }
 
+/** As the platform's own reasons: what failed with one is put into words by whoever knows what it was. */
+const named = (name: string, message: string): Error => Object.assign(new Error(message), { name });
+
 /** Why a signal was aborted; an AbortError where nobody has said it. */
 export const reasonOf = (signal: AbortSignal): unknown =>
-  reasons.get(signal) ?? signal.reason ?? Object.assign(new Error('It was given up.'), { name: 'AbortError' });
+  reasons.get(signal) ?? signal.reason ?? named('AbortError', 'It was given up.');
 
 /** Throws the reason of a signal that is aborted. */
 export function throwIfAborted(signal: AbortSignal): void {
@@ -66,7 +67,7 @@ export async function joined<T>(
   ms?: number,
 ): Promise<T> {
   const { controller, release } = join(signals);
-  const late = (): void => abort(controller, new SyncLayerError('CONNECT_TIMEOUT', `No answer within ${ms} ms.`));
+  const late = (): void => abort(controller, named('TimeoutError', `No answer within ${ms} ms.`));
   const timer = ms === undefined ? undefined : setTimeout(late, ms);
   try {
     return await work(controller.signal);
