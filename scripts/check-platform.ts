@@ -13,14 +13,14 @@ const rules: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/(?<![.\w])crypto\.(?!subtle)/, 'newId() of src/id.ts'],
   [/\.(isWellFormed|toWellFormed)\(|\\p\{/, 'hasLoneSurrogate() of src/backends'],
   [/\bstructuredClone\(|\bDOMException\b|\bTextDecoder\b/, 'plain JavaScript'],
-  [/(?<!typeof )\bSymbol\.asyncIterator\b(?! \?\?)/, "`Symbol.asyncIterator ?? '@@asyncIterator'`, as Babel does"],
+  [/\bSymbol\.asyncIterator\b/, 'asyncIterator of src/async-iterator.ts'],
   [/\.(toSorted|toReversed|toSpliced|findLast|findLastIndex|groupBy|union|difference)\(/, 'what ES2022 has'],
   [/\b(Promise\.withResolvers|Array\.fromAsync|Iterator\.from)\b/, 'what ES2022 has'],
 ];
 
 /** Only for Node, or with what only a browser can do; `src/abort.ts` is where the rules lead to. */
 const exempt =
-  /^src\/(server|cli|migrate|testing)\/|^src\/(abort|id)\.ts$|^src\/store\/sqlite\.ts$|^adapters\/\w+\/tools\/|^adapters\/appsync\/sign\.ts$/;
+  /^src\/(server|cli|migrate|testing)\/|^src\/(abort|id|async-iterator)\.ts$|^src\/store\/sqlite\.ts$|^adapters\/\w+\/tools\/|^adapters\/appsync\/sign\.ts$/;
 
 const files = globSync(['src/**/*.ts', 'adapters/**/*.ts'])
   .map((path) => path.replaceAll('\\', '/'))

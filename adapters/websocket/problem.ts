@@ -12,7 +12,7 @@ export function withoutToken(text: string, token: string | undefined): string {
   return text
     .split(token)
     .reduce((before, after) =>
-      token.length < LONG && (/[\p{L}\d]$/u.test(before) || /^[\p{L}\d]/u.test(after))
+      token.length < LONG && (/[a-z\d\u0080-\uffff]$/i.test(before) || /^[a-z\d\u0080-\uffff]/i.test(after))
         ? before + token + after
         : `${before}(token)${after}`,
     );

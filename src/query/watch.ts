@@ -1,5 +1,4 @@
-/** Hermes has no such symbol; what Babel makes of `for await` asks for this name then. */
-const asyncIterator: typeof Symbol.asyncIterator = Symbol.asyncIterator ?? '@@asyncIterator';
+import { asyncIterator } from '../async-iterator.js';
 
 /**
  * An async iterable of a value that changes. A consumer that is slower than the changes gets the newest value, never a

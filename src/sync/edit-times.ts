@@ -45,6 +45,6 @@ export function takeUp<T extends Edited>(edit: T, next: Row | null, editedAt: nu
 export const lastTimeOf =
   (edits: readonly [Edited, ...Edited[]]) =>
   (field: string): number => {
-    const last = edits.findLast(({ base, local }) => !deepEqual(base?.[field], local?.[field])) ?? edits[0];
+    const last = [...edits].reverse().find(({ base, local }) => !deepEqual(base?.[field], local?.[field])) ?? edits[0];
     return timeOf(last, field);
   };

@@ -206,11 +206,11 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       return [];
     } catch (thrown) {
       for (const { opId, local } of entries) if (local && bytes > WORTH_ASKING) lost.add(opId);
-      run.throwIfAborted(signal);
+      throwIfAborted(run.signal);
       const error = inWords(thrown);
       const took = sent();
       const trouble = await loadTrouble();
-      run.throwIfAborted(signal);
+      throwIfAborted(run.signal);
       const state = { error, batch: entries, sent: took, limits, unclear, taken: run.taken > 0 };
       const found = trouble?.remedyFor(state);
       if (found) limits = found.limits;

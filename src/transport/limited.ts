@@ -1,3 +1,4 @@
+import { asyncIterator } from '../async-iterator.js';
 import { SyncLayerError } from '../errors.js';
 import { delegate } from './delegate.js';
 import type { RealtimeTransport } from './transport.js';
@@ -51,7 +52,7 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
     get keys() {
       if (!transport.keys) return undefined;
       return async function* keys(...args: Parameters<NonNullable<RealtimeTransport['keys']>>) {
-        const pages = transport.keys?.(...args)[Symbol.asyncIterator]();
+        const pages = transport.keys?.(...args)[asyncIterator]();
         const { signal } = args[1];
         try {
           for (;;) {

@@ -1,5 +1,5 @@
+import { abort, abortable, reasonOf } from '../abort.js';
 import type { SyncLayerError } from '../errors.js';
-import { abortable } from './abortable.js';
 
 /** How long a promise of somebody else may take. */
 export interface Limit {
@@ -29,9 +29,9 @@ export async function within<T>(
   const over = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const watch = (): void => {
-    timer = setTimeout(() => (heard() ? watch() : over.abort(late())), ms);
+    timer = setTimeout(() => (heard() ? watch() : abort(over, late())), ms);
   };
-  const onAbort = (): void => over.abort(signal?.reason);
+  const onAbort = (): void => abort(over, signal && reasonOf(signal));
   signal?.addEventListener('abort', onAbort);
   if (signal?.aborted) onAbort();
   watch();
