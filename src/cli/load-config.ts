@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { SyncLayerConfig } from '../config.js';
 import { SyncLayerError } from '../errors.js';
+import type { AuthToken } from '../transport/transport.js';
 import { readModulesAsSuch } from './module-syntax.js';
 import type { ToolsInput } from './tools.js';
 
@@ -36,7 +37,7 @@ async function readObject(file: string): Promise<Record<string, unknown>> {
  * whose `config`, is what `createSyncLayer` takes. Throws CONFIG_INVALID.
  */
 export async function loadConfig(file: string): Promise<{ readonly type: string } & ToolsInput> {
-  const { transport, collections, websocketUrl, baseUrl } = await readObject(file);
+  const { transport, collections, websocketUrl, baseUrl, authToken } = await readObject(file);
   if (transport === undefined && (websocketUrl ?? baseUrl) !== undefined)
     return { type: 'websocket', transport: {}, collections: namesOf(collections, file) };
   if (!isObject(transport) || typeof transport.type !== 'string') {
@@ -44,7 +45,9 @@ export async function loadConfig(file: string): Promise<{ readonly type: string 
     throw invalid(`${file} needs a transport by name, so that its options can be read: ${example}.`);
   }
   const { type, ...options } = transport;
-  return { type, transport: options, collections: namesOf(collections, file) };
+  if (authToken !== undefined && typeof authToken !== 'string' && typeof authToken !== 'function')
+    throw invalid(`${file}: authToken must be a string, or a function that returns one.`);
+  return { type, transport: options, collections: namesOf(collections, file), authToken: authToken as AuthToken };
 }
 
 function namesOf(collections: unknown, file: string): string[] {

@@ -1,3 +1,5 @@
+import type { AuthToken } from '../transport/transport.js';
+
 /** One thing that `doctor` looked at. */
 export interface Check {
   /** What was looked at: `todos: the table is in the publication supabase_realtime`. */
@@ -14,6 +16,8 @@ export interface ToolsInput {
   readonly transport: Readonly<Record<string, unknown>>;
   /** The names of the configuration's collections. */
   readonly collections: readonly string[];
+  /** The configuration's own token, with which an app would look. */
+  readonly authToken?: AuthToken | undefined;
 }
 
 /** What `npx synclayer` can do for one backend. */

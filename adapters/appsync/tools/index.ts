@@ -1,3 +1,4 @@
+import { ok, unknown, wordsOf, wrong } from '../../../src/backends/tools/check.js';
 import {
   type BackendTools,
   type Check,
@@ -10,7 +11,6 @@ import { errorOf } from '../failure.js';
 import { appsyncTransport } from '../index.js';
 import { type ParsedOptions, readOptions } from '../options.js';
 import { type Ask, createAsk, type Reply } from './ask.js';
-import { ok, told, unknown, wrong } from './check.js';
 import { liveCheck, probeChecks, readChecks, writeChecks } from './live-checks.js';
 import { type Place, placesOf } from './place.js';
 import { readSchema } from './schema.js';
@@ -66,11 +66,11 @@ async function* enter(ask: Ask, { auth }: ParsedOptions): AsyncGenerator<Check, 
     if (isSyncLayerError(thrown) && thrown.code === 'PEER_MISSING') throw thrown;
     // Of the credentials, not of the API.
     if (isSyncLayerError(thrown) && thrown.code !== 'CONNECTION_LOST')
-      yield wrong(letIn, told(thrown), keys[auth.type]);
+      yield wrong(letIn, wordsOf(thrown), keys[auth.type]);
     else
       yield wrong(
         there,
-        told(thrown),
+        wordsOf(thrown),
         "The endpoint is that of the API's settings: https://.../graphql. Is this machine online?",
       );
     return false;
@@ -100,7 +100,7 @@ async function* socketChecks(options: ParsedOptions, places: readonly Place[]): 
   } catch (thrown) {
     yield wrong(
       what,
-      told(thrown),
+      wordsOf(thrown),
       'Does a proxy let WebSockets through? A custom domain needs its own /graphql/realtime.',
     );
   } finally {

@@ -1,10 +1,10 @@
 import { isObject } from '../../../src/backends/is-object.js';
+import { ok, unknown, wrong } from '../../../src/backends/tools/check.js';
 import type { Check, RealtimeTransport } from '../../../src/kit.js';
 import { type ErrorEntry, errorOf, isConflict } from '../failure.js';
 import { operations, type Request } from '../model.js';
 import { idOf } from '../normalize.js';
 import type { Ask, Reply } from './ask.js';
-import { ok, unknown, wrong } from './check.js';
 import type { Place } from './place.js';
 
 /** Items that are looked at. */

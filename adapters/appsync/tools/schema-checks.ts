@@ -1,6 +1,6 @@
+import { ok, wrong } from '../../../src/backends/tools/check.js';
 import { type Check, suggest } from '../../../src/kit.js';
 import { fieldsOf, type ParsedOptions } from '../options.js';
-import { ok, wrong } from './check.js';
 import { type Place, serverFields } from './place.js';
 import { bare, type Fields, type Schema } from './schema.js';
 import { CONFLICT_DETECTION, modelSdl } from './setup.js';

@@ -1,4 +1,4 @@
-import { type Check, isSyncLayerError } from '../../../src/kit.js';
+import { isSyncLayerError } from '../../../src/kit.js';
 import { codeOf } from '../failure.js';
 import { type Session, within } from '../link.js';
 
@@ -19,15 +19,3 @@ export async function ask<T>(session: Session, work: Promise<T>, ms: number): Pr
     return { ok: false, code, said: `Firestore said${code ? ` (${code})` : ''}: ${said}` };
   }
 }
-
-export const ok = (what: string): Check => ({ what, state: 'ok' });
-export const wrong = (what: string, ...fix: readonly string[]): Check => ({
-  what,
-  state: 'problem',
-  fix: fix.join('\n'),
-});
-export const unknown = (what: string, ...fix: readonly string[]): Check => ({
-  what,
-  state: 'unknown',
-  fix: fix.join('\n'),
-});

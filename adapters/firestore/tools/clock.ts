@@ -1,5 +1,5 @@
+import { ok, unknown, wrong } from '../../../src/backends/tools/check.js';
 import type { Check } from '../../../src/kit.js';
-import { ok, unknown, wrong } from './ask.js';
 
 /** More than a slow answer explains, ms: a `Date` header has whole seconds. */
 const TOLERANCE = 10_000;

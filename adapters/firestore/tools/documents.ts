@@ -1,11 +1,12 @@
 import type { Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
+import { ok, unknown, wrong } from '../../../src/backends/tools/check.js';
 import type { Check } from '../../../src/kit.js';
 import type { Session } from '../link.js';
 import { collectionOf } from '../place.js';
 import { conditionsOf, since } from '../reads.js';
 import type { Table } from '../table.js';
 import { FIRST, stampOf, type Time } from '../version.js';
-import { ask, ok, unknown, wrong } from './ask.js';
+import { ask } from './ask.js';
 
 /** Documents that are looked at, for a document read each. */
 export const SAMPLE = 5;

@@ -1,4 +1,5 @@
 import type { Firestore } from 'firebase/firestore';
+import { ok, unknown, wrong } from '../../../src/backends/tools/check.js';
 import type { BackendTools, Check, ToolsInput, TransportHost } from '../../../src/kit.js';
 import { appLink, type Link, ownLink, type Session } from '../link.js';
 import { fromDocument } from '../normalize.js';
@@ -6,7 +7,7 @@ import { type ParsedOptions, readOptions } from '../options.js';
 import { refOf } from '../place.js';
 import { createReads } from '../reads.js';
 import { createTables, type Table } from '../table.js';
-import { ask, ok, unknown, wrong } from './ask.js';
+import { ask } from './ask.js';
 import { clockCheck } from './clock.js';
 import { sampleOf, timeChecks } from './documents.js';
 import { indexesJson, needsIndexes, OWN_RULE, refused, setupText } from './setup.js';

@@ -1,10 +1,11 @@
 import type { QueryDocumentSnapshot, WriteBatch } from 'firebase/firestore';
+import { ok, unknown, wrong } from '../../../src/backends/tools/check.js';
 import type { Check } from '../../../src/kit.js';
 import type { Session } from '../link.js';
 import { refOf } from '../place.js';
 import type { Table } from '../table.js';
 import { fromJson, makerOf } from '../write-values.js';
-import { type Answer, ask, ok, unknown, wrong } from './ask.js';
+import { type Answer, ask } from './ask.js';
 import { OWN_RULE, refused } from './setup.js';
 
 type Write = (batch: WriteBatch) => unknown;

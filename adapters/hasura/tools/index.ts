@@ -1,3 +1,6 @@
+import { ok, unknown, wordsOf, wrong } from '../../../src/backends/tools/check.js';
+import { toolsHost } from '../../../src/backends/tools/host.js';
+import { loadPg } from '../../../src/backends/tools/postgres-catalog.js';
 import {
   type BackendTools,
   type Check,
@@ -5,15 +8,14 @@ import {
   type RealtimeTransport,
   type ToolsInput,
   type TransportHost,
-  toSyncLayerError,
 } from '../../../src/kit.js';
 import { hasuraTransport } from '../index.js';
 import { loadSdk } from '../link.js';
 import { type ColumnType, type HasuraCollection, type ParsedOptions, readOptions } from '../options.js';
+import { problem } from '../problem.js';
 import { createRest, type Rest } from '../rest.js';
 import { createTables } from '../table.js';
-import { catalogChecks, loadPg } from './catalog.js';
-import { ok, unknown, wrong } from './check.js';
+import { catalogChecks } from './catalog.js';
 import { placeOf } from './place.js';
 import { readChecks, writeChecks } from './row-checks.js';
 import { type Roots, readRoots } from './schema.js';
@@ -43,16 +45,6 @@ function read({ transport, collections }: ToolsInput): { options: ParsedOptions;
   return { options, all };
 }
 
-/** What is found is told by the checks. The token is the options' own. */
-const hostOf = ({ authToken }: ParsedOptions): TransportHost => ({
-  authToken: async () => (typeof authToken === 'function' ? authToken() : authToken),
-  log() {},
-  traffic() {},
-  report() {},
-});
-
-const told = (thrown: unknown): string => toSyncLayerError(thrown, 'CONNECTION_LOST', 'It failed.').message;
-
 /** Whether anybody answers, and lets us in. Returns whether the rest can be looked at. */
 async function* enter(rest: Rest, options: ParsedOptions, signal: AbortSignal): AsyncGenerator<Check, boolean> {
   const there = 'Hasura answers';
@@ -77,22 +69,26 @@ async function* enter(rest: Rest, options: ParsedOptions, signal: AbortSignal): 
         thrown.message,
         'The JWT needs "https://hasura.io/jwt/claims" with x-hasura-default-role and x-hasura-allowed-roles, and HASURA_GRAPHQL_JWT_SECRET its key.',
       );
-    } else yield wrong(there, told(thrown), 'The url is that of the GraphQL endpoint, https://.../v1/graphql.');
+    } else yield wrong(there, wordsOf(thrown), 'The url is that of the GraphQL endpoint, https://.../v1/graphql.');
     return false;
   }
 }
 
 /** By WebSocket: one that is opened, and on it a subscription to each table. */
-async function* socketChecks(options: ParsedOptions, all: readonly Examined[]): AsyncGenerator<Check> {
+async function* socketChecks(
+  options: ParsedOptions,
+  all: readonly Examined[],
+  host: TransportHost,
+): AsyncGenerator<Check> {
   const transport = hasuraTransport(options);
-  transport.attach?.(hostOf(options));
+  transport.attach?.(host);
   const what = 'a WebSocket can be opened';
   try {
     await transport.connect({ signal: AbortSignal.timeout(options.subscribeTimeout) });
     yield ok(what);
     for (const { table } of all) yield await isServed(transport, table.collection);
   } catch (thrown) {
-    yield wrong(what, told(thrown), 'Does a proxy in front of Hasura let WebSockets through?');
+    yield wrong(what, wordsOf(thrown), 'Does a proxy in front of Hasura let WebSockets through?');
   } finally {
     await transport.close();
   }
@@ -124,13 +120,16 @@ async function rootsOf(rest: Rest, signal: AbortSignal): Promise<Roots | Check> 
   try {
     return await readRoots(rest, signal);
   } catch (thrown) {
-    return unknown(what, told(thrown), 'Types and columns are looked at once introspection is allowed for this role.');
+    return unknown(
+      what,
+      wordsOf(thrown),
+      'Types and columns are looked at once introspection is allowed for this role.',
+    );
   }
 }
 
-async function* examine(options: ParsedOptions, all: readonly Examined[]): AsyncGenerator<Check> {
+async function* examine(options: ParsedOptions, all: readonly Examined[], host: TransportHost): AsyncGenerator<Check> {
   const { signal } = new AbortController();
-  const host = hostOf(options);
   const rest = createRest(options, () => host);
   if (!(yield* enter(rest, options, signal))) return;
   const roots = await rootsOf(rest, signal);
@@ -144,7 +143,7 @@ async function* examine(options: ParsedOptions, all: readonly Examined[]): Async
     yield* readChecks(rest, table, place, signal);
     yield* writeChecks(rest, table, signal);
   }
-  yield* socketChecks(options, all);
+  yield* socketChecks(options, all, host);
 }
 
 /** `npx synclayer setup hasura` and `npx synclayer doctor`. */
@@ -160,8 +159,8 @@ export const hasuraTools: BackendTools = {
     const { options, all } = read(input);
     // What is not installed is told before anything is looked at, not half way.
     await loadSdk();
-    if (databaseUrl !== undefined) await loadPg();
-    yield* examine(options, all);
+    if (databaseUrl !== undefined) await loadPg(problem);
+    yield* examine(options, all, toolsHost(input));
     if (databaseUrl !== undefined)
       yield* catalogChecks(
         all.map(({ place }) => place),

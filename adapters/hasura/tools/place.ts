@@ -1,13 +1,11 @@
+import type { SqlPlace } from '../../../src/backends/tools/postgres-sql.js';
 import type { HasuraCollection, ParsedOptions } from '../options.js';
 import type { Table } from '../table.js';
 
 /** Where a collection lies in Postgres, and who gets at it. All names are the database's. */
-export interface Place {
-  readonly collection: string;
-  readonly table: string;
-  readonly primaryKey: string;
-  readonly updatedAt: string;
-  readonly deletedAt: string | undefined;
+export interface Place extends SqlPlace {
+  /** Other schemas are not looked at. */
+  readonly schema: 'public';
   /** All other columns that are read and written. */
   readonly columns: readonly string[];
   /** Rows are counted. */
@@ -33,6 +31,7 @@ export function placeOf(table: Table, { table: name }: HasuraCollection, options
   const housekeeping = [primaryKey, updatedAt, deletedAt];
   return {
     collection: table.collection,
+    schema: 'public',
     table: real(name ?? table.collection),
     primaryKey: real(primaryKey),
     updatedAt: real(updatedAt),

@@ -1,20 +1,17 @@
 import { isObject } from '../../../src/backends/is-object.js';
-
-import { type Check, isSyncLayerError, toSyncLayerError } from '../../../src/kit.js';
+import { ok, unknown, wordsOf, wrong } from '../../../src/backends/tools/check.js';
+import { sql } from '../../../src/backends/tools/postgres-sql.js';
+import { type Check, isSyncLayerError } from '../../../src/kit.js';
 import { allOf } from '../documents.js';
 import { mutation, type Statement } from '../mutation.js';
 import type { Rest } from '../rest.js';
 import type { Table } from '../table.js';
-import { ok, unknown, wrong } from './check.js';
 import type { Place } from './place.js';
-import { statements } from './setup.js';
 
 /** A clock may be so wrong, ms. */
 const TOLERANCE = 60_000;
 /** Rows that are looked at. */
 const SAMPLE = 20;
-
-const told = (thrown: unknown): string => toSyncLayerError(thrown, 'CONNECTION_LOST', 'It failed.').message;
 
 /** Reads as the transport does, and looks at what came. */
 export async function* readChecks(rest: Rest, table: Table, place: Place, signal: AbortSignal): AsyncGenerator<Check> {
@@ -31,7 +28,7 @@ export async function* readChecks(rest: Rest, table: Table, place: Place, signal
     await rest.pull(table, { cursor: null, start: true, limit: 1, signal });
     rows = await read({}, selection, SAMPLE);
   } catch (thrown) {
-    yield wrong(what, told(thrown));
+    yield wrong(what, wordsOf(thrown));
     return;
   }
   yield ok(what);
@@ -57,14 +54,14 @@ export async function* readChecks(rest: Rest, table: Table, place: Place, signal
   if (bare)
     yield wrong(
       timed,
-      `${updatedAt} of ${idOf(bare)} is null: such rows are not seen.`,
+      `-- ${updatedAt} of ${idOf(bare)} is null: such rows are not seen.`,
       `update "public"."${place.table}" set "${place.updatedAt}" = clock_timestamp() where "${place.updatedAt}" is null;`,
     );
   else if (ahead)
     yield wrong(
       timed,
-      `${updatedAt} of ${idOf(ahead)} is later than now. Somebody set it by their own clock: let a trigger set it. Or the clock of this machine is slow.`,
-      statements.trigger(place),
+      `-- ${updatedAt} of ${idOf(ahead)} is later than now. Somebody set it by their own clock: let a trigger set it. Or the clock of this machine is slow.`,
+      sql.trigger(place),
     );
   else yield ok(timed);
 }
@@ -86,7 +83,7 @@ export async function* writeChecks(rest: Rest, table: Table, signal: AbortSignal
       await rest.request(`A write of no row of "${collection}"`, 'write', query, variables, signal);
       yield ok(what);
     } catch (thrown) {
-      yield wrong(what, told(thrown));
+      yield wrong(what, wordsOf(thrown));
     }
   }
 }

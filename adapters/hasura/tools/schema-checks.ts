@@ -1,11 +1,12 @@
+import { ok, unknown, wrong } from '../../../src/backends/tools/check.js';
+import { sql } from '../../../src/backends/tools/postgres-sql.js';
 import type { Check } from '../../../src/kit.js';
 import type { ColumnType, InputType, RootField } from '../options.js';
 import type { Rest } from '../rest.js';
 import type { Table } from '../table.js';
-import { ok, unknown, wrong } from './check.js';
 import { columnsOf, type Place } from './place.js';
 import { bare, type Fields, type Roots, readTypes } from './schema.js';
-import { grantCall, metadataJson, type Right, rightsOf, statements, trackCall } from './setup.js';
+import { grantCall, metadataJson, type Right, rightsOf, trackCall } from './setup.js';
 
 /** One table with where it lies. */
 export interface Examined {
@@ -61,7 +62,24 @@ function rightCheck({ table, place }: Examined, roots: Roots, right: Right): Che
   return ok(what);
 }
 
-function columnChecks({ table, place, numbers }: Examined, row: Fields): Check[] {
+const NO_TIME = (setting: string): string =>
+  `-- Its values are no times. Give SyncLayer a timestamptz column of its own, and name it by ${setting}.`;
+
+/** PostgreSQL's name of a type that Hasura shows. */
+const typeIn = (shown = ''): string =>
+  ({ timestamptz: 'timestamp with time zone', timestamp: 'timestamp without time zone', String: 'text' })[
+    bare(shown)
+  ] ?? bare(shown);
+
+/** The columns of the table's primary key, as the root that finds a row by it has them. */
+function primaryKeyIn({ table, place }: Examined, roots: Roots): readonly string[] {
+  const names = [`${place.table}_by_pk`, `${place.table}ByPk`, table.word(`${place.table}_by_pk`)];
+  const found = names.map((name) => roots.query.get(name)).find((root) => root !== undefined);
+  return found ? [...found.args.keys()] : [];
+}
+
+function columnChecks(examined: Examined, row: Fields, roots: Roots): Check[] {
+  const { table, place, numbers } = examined;
   const { collection, primaryKey, updatedAt, deletedAt } = table;
   const lacking = missing(row, columnsOf(table));
   const seen = `${collection}: all its fields are there`;
@@ -71,8 +89,8 @@ function columnChecks({ table, place, numbers }: Examined, row: Fields): Check[]
       : wrong(
           seen,
           `This role has no ${lacking.join(', ')}. It has: ${[...row.keys()].join(', ')}.`,
-          ...(lacking.includes(updatedAt) ? [statements.updatedAt(place)] : []),
-          ...(deletedAt !== undefined && lacking.includes(deletedAt) ? [statements.deletedAt(place)] : []),
+          ...(lacking.includes(updatedAt) ? [sql.updatedAt(place)] : []),
+          ...(deletedAt !== undefined && lacking.includes(deletedAt) ? [sql.deletedAt(place)] : []),
           'Add them to the columns of its select permission (drop it first), or correct "fields".',
           metadata(grantCall(place, 'select')),
         ),
@@ -84,22 +102,22 @@ function columnChecks({ table, place, numbers }: Examined, row: Fields): Check[]
     // The fix is SQL, to be run as it is.
     checks.push(good.includes(type) ? ok(what) : wrong(what, `-- It is ${type}.`, fix));
   };
-  const alter = `alter table "public"."${place.table}" alter column "${place.updatedAt}"`;
   typed(
     updatedAt,
     ['timestamptz!'],
-    `${alter} type timestamptz;\nupdate "public"."${place.table}" set "${place.updatedAt}" = clock_timestamp() where "${place.updatedAt}" is null;\n${alter} set not null;`,
+    sql.toTime(place, place.updatedAt, typeIn(row.get(updatedAt)?.type), true) ?? NO_TIME('updatedAt'),
   );
   if (deletedAt !== undefined)
     typed(
       deletedAt,
       ['timestamptz'],
-      `-- Null while the row is not deleted.\nalter table "public"."${place.table}" alter column "${place.deletedAt}" type timestamptz, alter column "${place.deletedAt}" drop not null;`,
+      `-- Null while the row is not deleted.\n${sql.toTime(place, place.deletedAt ?? '', typeIn(row.get(deletedAt)?.type), false) ?? NO_TIME('deletedAt')}`,
     );
   const key = row.get(primaryKey)?.type;
   if (key !== undefined) {
     const what = `${collection}: ${primaryKey} can be a record's id`;
     const said = numbers.get(primaryKey);
+    const primary = primaryKeyIn(examined, roots);
     if (!key.endsWith('!'))
       checks.push(wrong(what, `It can be null (${key}). It must be a unique key, made by the client.`));
     else if (/^(Int|smallint)!$/.test(key) && said !== 'Int')
@@ -109,6 +127,13 @@ function columnChecks({ table, place, numbers }: Examined, row: Fields): Check[]
     else if (/^(bigint|numeric)!$/.test(key))
       checks.push(
         unknown(what, `It is ${key}: large ones are safe only with HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true.`),
+      );
+    else if (primary.length > 1)
+      checks.push(
+        unknown(
+          what,
+          `The table has a key of several columns: ${primary.join(', ')}. Unless ${primaryKey} alone is unique, rows that share it are one record. With --database-url it can be told.`,
+        ),
       );
     else checks.push(ok(what));
   }
@@ -170,7 +195,7 @@ export async function schemaChecks(
   const written = columnsOf(table).filter((column) => ![primaryKey, updatedAt, deletedAt].includes(column));
   return [
     readable,
-    ...columnChecks(examined, fieldsOf(bare(select.type))),
+    ...columnChecks(examined, fieldsOf(bare(select.type)), roots),
     ...liveCheck(examined, roots),
     ...rightsOf(examined.place)
       .filter((right) => right !== 'select')

@@ -1,37 +1,5 @@
+import { nameOf, sql } from '../../../src/backends/tools/postgres-sql.js';
 import type { Place } from './place.js';
-
-/** An SQL identifier, quoted. */
-const ident = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-const nameOf = ({ table }: Place): string => `"public".${ident(table)}`;
-
-/** The statements by what they are for: `doctor` gives one of them as the fix of what it found. */
-export const statements = {
-  updatedAt: (place: Place): string =>
-    `alter table ${nameOf(place)} add column if not exists ${ident(place.updatedAt)} timestamptz not null default clock_timestamp();`,
-
-  deletedAt: (place: Place): string =>
-    `alter table ${nameOf(place)} add column if not exists ${ident(place.deletedAt ?? 'deleted_at')} timestamptz;`,
-
-  /** `now()` is when the transaction began: two of one row could leave the older time, and share one within a transaction. */
-  trigger: (place: Place): string => {
-    const fn = `"public".${ident(`synclayer_touch_${place.updatedAt}`.slice(0, 63))}`;
-    const column = ident(place.updatedAt);
-    return `create or replace function ${fn}() returns trigger language plpgsql set search_path = '' as $$
-begin
-  if tg_op = 'INSERT' then
-    new.${column} = clock_timestamp();
-  else
-    new.${column} = greatest(clock_timestamp(), old.${column} + interval '1 microsecond');
-  end if;
-  return new;
-end $$;
-drop trigger if exists synclayer_touch on ${nameOf(place)};
-create trigger synclayer_touch before insert or update on ${nameOf(place)} for each row execute function ${fn}();`;
-  },
-
-  index: (place: Place): string =>
-    `create index if not exists ${ident(`synclayer_${place.table}`.slice(0, 63))} on ${nameOf(place)} (${ident(place.updatedAt)}, ${ident(place.primaryKey)});`,
-};
 
 /** A call of the metadata API. */
 interface Call {
@@ -81,12 +49,15 @@ export const metadataJson = (calls: readonly Call[]): string =>
 
 function tableSql(place: Place): string {
   const parts: readonly (readonly [why: string, sql: string] | undefined)[] = [
-    ['When a row was changed: a trigger sets it at each write, with microseconds.', statements.updatedAt(place)],
-    ['', statements.trigger(place)],
+    ['When a row was changed: a trigger sets it at each write, with microseconds.', sql.updatedAt(place)],
+    [
+      'By its name it fires last of all, so that no trigger of the app that sets the column to now() has the last word.',
+      sql.trigger(place),
+    ],
     place.deletedAt === undefined
       ? undefined
-      : ['Deleted rows are marked, so that a catch-up sees them.', statements.deletedAt(place)],
-    ['Each catch-up reads in this order.', statements.index(place)],
+      : ['Deleted rows are marked, so that a catch-up sees them.', sql.deletedAt(place)],
+    ['Each catch-up reads in this order.', sql.index(place)],
   ];
   const text = parts.flatMap((part) => (part ? [part[0] === '' ? part[1] : `-- ${part[0]}\n${part[1]}`] : []));
   return `-- ${place.collection}: ${nameOf(place)}\n${text.join('\n\n')}`;

@@ -1,105 +1,161 @@
-import { type Check, toSyncLayerError } from '../../../src/kit.js';
+import type { Client } from 'pg';
+import { ok, wrong } from '../../../src/backends/tools/check.js';
+import { readTable, type TableFacts, tableChecks, withCatalog } from '../../../src/backends/tools/postgres-catalog.js';
+import type { Check } from '../../../src/kit.js';
 import type { ParsedOptions } from '../options.js';
 import { problem } from '../problem.js';
-import { type Place, statements } from './setup.js';
+import { type Command, commandsOf, EMPTY_PUBLICATION, type Place, statements } from './setup.js';
 
-/** What the catalog says of one table. */
+/** What the catalog says that only Supabase asks for. */
 interface Found {
-  readonly exists: boolean;
-  readonly stamp: string | null;
-  readonly mark: string | null;
-  readonly trigger: boolean;
   readonly announced: boolean;
-  readonly indexed: boolean;
   readonly published: boolean;
+  /** The publication has a table. */
+  readonly publishes: boolean;
+  /** It sends inserts, updates and deletes. */
+  readonly complete: boolean | null;
   readonly identity: string | null;
-  readonly secured: boolean | null;
+  /** The columns that name a deleted row, where the identity is an index. */
+  readonly identified: readonly string[] | null;
+  readonly secured: boolean;
+  readonly granted: readonly Command[];
+  readonly allowed: readonly Command[];
+  /** A column that seems to hold the user's id. */
+  readonly owner: string | null;
 }
 
-/** Triggers by what they do, not by their name: the app may have made its own. `tgtype`: 1 row, 2 before, 4 insert, 16 update. */
+/** `$3`: the roles that the app may have. */
 const QUERY = `
-with place as (select to_regclass(format('%I.%I', $1::text, $2::text)) as id)
+with place as (select to_regclass(format('%I.%I', $1::text, $2::text)) as id),
+roles as (select oid, rolname from pg_roles where rolname = any($3::text[])),
+commands as (select * from (values ('select', 'r'), ('insert', 'a'), ('update', 'w'), ('delete', 'd')) c (command, letter))
 select
-  place.id is not null as exists,
-  (select format_type(atttypid, null) || case when attnotnull then '' else ' null' end from pg_attribute where attrelid = place.id and attname = $3 and not attisdropped) as stamp,
-  (select format_type(atttypid, null) from pg_attribute where attrelid = place.id and attname = $5 and not attisdropped) as mark,
-  exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = place.id and not tgisinternal and tgenabled <> 'D'
-    and tgtype & 19 = 19 and position($3 in pg_get_functiondef(p.oid)) > 0) as trigger,
-  exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = place.id and not tgisinternal and tgenabled <> 'D'
+  exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = id and not tgisinternal and tgenabled <> 'D'
     and pg_get_functiondef(p.oid) ~ 'realtime\\.(broadcast_changes|send)') as announced,
-  exists (select from pg_index i where i.indrelid = place.id and indisvalid and indpred is null
-    and (select array_agg(attname::text order by ord) from unnest(i.indkey) with ordinality k(num, ord) join pg_attribute a on a.attrelid = place.id and a.attnum = k.num and ord <= 2) = array[$3::text, $4::text]) as indexed,
   exists (select from pg_publication_tables where pubname = 'supabase_realtime' and schemaname = $1 and tablename = $2) as published,
-  (select relreplident::text from pg_class where oid = place.id) as identity,
-  (select relrowsecurity from pg_class where oid = place.id) as secured
+  exists (select from pg_publication_tables where pubname = 'supabase_realtime') as publishes,
+  (select pubinsert and pubupdate and pubdelete from pg_publication where pubname = 'supabase_realtime') as complete,
+  (select relreplident::text from pg_class where oid = id) as identity,
+  (select array_agg(attname::text) from pg_index, pg_attribute where indrelid = id and indisreplident and attrelid = id and attnum = any(indkey))
+    as identified,
+  coalesce((select relrowsecurity from pg_class where oid = id), false) as secured,
+  array(select command from commands where exists (
+    select from roles where has_schema_privilege(oid, $1, 'usage') and (has_table_privilege(oid, id, command)
+      or case when command = 'delete' then false else has_any_column_privilege(oid, id, command) end))) as granted,
+  array(select command from commands where exists (
+    select from pg_policy where polrelid = id and polpermissive and polcmd in ('*', letter)
+      and (0 = any(polroles) or exists (select from roles, unnest(polroles) p where pg_has_role(roles.oid, p, 'member'))))) as allowed,
+  (select attname::text from pg_attribute where attrelid = id and attnum > 0 and not attisdropped and atttypid = 'uuid'::regtype
+    and attname in ('user_id', 'owner_id', 'author_id', 'created_by', 'owner') order by attnum limit 1) as owner
 from place`;
 
-/** Throws PEER_MISSING. */
-export async function loadPg(): Promise<typeof import('pg')> {
-  try {
-    return await import('pg');
-  } catch (cause) {
-    const message = 'Reading the catalog needs the package "pg". Run: npm install --save-dev pg';
-    throw problem('PEER_MISSING', message, { cause });
-  }
+/** Every statement that is missing, with what it opens. */
+function policyFix(place: Place, { owner }: Found, missing: readonly Command[]): string[] {
+  if (missing.length === 0) return [];
+  const who =
+    owner === null
+      ? '-- Every user who is signed in: narrow it where rows belong to somebody.'
+      : `-- Each user has the rows of their own, by ${owner}.`;
+  return [who, statements.policies(place, missing, owner)];
 }
 
-async function connect(databaseUrl: string) {
-  const pg = await loadPg();
-  const client = new pg.default.Client({ connectionString: databaseUrl });
-  try {
-    await client.connect();
-  } catch (cause) {
-    // Its message can hold the address, and with it the password.
-    throw toSyncLayerError(
-      undefined,
-      'CONNECT_FAILED',
-      `The database did not let us in (${(cause as { code?: string }).code ?? 'no code'}). Is the database URL right? Supabase shows it under Connect.`,
-    );
-  }
-  return client;
+function securityChecks(place: Place, found: Found, roles: readonly string[]): Check[] {
+  const { collection } = place;
+  const wanted = commandsOf(place);
+  const ungranted = wanted.filter((command) => !found.granted.includes(command));
+  const unallowed = wanted.filter((command) => !found.allowed.includes(command));
+  const who = roles.join(' or ');
+  const granted = `${collection}: ${who} may ${wanted.join(', ')}`;
+  const on = `${collection}: row level security is on`;
+  const policies = `${collection}: policies let ${who} ${wanted.join(', ')}`;
+  return [
+    ungranted.length === 0 ? ok(granted) : wrong(granted, statements.grants(place, ungranted, roles)),
+    ...(found.secured
+      ? [
+          ok(on),
+          unallowed.length === 0
+            ? ok(policies)
+            : wrong(
+                policies,
+                '-- Row level security is on, and without a policy nobody may: reads give no rows, without an error.',
+                ...policyFix(place, found, unallowed),
+              ),
+        ]
+      : [
+          wrong(
+            on,
+            '-- Without it everybody who has the key may read and write all.',
+            statements.secure(place),
+            ...policyFix(place, found, unallowed),
+          ),
+        ]),
+  ];
 }
 
-/** What only the catalog knows, with the statement that puts it right. */
-export async function* catalogChecks(
+/** Deletes have to name their row by the key that the app uses. */
+function identityFault(
+  { primaryKey }: Place,
+  { identity, identified }: Found,
+  facts: TableFacts,
+): 'default' | 'index' | undefined {
+  // Without a primary key there is none to name; that is said by itself.
+  if (identity === 'f' || (identity === 'd' && !facts.primaryKey)) return undefined;
+  const byPrimary = facts.primaryKey?.includes(primaryKey) === true;
+  if (identity === 'i' ? identified?.includes(primaryKey) : identity === 'd' && byPrimary) return undefined;
+  return byPrimary || facts.unique === null ? 'default' : 'index';
+}
+
+function realtimeChecks(place: Place, mode: ParsedOptions['mode'], found: Found, facts: TableFacts): Check[] {
+  const { collection } = place;
+  if (mode === 'broadcast') {
+    const what = `${collection}: a trigger tells of each change`;
+    return [found.announced ? ok(what) : wrong(what, statements.broadcast(place))];
+  }
+  const published = `${collection}: it is in the publication supabase_realtime`;
+  const complete = `${collection}: the publication sends inserts, updates and deletes`;
+  const identity = `${collection}: deletes name their row`;
+  const fault = identityFault(place, found, facts);
+  return [
+    found.published
+      ? ok(published)
+      : wrong(published, ...(found.publishes ? [] : [`-- ${EMPTY_PUBLICATION}`]), statements.publication(place)),
+    ...(found.complete === false ? [wrong(complete, statements.publishAll)] : []),
+    fault === undefined
+      ? ok(identity)
+      : wrong(
+          identity,
+          fault === 'index'
+            ? statements.identityByIndex(place, facts.unique ?? '')
+            : `alter table ${place.name} replica identity default;`,
+        ),
+  ];
+}
+
+/** What only the catalog knows, with the statements that put it right. `roles`: those that the app may have. */
+export const catalogChecks = (
   places: readonly Place[],
   mode: ParsedOptions['mode'],
   databaseUrl: string,
-): AsyncGenerator<Check> {
-  const client = await connect(databaseUrl);
-  try {
+  roles: readonly string[],
+): AsyncGenerator<Check> =>
+  withCatalog(databaseUrl, problem, async function* (client: Client) {
     for (const place of places) {
-      const { collection, schema, table, updatedAt, primaryKey, deletedAt } = place;
-      const values = [schema, table, updatedAt, primaryKey, deletedAt ?? null];
-      const found = (await client.query<Found>(QUERY, values)).rows[0];
-      const check = (what: string, good: boolean | undefined, fix: string): Check => ({
-        what: `${collection}: ${what}`,
-        ...(good ? { state: 'ok' } : { state: 'problem', fix }),
-      });
-      yield check(`the table ${schema}.${table} is there`, found?.exists, `Create it, with a key named ${primaryKey}.`);
-      if (!found?.exists) continue;
-      const wrong = `${updatedAt} is ${found.stamp}. It must be timestamptz, not null.`;
-      const stamp = found.stamp === null ? statements.updatedAt(place) : wrong;
-      yield check(`${updatedAt} is timestamptz, never null`, found.stamp === 'timestamp with time zone', stamp);
-      yield check(`a trigger sets ${updatedAt} at each write`, found.trigger, statements.trigger(place));
-      if (deletedAt !== undefined)
-        yield check(
-          `${deletedAt} is timestamptz`,
-          found.mark === 'timestamp with time zone',
-          found.mark === null ? statements.deletedAt(place) : `${deletedAt} is ${found.mark}. It must be timestamptz.`,
+      const { collection, schema, table, primaryKey } = place;
+      const facts = await readTable(client, place);
+      const there = `${collection}: the table ${schema}.${table} is there`;
+      if (!facts.exists) {
+        yield wrong(
+          there,
+          `-- Create it, with a key named ${primaryKey}: npx synclayer setup supabase prints an example.`,
         );
-      yield check(`an index serves the catch-up (${updatedAt}, ${primaryKey})`, found.indexed, statements.index(place));
-      if (mode === 'broadcast')
-        yield check('a trigger tells of each change', found.announced, statements.broadcast(place));
-      else yield check('it is in the publication supabase_realtime', found.published, statements.publication(place));
-      yield check('deletes name their row', found.identity !== 'n', statements.replicaIdentity(place));
-      yield check(
-        'row level security is on',
-        found.secured === true,
-        `Without it everybody who has the key may read and write all. alter table ${place.name} enable row level security; and add policies.`,
-      );
+        continue;
+      }
+      yield ok(there);
+      const { rows } = await client.query<Found>(QUERY, [schema, table, roles]);
+      const found = rows[0] as Found;
+      // Realtime and logical replication need it: without one, a published table takes no update.
+      yield* tableChecks(place, facts, { primary: mode === 'postgres_changes' });
+      yield* realtimeChecks(place, mode, found, facts);
+      yield* securityChecks(place, found, roles);
     }
-  } finally {
-    await client.end();
-  }
-}
+  });

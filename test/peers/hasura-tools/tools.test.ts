@@ -100,8 +100,11 @@ test('setup prints what doctor finds missing; once it was run, twice, all is wel
     'problem: notes: this role may read it',
     'problem: todos: its subscription is live',
     'problem: notes: its subscription is live',
+    'problem: todos: updated_at is timestamptz, never null',
     'problem: todos: a trigger sets updated_at at each write',
+    'problem: todos: deleted_at is timestamptz',
     'problem: todos: an index serves the catch-up (updated_at, id)',
+    'problem: notes: updated_at is timestamptz, never null',
     'problem: notes: a trigger sets updated_at at each write',
     'problem: notes: an index serves the catch-up (updated_at, id)',
   ]);
@@ -152,7 +155,12 @@ test('each thing that is taken away is named, and its fix puts it right', { time
     return found as Check;
   };
   const sql = {
-    'notes: a trigger sets updated_at at each write': 'drop trigger synclayer_touch on notes',
+    'notes: a trigger sets updated_at at each write': 'drop trigger zz_synclayer_touch on notes',
+    'todos: a trigger sets updated_at at each write': `create function touch() returns trigger language plpgsql as
+      $$ begin new.updated_at = now(); return new; end $$;
+      create trigger zzz before update on todos for each row execute function touch()`,
+    'todos: updated_at is timestamptz!': 'alter table todos alter column updated_at type timestamp',
+    'todos: deleted_at is timestamptz': 'alter table todos alter column deleted_at type date',
     'notes: an index serves the catch-up (updated_at, id)': 'drop index synclayer_notes',
     'notes: id is unique': 'alter table notes drop constraint notes_pkey',
     'notes: updated_at is timestamptz!': 'alter table notes alter column updated_at drop not null',
@@ -187,6 +195,44 @@ test('each thing that is taken away is named, and its fix puts it right', { time
     await metadata(peer, callIn(fix));
   }
   expect(wrong(await examine(transport, peer.databaseUrl))).toEqual(well);
+});
+
+test('a key of several columns is said, with a key of its own that the configuration can name', {
+  timeout: 60_000,
+}, async () => {
+  const peer = await ready();
+  await peer.sql('alter table notes drop constraint notes_pkey, add primary key (id, body)');
+  await peer.reload();
+  const transport = await optionsFor(peer);
+  const bySchema = (await examine(transport)).find(({ what }) => what === "notes: id can be a record's id");
+  expect(bySchema).toMatchObject({
+    state: 'unknown',
+    fix: expect.stringContaining('key of several columns: id, body'),
+  });
+  const found = (await examine(transport, peer.databaseUrl)).find(({ what }) => what === 'notes: id is unique');
+  expect(found?.fix).toContain('"id" alone does not name a row');
+  await peer.sql(found?.fix ?? '');
+  await peer.reload();
+  for (const [right, permission] of Object.entries({
+    select: { filter: {} },
+    insert: { check: {} },
+    update: { filter: {} },
+  }))
+    peer.permit('user', 'notes', right as 'select', { columns: '*', ...permission } as never);
+  const notes = { fields: ['body'], primaryKey: 'synclayer_id' };
+  const named = { ...transport, collections: { ...transport.collections, notes } };
+  for (const { state, fix = '' } of await examine(named, peer.databaseUrl))
+    if (state === 'problem') await peer.sql(fix);
+  expect(wrong(await examine(named, peer.databaseUrl)).filter((each) => each.startsWith('problem'))).toEqual([]);
+});
+
+test('it looks with the token of the configuration itself', { timeout: 60_000 }, async () => {
+  const peer = await ready();
+  const { authToken, ...transport } = await optionsFor(peer);
+  const checks: Check[] = [];
+  for await (const check of hasuraTools.doctor({ transport, collections, authToken: async () => authToken }, {}))
+    checks.push(check);
+  expect(wrong(checks).filter((each) => each.startsWith('problem'))).toEqual([]);
 });
 
 test('rows that could be lost are named: without a time, from the future, with rounded numbers', {

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { statements } from '../../../adapters/hasura/tools/setup.js';
 import { placeOf, setupSql } from '../../../adapters/supabase/tools/setup.js';
 import { websocketTransport } from '../../../adapters/websocket/index.js';
+import { sql } from '../../../src/backends/tools/postgres-sql.js';
 import type { SyncLayerConfig } from '../../../src/index.js';
 import { createPeerProcess, createTcpProxy } from '../../../src/testing/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';
@@ -80,6 +80,7 @@ export async function hasuraPlace(): Promise<Place> {
   const fields = ['owner', 'text', 'n', 'price', 'done', 'meta', 'note'];
   const tables = collections.map((name) => ({
     collection: name,
+    schema: 'public' as const,
     table: name,
     primaryKey: 'id',
     updatedAt: 'updated_at',
@@ -96,8 +97,8 @@ export async function hasuraPlace(): Promise<Place> {
       .map(
         (place) => `
           create table ${place.table} (id text primary key, owner text, text text, n int, price numeric, done boolean, meta jsonb, note text);
-          ${statements.updatedAt(place)} ${statements.trigger(place)} ${statements.index(place)}
-          ${place.deletedAt === undefined ? '' : statements.deletedAt(place)}`,
+          ${sql.updatedAt(place)} ${sql.trigger(place)} ${sql.index(place)}
+          ${place.deletedAt === undefined ? '' : sql.deletedAt(place)}`,
       )
       .join('\n'),
   });
