@@ -12,6 +12,7 @@ export { disposition, type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLa
 export { deepEqual } from './json.js';
 export { parseOptions, rule } from './options.js';
 export type * from './protocol.js';
-export { tokenExpiry } from './transport/auth.js';
+
 export { backoffDelay } from './transport/backoff.js';
+export { tokenExpiry } from './transport/jwt.js';
 export type * from './transport/transport.js';

@@ -20,7 +20,8 @@ export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } f
 export type * from './protocol.js';
 export { checkWrites } from './store/check-writes.js';
 export { createTimers } from './sync/timers.js';
-export { createTokenSource, tokenExpiry } from './transport/auth.js';
+export { createTokenSource } from './transport/auth.js';
 export { backoffDelay } from './transport/backoff.js';
+export { tokenExpiry } from './transport/jwt.js';
 export type * from './transport/transport.js';
 export { parseUrl, type Url } from './url.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SyncLayerError } from '../../../src/errors.js';
-import { createTokenSource, tokenExpiry } from '../../../src/transport/auth.js';
+import { createTokenSource } from '../../../src/transport/auth.js';
+import { tokenExpiry } from '../../../src/transport/jwt.js';
 
 const jwt = (claims: unknown): string =>
   ['{"alg":"none"}', JSON.stringify(claims), ''].map((part) => Buffer.from(part).toString('base64url')).join('.');
