@@ -58,6 +58,7 @@ const isConfig = fits({
   baseUrl: isUrl(/^https?:\/\//),
   websocketUrl: isUrl(/^wss?:\/\//),
   authToken: (value) => isText(value) || isFunction(value),
+  user: (value) => isText(value) || isFunction(value),
   syncInterval: isInterval,
   enableAutoSync: isFlag,
   maxRetries: isCount,

@@ -146,6 +146,8 @@ function schemaFor(config: Anything) {
       'wss://',
     ),
     authToken: optional('a string, or a function that returns one', (value) => isString(value) || isFunction(value)),
+    user: optional('a user id, or a function that returns one', (value) => isText(value) || isFunction(value)),
+    editsBeforeSignIn: oneOf('keep', 'send'),
     syncInterval: ms(100),
     enableAutoSync: flag,
     maxRetries: count('retries'),

@@ -4,6 +4,7 @@ import type { LoggerOptions } from './logger.js';
 import type { LocalStore } from './store/store.js';
 import type { Conflict } from './sync/merge.js';
 import type { ConflictStrategy } from './sync/resolvers.js';
+import type { ConfiguredUser } from './transport/auth.js';
 import type { AuthToken, RealtimeTransport, SyncFilter } from './transport/transport.js';
 
 /** Written as a method, so that a `ConflictResolver<Todo>` fits: parameters of methods are compared both ways. */
@@ -58,6 +59,13 @@ export interface SyncLayerConfig<C extends CollectionsConfig = CollectionsConfig
   /** WebSocket address of a SyncLayer backend: `wss://api.example.com/ws`. */
   readonly websocketUrl?: string | undefined;
   readonly authToken?: AuthToken | undefined;
+  /**
+   * The user who is signed in: edits are sent only as the user who made them. A function is asked at each edit and with each token;
+   * undefined: nobody. Default: the `sub` of the token, where that is a JWT, or whom the transport's SDK tells.
+   */
+  readonly user?: ConfiguredUser | undefined;
+  /** What becomes of edits that were made before anybody signed in: `send` gives them to the first who does. Default `keep`. */
+  readonly editsBeforeSignIn?: 'keep' | 'send' | undefined;
   /** How often to read while there is no live link. Default 60 000. */
   readonly syncInterval?: number | undefined;
   /** False: nothing is pulled or pushed but by `syncNow()` and live events. Default true. */

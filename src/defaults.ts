@@ -13,6 +13,7 @@ const defaults = {
   pageSize: 500,
   bufferLimit: 10_000,
   disconnectInBackground: false,
+  editsBeforeSignIn: 'keep',
 };
 
 /** The settings that are never left out inside. `SyncLayerConfig` says what they mean; all times are in ms. */

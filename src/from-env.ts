@@ -35,6 +35,8 @@ const settings: Readonly<Record<string, keyof typeof kinds>> = {
   baseUrl: 'text',
   websocketUrl: 'text',
   authToken: 'text',
+  user: 'text',
+  editsBeforeSignIn: 'text',
   syncInterval: 'a number',
   enableAutoSync: 'true or false',
   maxRetries: 'a number',

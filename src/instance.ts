@@ -5,6 +5,7 @@ import type { LoggerOptions } from './logger.js';
 import type { MetricsSnapshot } from './metrics.js';
 import type { Outbox } from './sync/outbox.js';
 import type { SessionPhase } from './sync/session.js';
+import type { ConfiguredUser } from './transport/auth.js';
 import type { ConnectionState } from './transport/connection.js';
 import type { AuthToken } from './transport/transport.js';
 
@@ -59,8 +60,14 @@ export interface SyncLayerInstance<C extends CollectionsConfig = CollectionsConf
   /** Stops all traffic, until `resume()`. Saving goes on locally. */
   pause(): Promise<void>;
   resume(): void;
-  /** A new token, or a new way to get one. The link is made anew with it. */
-  setAuthToken(token: AuthToken | undefined): void;
+  /**
+   * A new token, or a new way to get one. The link is made anew with it. `user`: whom it stands for, where it is no JWT, or a
+   * function that has to be asked first. Edits of another user wait for that one: see `docs/signing-in-and-out.md`.
+   *
+   * @example
+   * sync.setAuthToken(session.accessToken, { user: session.user.id });
+   */
+  setAuthToken(token: AuthToken | undefined, options?: { readonly user?: ConfiguredUser }): void;
   /**
    * Deletes all local data: rows, unsent edits, cursors. For a change of user; give each user a store of their own where
    * you can. Resolves with how many unsent records were discarded.

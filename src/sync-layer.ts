@@ -121,6 +121,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     announcer,
     collections: resolved,
     authToken: config.authToken,
+    user: config.user,
     settings: settingsOf(config),
     realtime: () => override ?? (typeof flag === 'function' ? flag() : flag),
   }).catch(async (error: unknown) => {

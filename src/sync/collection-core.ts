@@ -6,11 +6,12 @@ import type { Delta } from '../query/types.js';
 import type { Journal } from '../store/journal.js';
 import type { LocalStore, StoreWrite } from '../store/store.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
+import type { User } from '../transport/identity.js';
 import type { RealtimeTransport, SyncFilter } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
 import type { Clock } from './clock.js';
 import { fenced } from './fenced.js';
-import { departure, loadCollection, originWrite } from './load.js';
+import { departure, loadCollection, type Origin, originWrite } from './load.js';
 import type { ConflictResolver } from './merge.js';
 import { createReplica, type Replica } from './replica.js';
 import { createSession, type Session, type SessionHooks } from './session.js';
@@ -36,6 +37,8 @@ export interface CollectionCoreOptions {
   readonly clock: Clock;
   /** Which backend this is: stored versions and cursors of another one mean nothing here. */
   readonly source: string;
+  /** Who is signed in. */
+  readonly user: () => User;
   readonly nextOrder: () => number;
   readonly hooks: Pick<SessionHooks, 'phase' | 'lost' | 'failed'> & {
     readonly caughtUp: () => void;
@@ -59,6 +62,10 @@ export interface CollectionCore {
   noteOrigin(): void;
   /** All that the store should hold of it, in the order in which it is to be written. */
   stored(): StoreWrite[];
+  /** Who has read what is here, and made the edits that are not held. */
+  readonly user: () => User;
+  /** This user is signed in now. What was another one's is read again. */
+  switchUser(next: User): void;
   /** Another backend answers from now on: see `TransportHost.moved`. */
   moveTo(source: string): void;
 }
@@ -77,8 +84,9 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       queue.length = 0;
     }
   };
-  let origin = { source: options.source, filter: JSON.stringify(own.filter) };
+  let origin: Origin = { source: options.source, filter: JSON.stringify(own.filter) };
   const loaded = await loadCollection(store, name, origin);
+  if (loaded.user !== undefined) origin = { ...origin, user: loaded.user };
   journal.append(loaded.writes);
   const noteOrigin = (): void => journal.append([originWrite(name, origin)]);
   const invalid = (error: SyncLayerError): void => announcer.invalid(error, name);
@@ -93,6 +101,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       clockOffset: clock.offset,
       nextOrder: options.nextOrder,
       newId,
+      user: options.user,
       hooks: {
         write: journal.append,
         changed: notify,
@@ -156,15 +165,32 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     // An origin is noted only once all has been read from there.
     stored: () => [
       ...replica.stored(),
-      ...(caughtUp ? [originWrite(name, origin)] : departure(name, fresh ? '' : origin.source)),
+      ...(caughtUp ? [originWrite(name, origin)] : departure(name, fresh ? '' : origin.source, origin.user)),
     ],
+    user: () => origin.user,
+    switchUser(next) {
+      const before = origin.user;
+      if (next === before) return;
+      const { user: _, ...rest } = origin;
+      origin = next === undefined ? rest : { ...rest, user: next };
+      replica.switchUser({ before, next, adopt: settings.editsBeforeSignIn === 'send' });
+      if (before === undefined) {
+        if (caughtUp) noteOrigin();
+        return;
+      }
+      // The rows are those that another one may see.
+      caughtUp = false;
+      session.forget();
+      replica.rereadAll();
+      journal.append(departure(name, origin.source, next));
+    },
     moveTo(source) {
       origin = { ...origin, source };
       fresh = true;
       caughtUp = false;
       session.forget();
       replica.depart();
-      journal.append(departure(name, ''));
+      journal.append(departure(name, '', origin.user));
     },
   };
 }

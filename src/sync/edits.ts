@@ -1,5 +1,6 @@
 import type { Row } from '../change.js';
 import { deepEqual } from '../json.js';
+import type { User } from '../transport/identity.js';
 import { changedFields, fieldTimes, lastTimeOf, takeUp } from './edit-times.js';
 import { type ConflictResolver, type Rebased, rebase, withField } from './merge.js';
 import type { OutboxEntry, Pending, ServerState } from './replica-state.js';
@@ -14,6 +15,8 @@ export interface EditRules {
   readonly clockOffset: () => number;
   readonly nextOrder: () => number;
   readonly newId: () => string;
+  /** Who is signed in. */
+  readonly user: () => User;
 }
 
 /** Where edits lead on top of a newer server state. No entry: to that state itself, so nothing is left to push. */
@@ -34,7 +37,7 @@ export function makeEdit(
   server: ServerState,
   current: Row | null,
   next: Row | null,
-  { collection, newId, nextOrder }: EditRules,
+  { collection, newId, nextOrder, user }: EditRules,
 ): OutboxEntry | undefined {
   const open = openEdit(edits);
   const editedAt = Date.now();
@@ -42,7 +45,8 @@ export function makeEdit(
   // After a sent edit the version is known only once that is acknowledged.
   const baseVersion = current && !edits ? server.version : null;
   const how = { base: current, baseVersion, local: next, editedAt, sent: false, attempts: 0 };
-  return { opId: newId(), collection, recordId, order: nextOrder(), ...how };
+  const author = user();
+  return { opId: newId(), collection, recordId, order: nextOrder(), ...how, ...(author !== undefined && { author }) };
 }
 
 /**

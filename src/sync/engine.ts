@@ -4,9 +4,10 @@ import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import type { SyncStatus } from '../events.js';
 import type { Journal } from '../store/journal.js';
 import type { LocalStore } from '../store/store.js';
-import { createTokenSource } from '../transport/auth.js';
+import { type ConfiguredUser, createTokenSource } from '../transport/auth.js';
 import { backoffDelay } from '../transport/backoff.js';
 import { type ConnectionState, createConnection } from '../transport/connection.js';
+import type { User } from '../transport/identity.js';
 import type { AuthToken, RealtimeTransport } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
 import { createClock } from './clock.js';
@@ -22,6 +23,7 @@ export interface EngineOptions {
   readonly announcer: Announcer;
   readonly collections: ReadonlyMap<string, CollectionSettings>;
   readonly authToken: AuthToken | undefined;
+  readonly user?: ConfiguredUser | undefined;
   /** Whether a live link is wanted, asked at the start and at each poll. */
   readonly realtime: () => boolean | Promise<boolean>;
   readonly settings: Settings;
@@ -35,7 +37,7 @@ export async function createEngine(options: EngineOptions) {
   const { transport, store, journal, announcer, settings } = options;
   const { events, metrics, log } = announcer;
   const names = [...options.collections.keys()];
-  const tokens = createTokenSource(options.authToken);
+  const tokens = createTokenSource(options.authToken, { user: options.user, onUser });
   const clock = createClock();
   const collections = new Map<string, CollectionCore>();
   const timers = createTimers<'background'>();
@@ -223,6 +225,20 @@ export async function createEngine(options: EngineOptions) {
     rounds.pushSoon();
   }
 
+  /** Link, pulls and pushes begin again; no late answer of before says anything. */
+  function relink(): void {
+    rounds.interrupt();
+    // Until it starts nothing is under way.
+    if (stopWatching) void unlink().then(wake).catch(ignore);
+    updateStatus();
+  }
+
+  function onUser(next: User, before: User): void {
+    if (closed) return;
+    for (const core of collections.values()) core.switchUser(next);
+    if (before !== undefined) relink();
+  }
+
   /** In one breath with the switch: no answer of the old backend can come between, and no question is on its way. */
   function moved(): void {
     if (closed) return;
@@ -271,6 +287,12 @@ export async function createEngine(options: EngineOptions) {
   transport.attach?.({
     authToken: tokens.get,
     refused: tokens.refused,
+    user: tokens.told,
+    sessionChanged() {
+      if (closed) return;
+      connection.renew();
+      void tokens.check().catch((error: SyncLayerError) => onFailure(error));
+    },
     log,
     traffic: metrics.traffic,
     reads: metrics.reads,
@@ -290,6 +312,7 @@ export async function createEngine(options: EngineOptions) {
       announcer,
       clock,
       source: source(name),
+      user: () => tokens.user,
       nextOrder: () => ++order,
       hooks: {
         phase: () => {
@@ -315,6 +338,7 @@ export async function createEngine(options: EngineOptions) {
     for (const { entries } of core.replica.pending.values())
       for (const entry of entries) order = Math.max(order, entry.order);
   }
+  tokens.look([...collections.values()].map((core) => core.user()).find((user) => user !== undefined));
 
   return {
     collections: collections as ReadonlyMap<string, CollectionCore>,
@@ -364,12 +388,10 @@ export async function createEngine(options: EngineOptions) {
       await journal.flushed();
     },
 
-    setAuthToken(token: AuthToken | undefined): void {
-      tokens.set(token);
-      // Link, pulls and pushes speak for the old token. They are begun anew, and no late answer to it refuses this one.
-      rounds.interrupt();
-      void unlink().then(wake).catch(ignore);
-      updateStatus();
+    setAuthToken(token: AuthToken | undefined, { user }: { readonly user?: ConfiguredUser } = {}): void {
+      tokens.set(token, user);
+      // Link, pulls and pushes speak for the old token, and a late refusal of it says nothing about this one.
+      relink();
     },
 
     resume(): void {

@@ -1,5 +1,7 @@
 import type { LocalStore, StoreWrite } from '../store/store.js';
+import type { User } from '../transport/identity.js';
 import type { Cursor } from '../transport/transport.js';
+import { isSent } from './authors.js';
 import { type OutboxEntry, type ServerState, type StoredRow, settledState, UNKNOWN } from './replica-state.js';
 
 /** How long the version of a deleted record is remembered, in ms: a late older event must not bring it back. */
@@ -9,6 +11,8 @@ const TOMBSTONE_RETENTION = 7 * 24 * 3_600_000;
 export interface Origin {
   readonly source: string;
   readonly filter: string;
+  /** Who read them. */
+  readonly user?: User;
 }
 
 /** A collection as it was stored. */
@@ -17,6 +21,10 @@ export interface Loaded {
   /** Unacknowledged edits, oldest first. */
   readonly entries: readonly OutboxEntry[];
   readonly failed: readonly OutboxEntry[];
+  /** Edits of other users than the one whose rows these are. */
+  readonly held: readonly OutboxEntry[];
+  /** Who has read the rows. */
+  readonly user: User;
   readonly cursor: Cursor | null;
   /** The rows are another backend's: they and the unsent edits are compared with this one's as they come. */
   readonly fresh: boolean;
@@ -34,9 +42,9 @@ export const originWrite = (collection: string, value: Origin): StoreWrite => ({
 });
 
 /** What is stored when a collection begins to be read from another place, before any row of it. */
-export const departure = (collection: string, source: string): StoreWrite[] => [
+export const departure = (collection: string, source: string, user: User): StoreWrite[] => [
   // Until all is read the collection holds rows of both: should we not get there, neither origin may trust them.
-  originWrite(collection, { source, filter: '' }),
+  originWrite(collection, { source, filter: '', ...(user !== undefined && { user }) }),
   { table: 'meta', key: [collection, 'cursor'], value: undefined },
 ];
 
@@ -47,8 +55,9 @@ export async function loadCollection(store: LocalStore, collection: string, orig
   const stored = meta.get('origin') as Origin | undefined;
   const fresh = stored !== undefined && stored.source !== origin.source;
   const reread = fresh || (stored !== undefined && stored.filter !== origin.filter);
+  const user = stored?.user;
   const writes: StoreWrite[] = [];
-  if (reread) writes.push(...departure(collection, fresh ? '' : origin.source));
+  if (reread) writes.push(...departure(collection, fresh ? '' : origin.source, user));
   else if (!stored) writes.push(originWrite(collection, origin));
 
   const outbox: OutboxEntry[] = [];
@@ -67,15 +76,20 @@ export async function loadCollection(store: LocalStore, collection: string, orig
       else server.set(id, edited.has(id) ? state : settledState(state));
     }
   }
+  // Where nobody knows who is signed in, that is found out before anything is sent.
+  const mayGo = (entry: OutboxEntry): boolean => user === undefined || isSent(entry, user);
+  // Each may have been sent by the process that is gone: it can have been pushed while the disk failed, or a power loss can
+  // have taken the note of it back. So it is repeated as it is, and never another edit under its opId. At another backend it
+  // never was; one that waits was turned away.
+  const unfailed = outbox.flatMap((entry) =>
+    entry.failed ? [] : { ...entry, sent: entry.sent || !(fresh || entry.waiting) },
+  );
   return {
     server,
-    // Each may have been sent by the process that is gone: it can have been pushed while the disk failed, or a power loss can
-    // have taken the note of it back. So it is repeated as it is, and never another edit under its opId. At another backend it
-    // never was; one that waits was turned away.
-    entries: outbox.flatMap((entry) =>
-      entry.failed ? [] : { ...entry, sent: entry.sent || !(fresh || entry.waiting) },
-    ),
+    entries: unfailed.filter(mayGo),
     failed: outbox.filter(({ failed }) => failed),
+    held: unfailed.filter((entry) => !mayGo(entry)),
+    user,
     cursor: reread ? null : ((meta.get('cursor') as Cursor | undefined) ?? null),
     fresh,
     reread,

@@ -20,6 +20,8 @@ export interface Operation {
   readonly attempts: number;
   /** What has to be there before the backend can take it, in the backend's words: a row that it names, a column. */
   readonly waiting?: { readonly code: string; readonly message: string };
+  /** The user who made it; null: nobody was signed in. Left out where that is not known. */
+  readonly author?: string | null;
   /** Why it was refused. */
   readonly error?: { readonly code: string; readonly message: string };
 }
@@ -35,9 +37,20 @@ export interface Outbox {
   pending(): Operation[];
   /** Refused for good. The row shows the backend's state again; the edit is kept here until you decide. */
   failed(): Operation[];
-  /** Makes a refused edit again, on top of the row as it is now. False if there is no such edit. */
+  /**
+   * Edits of other users, and those that were made before anybody signed in. They are no part of what `collection()` shows, and
+   * are sent once their author is signed in again.
+   *
+   * @example
+   * for (const { author, opId } of sync.outbox.held()) if (author === null) await sync.outbox.retry(opId);
+   */
+  held(): Operation[];
+  /**
+   * Makes a refused edit again, on top of the row as it is now, or one that nobody was signed in for, as the user who is signed in
+   * now. False if there is no such edit, or it is another user's.
+   */
   retry(opId: string): Promise<boolean>;
-  /** Gives up an edit that was refused, or one that waits for another row. False if there is no such edit. */
+  /** Gives up an edit that was refused, is held, or waits for another row. False if there is no such edit. */
   discard(opId: string): Promise<boolean>;
 }
 
@@ -51,6 +64,7 @@ const toOperation = (entry: OutboxEntry): Operation => ({
   editedAt: entry.editedAt,
   attempts: entry.attempts,
   ...(entry.waiting && { waiting: entry.waiting }),
+  ...(entry.author !== undefined && { author: entry.author }),
   ...(entry.failed && { error: entry.failed }),
 });
 
@@ -59,7 +73,7 @@ export function createOutbox(collections: ReadonlyMap<string, CollectionCore>, c
 
   async function take(opId: string, again: boolean): Promise<boolean> {
     const found = replicas.some((replica) => {
-      const entry = replica.takeFailed(opId);
+      const entry = replica.takeAside(opId, again);
       if (!entry) return !again && replica.dropWaiting(opId);
       if (again) replica.edit([[entry.recordId, replica.redo(entry)]]);
       return true;
@@ -77,6 +91,7 @@ export function createOutbox(collections: ReadonlyMap<string, CollectionCore>, c
   return {
     pending: () => list(({ pending }) => [...pending.values()].flatMap(({ entries }) => entries)),
     failed: () => list(({ failed }) => [...failed.values()]),
+    held: () => list(({ held }) => [...held.values()]),
     retry: (opId) => take(opId, true),
     discard: (opId) => take(opId, false),
   };

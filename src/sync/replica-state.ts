@@ -1,4 +1,5 @@
 import type { Row, Version } from '../change.js';
+import type { User } from '../transport/identity.js';
 import type { FieldTimes } from './edit-times.js';
 
 /** The version of a row that another backend gave us: older than any that this one can give. */
@@ -55,6 +56,8 @@ export interface OutboxEntry {
   readonly attempts: number;
   /** What it waits for, by the backend's last answer: another row, or a column. It is not in the backend, unless `sent`. */
   readonly waiting?: { readonly code: string; readonly message: string } | undefined;
+  /** Whose edit it is: it is sent only as this user. Null: nobody was signed in. Undefined: that was not known. */
+  readonly author?: User;
   /** Refused for good: kept aside, no longer part of the visible row. */
   readonly failed?: { readonly code: string; readonly message: string };
 }

@@ -5,6 +5,7 @@ import type { Delta } from '../query/types.js';
 import type { StoreWrite } from '../store/store.js';
 import type { Cursor, PushResult, RecordKey } from '../transport/transport.js';
 import { type AnswerRules, judge } from './answer.js';
+import { authored, isSent, mayTakeOver, type UserSwitch } from './authors.js';
 import { type BatchHooks, createBatch } from './batch.js';
 import { afterHead, carryOver, type EditRules, inWordsOf, makeEdit, openEdit, withoutHead } from './edits.js';
 import { createIncoming, type IncomingRules } from './incoming.js';
@@ -48,6 +49,8 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   const server = createServerRows(rows, filter.limit);
   const pending = new Map<string, Pending>();
   const failed = new Map<string, OutboxEntry>();
+  /** Edits of other users, by their opId: they are no part of what this one sees. */
+  const held = new Map<string, OutboxEntry>();
   /** Ids that changed while somebody compares key lists: they say nothing about those. */
   const trackers = new Set<Set<string>>();
   let { cursor, reread } = loaded;
@@ -97,6 +100,11 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     const [head, ...rest] = entries;
     if (head) pending.set(id, { server: from, entries: [head, ...rest] });
     else pending.delete(id);
+  }
+
+  function keepHeld(entry: OutboxEntry): void {
+    held.set(entry.opId, entry);
+    saveEntry(entry);
   }
 
   function amendHead(id: string, { server: from, entries }: Pending, change: Partial<OutboxEntry>): void {
@@ -254,16 +262,17 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
    * (any more), nobody can have changed or deleted it in the new one, so the first edit makes one.
    */
   function bringAlong(): void {
+    const brought = (entry: OutboxEntry): OutboxEntry => ({
+      ...entry,
+      sent: false,
+      attempts: 0,
+      mayHaveArrived: entry.mayHaveArrived || entry.sent,
+    });
+    // Nobody compares these with the rows of this backend before their author is back.
+    for (const entry of held.values()) keepHeld({ ...brought(entry), baseVersion: entry.base && UNKNOWN });
     for (const [id, { server: from, entries }] of pending) {
       const { row } = from;
-      const moved = entries.map(
-        (entry): OutboxEntry => ({
-          ...entry,
-          sent: false,
-          attempts: 0,
-          mayHaveArrived: entry.mayHaveArrived || entry.sent,
-        }),
-      );
+      const moved = entries.map(brought);
       if (!row) Object.assign(moved[0] as OutboxEntry, { base: null, baseVersion: null });
       setPending(id, { row, version: row && UNKNOWN }, moved);
     }
@@ -281,8 +290,9 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     if (local) rows.set(id, local);
     else rows.delete(id);
   }
-  if (loaded.fresh) bringAlong();
   for (const entry of loaded.failed) failed.set(entry.opId, entry);
+  for (const entry of loaded.held) held.set(entry.opId, entry);
+  if (loaded.fresh) batch.run(bringAlong);
 
   return {
     rows: rows as ReadonlyMap<string, Row>,
@@ -293,6 +303,8 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     pending: pending as ReadonlyMap<string, Pending>,
     /** Refused edits, by their opId. */
     failed: failed as ReadonlyMap<string, OutboxEntry>,
+    /** Edits of other users, and of before anybody signed in, by their opId. */
+    held: held as ReadonlyMap<string, OutboxEntry>,
     hasServerRows: (): boolean => server.versions.size > 0,
 
     /**
@@ -324,6 +336,39 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
         cursor = null;
         reread = true;
       });
+    },
+
+    /** It is another user, or known for the first time: the edits of others are held until they are back, and those of this one go on. */
+    switchUser(change: UserSwitch): void {
+      batch.run(() => {
+        for (const [id, { server: from, entries }] of [...pending]) {
+          const now = entries.map((entry) => authored(entry, change));
+          if (now.every((entry) => isSent(entry, change.next))) {
+            now.filter((entry, index) => entry !== entries[index]).forEach(saveEntry);
+            setPending(id, from, now);
+          } else {
+            now.forEach(keepHeld);
+            release(id, from);
+          }
+        }
+        for (const entry of [...held.values()].sort((a, b) => a.order - b.order)) {
+          const own = authored(entry, change);
+          if (!isSent(own, change.next)) continue;
+          const { recordId: id, local } = own;
+          held.delete(own.opId);
+          saveEntry(own);
+          const edits = pending.get(id);
+          // As after a restart: what it started from is compared with the row as soon as that is read.
+          setPending(id, edits?.server ?? server.get(id), [...(edits?.entries ?? []), own]);
+          show(id, local);
+        }
+      });
+    },
+
+    /** From the beginning, as whole as another backend's. */
+    rereadAll(): void {
+      cursor = null;
+      reread = true;
     },
 
     /** All has been read anew: from here on a version that is known brings nothing. */
@@ -392,14 +437,15 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
       });
     },
 
-    /** Takes a refused edit back out of the list, and from the store. */
-    takeFailed(opId: string): OutboxEntry | undefined {
-      const entry = failed.get(opId);
-      if (entry)
-        batch.run(() => {
-          failed.delete(opId);
-          dropEntry(entry);
-        });
+    /** Takes a refused edit, or one of another user, out of its list and from the store. `again`: to make it as this user. */
+    takeAside(opId: string, again: boolean): OutboxEntry | undefined {
+      const entry = failed.get(opId) ?? held.get(opId);
+      if (!entry || (again && !mayTakeOver(entry, options.user()))) return undefined;
+      batch.run(() => {
+        failed.delete(opId);
+        held.delete(opId);
+        dropEntry(entry);
+      });
       return entry;
     },
 
@@ -419,7 +465,11 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
 
     /** All that the store should hold, the cursor last: without it what came before is read again. */
     stored(): StoreWrite[] {
-      const entries = [...[...pending.values()].flatMap((edits) => edits.entries), ...failed.values()];
+      const entries = [
+        ...[...pending.values()].flatMap((edits) => edits.entries),
+        ...failed.values(),
+        ...held.values(),
+      ];
       return [
         ...entries.map((entry): StoreWrite => ({ table: 'outbox', key: [collection, entry.opId], value: entry })),
         ...server
@@ -440,7 +490,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     /** Forgets everything in memory; the store is cleared by the caller. */
     reset(): void {
       const deltas = [...rows].map(([id, before]): Delta => ({ id, before, after: undefined }));
-      for (const held of [rows, server, pending, failed]) held.clear();
+      for (const each of [rows, server, pending, failed, held]) each.clear();
       cursor = null;
       reread = false;
       if (deltas.length > 0) hooks.changed(deltas);

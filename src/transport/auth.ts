@@ -47,7 +47,8 @@ export function createTokenSource(initial: AuthToken | undefined, options: Token
   /** Whom a token stands for. */
   function userOf(token: string | undefined): User {
     if (token !== undefined) return asConfigured(subjectOf(token));
-    return asked === undefined ? asConfigured(null) : null;
+    if (asked !== undefined) return null;
+    return told ? user : asConfigured(null);
   }
 
   /** Throws where nothing may be asked as this user now. */
@@ -123,6 +124,8 @@ export function createTokenSource(initial: AuthToken | undefined, options: Token
       }
       this.look();
     },
+    /** Finds out at once whom the token stands for now. */
+    check: (): Promise<unknown> => (typeof asked === 'function' ? get(asked) : Promise.resolve()),
     /** Takes what is known without asking anybody. `stored`: who used the store last. */
     look(stored?: User): void {
       user ??= stored;

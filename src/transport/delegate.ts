@@ -57,5 +57,6 @@ export function ownTokenFirst(host: TransportHost): TransportHost {
     // A memory of its own: what one of them refuses says nothing about the token of another.
     authToken: (own) => tokens.get(own ?? (() => host.authToken())),
     refused: tokens.refused,
+    user: tokens.told,
   };
 }

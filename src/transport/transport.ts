@@ -96,6 +96,16 @@ export interface TransportHost {
    * token that was handed out last.
    */
   refused?(token: string | undefined, error: SyncLayerError): SyncLayerError;
+  /**
+   * For a transport that is let in by an SDK's session instead of a token of the app's: as whom what follows is asked; null: as
+   * nobody. Call it before each request, and again before its answer is handed on, since the session may change meanwhile.
+   *
+   * @throws SyncLayerError AUTH_REQUIRED where a user's session is away: ask nothing, since with fewer rights less would be found,
+   *   and take nothing for deleted. CONNECTION_LOST where it is another user's: everything is read again.
+   */
+  user?(id: string | null): void;
+  /** An SDK says that its session has changed: what waits for a session is tried at once. */
+  sessionChanged?(): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
   /** Counts one message of `bytes` bytes for the metrics. */
   traffic(direction: 'in' | 'out', bytes: number): void;

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { SyncLayerError } from '../../../src/errors.js';
-import { createTokenSource } from '../../../src/transport/auth.js';
+import { type ConfiguredUser, createTokenSource } from '../../../src/transport/auth.js';
+import type { User } from '../../../src/transport/identity.js';
 import { tokenExpiry } from '../../../src/transport/jwt.js';
+import type { AuthToken } from '../../../src/transport/transport.js';
 
 const jwt = (claims: unknown): string =>
   ['{"alg":"none"}', JSON.stringify(claims), ''].map((part) => Buffer.from(part).toString('base64url')).join('.');
@@ -131,5 +133,116 @@ describe('a token source', () => {
       throw new Error('offline');
     });
     await expect(tokens.get()).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
+  });
+});
+
+const jwtOf = (sub: string): string => jwt({ sub });
+
+describe('the user of a token source', () => {
+  function watched(initial: AuthToken | undefined, user?: ConfiguredUser) {
+    const seen: [User, User][] = [];
+    const tokens = createTokenSource(initial, { user, onUser: (next, before) => void seen.push([before, next]) });
+    tokens.look();
+    return { tokens, seen };
+  }
+
+  test('is known at once where the token or the app says it', () => {
+    expect(watched(jwtOf('ann')).tokens.user).toBe('ann');
+    expect(watched('opaque').tokens.user).toBe(undefined);
+    expect(watched(() => jwtOf('ann')).tokens.user).toBe(undefined);
+    expect(watched(() => 'opaque', 'ann').tokens.user).toBe('ann');
+    expect(watched(undefined, () => 'ann').tokens.user).toBe('ann');
+    expect(watched(undefined, () => undefined).tokens.user).toBe(null);
+  });
+
+  test('is who used the store last, until it is known', async () => {
+    let who = 'bob';
+    const { tokens, seen } = watched(() => jwtOf(who));
+    tokens.look('ann');
+    expect(tokens.user).toBe('ann');
+    await expect(tokens.get(), 'nothing goes on as another one').rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    expect([tokens.user, seen]).toEqual(['bob', [['ann', 'bob']]]);
+    expect(await tokens.get()).toBe(jwtOf('bob'));
+    who = 'bob';
+    expect(seen).toHaveLength(1);
+  });
+
+  test('that is away is no refusal of the token before', async () => {
+    let token: string | undefined = jwtOf('ann');
+    const { tokens, seen } = watched(() => token);
+    await tokens.get();
+    token = undefined;
+    const error = await tokens.get().catch((thrown: SyncLayerError) => thrown);
+    expect(error).toMatchObject({ code: 'AUTH_REQUIRED' });
+    tokens.refuse(error as SyncLayerError);
+    expect(tokens.user).toBe('ann');
+    token = jwtOf('ann');
+    expect(await tokens.get()).toBe(token);
+    expect(seen).toEqual([[undefined, 'ann']]);
+  });
+
+  test('a token of a kind that names nobody is away, too, when there is none', async () => {
+    let token: string | undefined = 'opaque';
+    const { tokens } = watched(() => token);
+    await tokens.get();
+    token = undefined;
+    await expect(tokens.get()).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+    tokens.set(undefined);
+    expect(await tokens.get(), 'the app said so').toBeUndefined();
+  });
+
+  test('a fixed user says nothing about the token of another one', async () => {
+    const { tokens } = watched(jwtOf('sub of ann'), 'ann');
+    expect(tokens.user).toBe('ann');
+    tokens.set(`${jwtOf('sub of ann')}x`);
+    expect(tokens.user).toBe('ann');
+    tokens.set(jwtOf('sub of bob'));
+    expect(tokens.user).toBe('sub of bob');
+    tokens.set(jwtOf('sub of bob'), 'bob');
+    expect(tokens.user).toBe('bob');
+  });
+
+  test('whom an SDK tells counts, and the lack of a token beside it says nothing', async () => {
+    const { tokens, seen } = watched(undefined);
+    tokens.told('ann');
+    expect(await tokens.get()).toBeUndefined();
+    expect(() => tokens.told(null)).toThrow('The session is away');
+    expect(() => tokens.told('bob')).toThrow('Another user');
+    tokens.told('bob');
+    expect(seen).toEqual([
+      [undefined, 'ann'],
+      ['ann', 'bob'],
+    ]);
+  });
+
+  test('who has signed out is not taken again by the same token, nor by what an SDK goes on telling', async () => {
+    let token: string | undefined = jwtOf('ann');
+    const { tokens } = watched(() => token);
+    await tokens.get();
+    tokens.leave();
+    expect(tokens.user).toBe(null);
+    await expect(tokens.get()).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+    token = undefined;
+    expect(await tokens.get()).toBeUndefined();
+    token = jwtOf('ann');
+    await expect(tokens.get(), 'signed in again').rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    expect(await tokens.get()).toBe(token);
+
+    const sdk = watched(undefined).tokens;
+    sdk.told('ann');
+    sdk.leave();
+    expect(() => sdk.told('ann')).toThrow('The session is away');
+    sdk.told(null);
+    expect(() => sdk.told('ann')).toThrow('Another user');
+    sdk.told('ann');
+  });
+
+  test('a token that was asked for before the app set another one is not used', async () => {
+    let answer = (_: string): void => undefined;
+    const { tokens } = watched(() => new Promise<string>((resolve) => (answer = resolve)));
+    const got = tokens.get();
+    tokens.set('new');
+    answer('old');
+    expect(await got).toBe('new');
   });
 });
