@@ -131,7 +131,8 @@ describe('filters: where', () => {
     client.sync.resume();
     await until(() => client.sync.inspect().collections.todos?.phase === 'live');
     client.wire.before = () => undefined;
-    await client.sync.syncNow();
+    // It may join a push that has failed already.
+    await client.sync.syncNow().catch(() => undefined);
     await synced(client);
     expect(await ids(client)).toEqual(['c']);
   });
