@@ -52,6 +52,8 @@ export interface DeleteChange extends ChangeBase {
    * such a row is created again, any version from the deleted one on is taken.
    */
   readonly inferred?: true;
+  /** The row may well exist, but not for this user (rights, a condition). Needs `inferred`; edits of it are kept aside. */
+  readonly hidden?: true;
 }
 
 /**

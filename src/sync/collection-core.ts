@@ -14,6 +14,7 @@ import { fenced } from './fenced.js';
 import { departure, loadCollection, type Origin, originWrite } from './load.js';
 import type { ConflictResolver } from './merge.js';
 import { createReplica, type Replica } from './replica.js';
+import { createSecondLook } from './second-look.js';
 import { createSession, type Session, type SessionHooks } from './session.js';
 
 /** A collection's settings, resolved. */
@@ -90,6 +91,17 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   journal.append(loaded.writes);
   const noteOrigin = (): void => journal.append([originWrite(name, origin)]);
   const invalid = (error: SyncLayerError): void => announcer.invalid(error, name);
+  let reportedUnstamped = false;
+  /** Once: whoever writes so does it again and again. */
+  async function unstamped(id: string): Promise<void> {
+    if (reportedUnstamped) return;
+    reportedUnstamped = true;
+    try {
+      announcer.report((await import('./audit.js')).unstamped(name, id), name);
+    } catch {
+      reportedUnstamped = false;
+    }
+  }
   const replica = createReplica(
     {
       collection: name,
@@ -98,6 +110,8 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       resolve: own.customResolver ? fenced(own.resolve, own.parse, invalid) : own.resolve,
       sameCounts: () => own.customResolver && capabilitiesOf(transport, name).idempotent === true,
       maxRetries: settings.maxRetries,
+      believes: createSecondLook(() => capabilitiesOf(transport, name).staleReads === true),
+      unstamped: (id) => void unstamped(id),
       clockOffset: clock.offset,
       nextOrder: options.nextOrder,
       newId,
@@ -113,6 +127,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
         },
         waiting: (error) => announcer.report(error, name),
         invalid,
+        doubt: () => session.look(),
       },
     },
     loaded,

@@ -1,5 +1,6 @@
 import { type Change, compareVersions, type Row, type Version } from '../change.js';
 import { SyncLayerError } from '../errors.js';
+import { deepEqual } from '../json.js';
 import { jsonFault } from '../json-fault.js';
 import type { SyncFilter } from '../transport/transport.js';
 import { matchesFilter, projectRow } from './filter.js';
@@ -10,6 +11,10 @@ export interface IncomingRules {
   readonly filter: SyncFilter;
   /** The row as the schema wants it; throws VALIDATION_FAILED. */
   readonly parse: (row: Row) => Row;
+  /** Whether a row that a read shows older than it is known is so: see `createSecondLook`. */
+  readonly believes: (id: string, version: Version) => boolean;
+  /** Somebody changed this record and left its version as it was. */
+  readonly unstamped: (id: string) => void;
 }
 
 /** The version of a row, and its times. */
@@ -33,8 +38,11 @@ export interface Known {
   isReread(): boolean;
 }
 
+/** `partial`: the row must be fetched. `doubtful`: it has a version that is known, and other data; a read by id decides. */
+export type After = ServerState | 'partial' | 'doubtful' | undefined;
+
 /** What comes from the backend: whether it is news, whether it is right, and what the backend then holds. Changes nothing. */
-export function createIncoming({ collection, filter, parse }: IncomingRules, known: Known) {
+export function createIncoming({ collection, filter, parse, believes, unstamped }: IncomingRules, known: Known) {
   /** Throws VALIDATION_FAILED unless it is plain JSON: nobody looks again before it is stored. */
   function assertPlain(id: string, row: Row): void {
     const fault = Object(row) === row && !Array.isArray(row) ? jsonFault(row) : ' is not an object';
@@ -49,7 +57,7 @@ export function createIncoming({ collection, filter, parse }: IncomingRules, kno
     const whole = data.id === id ? data : { ...data, id };
     const hidden = !matchesFilter(filter, whole, stamp.timestamp, part);
     // An edit of a row that left the filter must still know what it meets: against nothing it would conflict for ever.
-    if (hidden && !known.isEdited(id)) return { row: null, ...stamp };
+    if (hidden && !known.isEdited(id)) return { row: null, ...stamp, excluded: true };
     const kept = projectRow(filter, whole);
     const row = parse(kept);
     // A schema may make a Date of a text.
@@ -57,22 +65,10 @@ export function createIncoming({ collection, filter, parse }: IncomingRules, kno
     return hidden ? { row, ...stamp, hidden } : { row, ...stamp };
   }
 
-  function isStale(id: string, version: Version): boolean {
-    const before = known.version(id);
-    if (before === null) return false;
-    const order = compareVersions(version, before);
-    return order < 0 || (order === 0 && !known.state(id).inferred && !known.isReread());
-  }
-
-  /** What the backend holds after a change; undefined if that is no news, 'partial' if the row must be fetched. */
-  function stateAfter(change: Change): ServerState | 'partial' | undefined {
-    const { recordId: id, version } = change;
+  /** What the backend holds after a change, taken as it is. */
+  function stateOf(change: Change): ServerState | 'partial' | undefined {
+    const { recordId: id } = change;
     const stamp = stampOf(change);
-    if (typeof id !== 'string' || !(typeof version === 'string' || Number.isFinite(version))) {
-      const message = `A change of "${collection}" needs a recordId, and a version: a string or a finite number; it was skipped.`;
-      throw new SyncLayerError('PROTOCOL_VIOLATION', message, { details: { collection, recordId: id } });
-    }
-    if (isStale(id, version)) return undefined;
     if (change.type === 'delete' && change.inferred) {
       const before = known.state(id);
       // The version that is known stays: one made of a time could hide a row that is created again meanwhile.
@@ -86,6 +82,45 @@ export function createIncoming({ collection, filter, parse }: IncomingRules, kno
     if (!before.row || before.hidden || change.baseVersion === undefined || change.baseVersion !== before.version)
       return 'partial';
     return accept(id, { ...before.row, ...change.data }, stamp, true);
+  }
+
+  /** The app's schema alone can make another row of the same one. */
+  const isOnlyParsed = (before: Row, after: Row): boolean => {
+    try {
+      return deepEqual(parse(before), after);
+    } catch {
+      return false;
+    }
+  };
+
+  /**
+   * What the backend holds after a change; undefined if that is no news. `now`: the backend was asked what it holds, and nothing
+   * has come since of this record, so that its answer counts more than the order of versions.
+   */
+  function stateAfter(change: Change, now = false): After {
+    const { recordId: id, version } = change;
+    if (typeof id !== 'string' || !(typeof version === 'string' || Number.isFinite(version))) {
+      const message = `A change of "${collection}" needs a recordId, and a version: a string or a finite number; it was skipped.`;
+      throw new SyncLayerError('PROTOCOL_VIOLATION', message, { details: { collection, recordId: id } });
+    }
+    const before = known.version(id);
+    const order = before === null ? 1 : compareVersions(version, before);
+    if (order > 0) return stateOf(change);
+    const isSame = order === 0;
+    if (isSame && (known.isReread() || known.state(id).inferred)) return stateOf(change);
+    if (!isSame && !now) return undefined;
+    // Neither says what a row of a version that is known holds.
+    if (change.type === 'delete' ? change.inferred : change.type === 'update' && change.partial) return undefined;
+    const state = stateOf(change);
+    const held = known.state(id);
+    if (!state || state === 'partial') return state;
+    // It was let go of for its age.
+    if (held.excluded && filter.limit !== undefined) return undefined;
+    if (deepEqual(held.row, state.row)) return now && isSame && state.excluded && !held.excluded ? state : undefined;
+    if (!now) return 'doubtful';
+    if (!believes(id, version)) return undefined;
+    if (isSame && held.row && state.row && !isOnlyParsed(held.row, state.row)) unstamped(id);
+    return state;
   }
 
   return { accept, stateAfter };

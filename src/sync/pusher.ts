@@ -145,7 +145,13 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     await flushed().catch(() => undefined);
     throwIfAborted(signal);
     const changes = batch.map((entry) => outgoing(entry, clockOffset()));
-    const results = await abortable(transport.push(changes, { signal }), signal);
+    const touched = new Map([...collections].map(([collection, { replica }]) => [collection, replica.track()]));
+    let results: PushResult[];
+    try {
+      results = await abortable(transport.push(changes, { signal }), signal);
+    } finally {
+      for (const { stop } of touched.values()) stop();
+    }
     throwIfAborted(signal);
     if (results.filter(Boolean).length !== batch.length) {
       const message = `The ${adapter} transport answered ${results.length} of ${batch.length} pushed changes.`;
@@ -158,8 +164,9 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
         for (const [index, entry] of batch.entries()) {
           const result = results[index];
           if (entry.collection !== collection || !result) continue;
-          defer(entry, result, run, before);
-          replica.settle(entry.recordId, entry.opId, result);
+          const { recordId, opId, sent } = entry;
+          const how = { touched: touched.get(collection)?.ids.has(recordId) === true, repeated: sent };
+          defer(entry, result, replica.settle(recordId, opId, result, how), run, before);
         }
       });
     }
@@ -167,10 +174,10 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
   }
 
   const settle = ({ collection, recordId, opId }: OutboxEntry, result: PushResult): void =>
-    collections.get(collection)?.replica.settle(recordId, opId, result);
+    void collections.get(collection)?.replica.settle(recordId, opId, result, { touched: false, repeated: true });
 
   /** Leaves an edit to a later run, after its backoff, if the backend wants that or will not let it through. */
-  function defer(entry: OutboxEntry, result: PushResult, run: Run, before: number): void {
+  function defer(entry: OutboxEntry, result: PushResult, settled: boolean, run: Run, before: number): void {
     const record = recordOf(entry);
     if (result.type === 'applied') run.taken += 1;
     else if (result.type === 'waiting') run.waiting.set(entry.opId, before);
@@ -180,7 +187,8 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     } else if (result.type === 'conflict') {
       const count = (run.conflicts.get(record) ?? 0) + 1;
       run.conflicts.set(record, count);
-      if (count < MAX_CONFLICTS) return;
+      // Sent again at once it would meet the same: a read that lags behind is asked again later.
+      if (count < MAX_CONFLICTS && settled) return;
       run.tried.add(record);
       const message = `An edit of "${entry.collection}" met ${count} conflicts in a row; it is tried again.`;
       run.failure = new SyncLayerError('CONFLICT', message, { adapter });

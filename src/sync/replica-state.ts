@@ -18,11 +18,13 @@ export interface ServerState {
   readonly inferred?: true;
   /** The filter leaves the row out: it is known only for as long as there are edits of it, which start from it. */
   readonly hidden?: true;
+  /** With `row: null`: the backend has the row, but the filter leaves it out. */
+  readonly excluded?: true;
 }
 
 /** What stays of a state once nobody edits the record. */
 export const settledState = (state: ServerState): ServerState =>
-  state.hidden ? { row: null, version: state.version, timestamp: state.timestamp } : state;
+  state.hidden ? { row: null, version: state.version, timestamp: state.timestamp, excluded: true } : state;
 
 /** A row as the store keeps it. `at`: when a tombstone was noted, in ms, for its retention. */
 export interface StoredRow extends ServerState {

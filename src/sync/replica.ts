@@ -1,14 +1,14 @@
-import { type Change, compareVersions, type Row } from '../change.js';
+import type { Change, Row, Version } from '../change.js';
 import { type SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
 import type { Delta } from '../query/types.js';
 import type { StoreWrite } from '../store/store.js';
 import type { Cursor, PushResult, RecordKey } from '../transport/transport.js';
-import { type AnswerRules, judge } from './answer.js';
+import { type AnswerRules, hiddenError, judge, type PushCircumstances } from './answer.js';
 import { authored, isSent, mayTakeOver, type UserSwitch } from './authors.js';
 import { type BatchHooks, createBatch } from './batch.js';
 import { afterHead, carryOver, type EditRules, inWordsOf, makeEdit, openEdit, withoutHead } from './edits.js';
-import { createIncoming, type IncomingRules } from './incoming.js';
+import { type After, createIncoming, type IncomingRules } from './incoming.js';
 import type { Loaded } from './load.js';
 import { type Conflict, threeWay, withField } from './merge.js';
 import {
@@ -32,6 +32,16 @@ export interface ReplicaHooks extends BatchHooks {
   /** An edit waits for another row, or for a column. Once for each reason. */
   waiting(error: SyncLayerError): void;
   invalid(error: SyncLayerError): void;
+  /** There are records in `doubtful` that were not there. */
+  doubt(): void;
+}
+
+/** How changes that are applied were read. */
+export interface Reading {
+  /** They are what the backend holds now, but for these records, which have changed since it was asked. */
+  readonly now?: ReadonlySet<string> | undefined;
+  /** Gets the ids of what was news. */
+  readonly news?: Set<string> | undefined;
 }
 
 export interface ReplicaOptions extends EditRules, IncomingRules, Pick<AnswerRules, 'maxRetries'> {
@@ -51,8 +61,10 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   const failed = new Map<string, OutboxEntry>();
   /** Edits of other users, by their opId: they are no part of what this one sees. */
   const held = new Map<string, OutboxEntry>();
-  /** Ids that changed while somebody compares key lists: they say nothing about those. */
+  /** Ids that changed while the backend was asked about them: its answer says nothing about those. */
   const trackers = new Set<Set<string>>();
+  /** Records that must be read by id: what has come of them does not say for certain what the backend holds. */
+  const doubtful = new Set<string>();
   let { cursor, reread } = loaded;
   const batch = createBatch(hooks);
   const { tell } = batch;
@@ -76,6 +88,11 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     isReread: () => reread,
   });
   const answerRules: AnswerRules = { ...options, accept, invalid };
+
+  function doubt(id: string): void {
+    doubtful.add(id);
+    tell(() => doubtful.has(id) && hooks.doubt());
+  }
 
   /** Makes `row` what the app sees of this record. Returns the step, or undefined if nothing visible changed. */
   function show(id: string, row: Row | null): Delta | undefined {
@@ -148,7 +165,11 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     return undefined;
   }
 
-  function applyState(id: string, state: ServerState, opId?: string): void {
+  function applyState(
+    id: string,
+    state: ServerState,
+    { opId, hidden }: { opId?: string | undefined; hidden?: true | undefined } = {},
+  ): void {
     let edits = pending.get(id);
     let head = edits?.entries[0];
     // Made on another backend: that this one says null where that one had no field is no change.
@@ -166,21 +187,30 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     if (!edits) told(show(id, state.row));
     // The push under way decides who was first: keep both until its answer.
     else if (head?.sent) setPending(id, state, edits.entries);
+    else if (hidden) setAside(id, edits.entries, state);
     else told(rebaseEdits(id, edits.entries, state));
   }
 
   /** Applies one change. Returns its id if it is partial and the row must be fetched. */
-  function applyChange(change: Change): string | undefined {
-    let state: ServerState | 'partial' | undefined;
+  function applyChange(change: Change, { now, news }: Reading): string | undefined {
+    let state: After;
     try {
-      state = stateAfter(change);
+      state = stateAfter(change, now && !now.has(change.recordId));
     } catch (error) {
       const message = `Record ${JSON.stringify(change.recordId)} of "${collection}" could not be read; it was skipped.`;
       invalid(toSyncLayerError(error, 'VALIDATION_FAILED', message));
       return undefined;
     }
-    if (state === 'partial') return change.recordId;
-    if (state) applyState(change.recordId, state, change.metadata?.opId);
+    const { recordId, metadata } = change;
+    if (state === 'partial') return recordId;
+    if (state === 'doubtful') doubt(recordId);
+    else if (state) {
+      if (state.row && !pending.has(recordId)) news?.add(recordId);
+      applyState(recordId, state, {
+        opId: metadata?.opId,
+        hidden: change.type === 'delete' ? change.hidden : undefined,
+      });
+    }
     return undefined;
   }
 
@@ -227,18 +257,31 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     tell(() => hooks.operation('failed', aside));
   }
 
-  function onAnswer(id: string, edits: Pending, result: PushResult): void {
-    const verdict = judge(edits, result, answerRules);
+  /** All edits of a row that this user may no longer see, as one: they are for when it is visible again. */
+  function setAside(id: string, entries: Pending['entries'], state: ServerState): void {
+    const [{ base, baseVersion, order }] = entries;
+    const tail = entries.at(-1) ?? entries[0];
+    for (const old of entries) if (old !== tail) dropEntry(old);
+    noteServer(id, state);
+    refuse(id, { server: state, entries: [{ ...tail, base, baseVersion, order }] }, hiddenError(collection, id));
+  }
+
+  function onAnswer(id: string, edits: Pending, result: PushResult, how: PushCircumstances): void {
+    const verdict = judge(edits, result, how, answerRules);
     switch (verdict.type) {
       case 'done':
         told(finishHead(id, edits, verdict.state, verdict.own));
+        if (verdict.doubtful) doubt(id);
+        break;
+      case 'hidden':
+        setAside(id, edits.entries, verdict.state);
         break;
       case 'merge':
         noteServer(id, verdict.state);
         told(rebaseEdits(id, edits.entries, verdict.state));
         break;
       case 'again':
-        amendHead(id, edits, { attempts: edits.entries[0].attempts + 1 });
+        if (verdict.counts) amendHead(id, edits, { attempts: edits.entries[0].attempts + 1 });
         break;
       case 'held':
         hold(id, edits, verdict.error);
@@ -252,7 +295,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   function trim(): void {
     for (const [id, version] of server.surplus((id) => !pending.has(id))) {
       // Its version stays known, or the next look at all rows would bring it back.
-      noteServer(id, { row: null, version });
+      noteServer(id, { row: null, version, excluded: true });
       show(id, null);
     }
   }
@@ -306,16 +349,20 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     /** Edits of other users, and of before anybody signed in, by their opId. */
     held: held as ReadonlyMap<string, OutboxEntry>,
     hasServerRows: (): boolean => server.versions.size > 0,
+    /** Which version of a record is known; null: none. */
+    version: (id: string): Version | null => serverState(id).version,
+    /** Records to be read by id: whoever reads them takes them out. */
+    doubtful,
 
     /**
      * Applies remote changes as one batch, with the cursor if it moves. Returns ids of partial ones to fetch: until that is
      * done the cursor stays, since after a failure or a crash nobody would know that their rows are missing.
      */
-    apply(changes: readonly Change[], next?: Cursor): string[] {
+    apply(changes: readonly Change[], next?: Cursor, reading: Reading = {}): string[] {
       const partial: string[] = [];
       batch.run(() => {
         for (const change of changes) {
-          const id = applyChange(change);
+          const id = applyChange(change, reading);
           if (id !== undefined) partial.push(id);
         }
         if (next !== undefined && partial.length === 0) {
@@ -333,6 +380,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
         // Nobody knows these versions any more, and on the disk they would hide rows of the next one.
         for (const id of server.depart()) batch.write({ table: 'rows', key: [collection, id], value: undefined });
         bringAlong();
+        doubtful.clear();
         cursor = null;
         reread = true;
       });
@@ -396,16 +444,19 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
           if (version === UNKNOWN && edits) amendHead(id, edits, { base: null });
           applyState(id, { row: null, version, inferred: true });
         }
+        // A row of our own that was taken and deleted since: the answer to its push, once it comes, is of before that.
+        for (const [id, { server: from, entries }] of pending)
+          if (entries[0].sent && !from.row && !exists.has(id)) setPending(id, { ...from, inferred: true }, entries);
       });
     },
 
-    /** Of these keys, those that are missing here or newer there. */
+    /** Of these keys, those that are missing here, or have another version there. */
     outdated: (keys: ReadonlyMap<string, RecordKey>): string[] =>
       [...keys.values()]
         .filter(({ recordId, version }) => {
           const known = serverState(recordId);
-          if (known.version === null || known.inferred) return true;
-          return version !== undefined && compareVersions(version, known.version) > 0;
+          if (known.version === null || known.inferred || (!known.row && !known.excluded)) return true;
+          return version !== undefined && version !== known.version;
         })
         .map(({ recordId }) => recordId),
 
@@ -427,14 +478,15 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
       });
     },
 
-    /** What became of a pushed edit. Nothing, if its echo has settled it already. */
-    settle(id: string, opId: string, result: PushResult): void {
+    /** What became of a pushed edit. Nothing, if its echo has settled it already. False: the same edit is sent again. */
+    settle(id: string, opId: string, result: PushResult, how: PushCircumstances): boolean {
       const edits = pending.get(id);
-      if (edits?.entries[0].opId !== opId) return;
+      if (edits?.entries[0].opId !== opId) return true;
       batch.run(() => {
-        onAnswer(id, edits, result);
+        onAnswer(id, edits, result, how);
         trim();
       });
+      return pending.get(id)?.entries[0].opId !== opId;
     },
 
     /** Takes a refused edit, or one of another user, out of its list and from the store. `again`: to make it as this user. */
@@ -490,7 +542,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     /** Forgets everything in memory; the store is cleared by the caller. */
     reset(): void {
       const deltas = [...rows].map(([id, before]): Delta => ({ id, before, after: undefined }));
-      for (const each of [rows, server, pending, failed, held]) each.clear();
+      for (const each of [rows, server, pending, failed, held, doubtful]) each.clear();
       cursor = null;
       reread = false;
       if (deltas.length > 0) hooks.changed(deltas);

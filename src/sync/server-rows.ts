@@ -9,7 +9,7 @@ export function createServerRows(rows: ReadonlyMap<string, Row>, limit: number |
   /** Of live records. */
   const versions = new Map<string, Version>();
   /** Of records that are gone. */
-  const tombstones = new Map<string, { readonly version: Version; readonly inferred?: true }>();
+  const tombstones = new Map<string, Pick<ServerState, 'inferred' | 'excluded'> & { readonly version: Version }>();
   /** When the backend changed its live records, where there is a limit: the oldest are let go of. */
   const times = new Map<string, number>();
   const age = (id: string): number => times.get(id) ?? Number.POSITIVE_INFINITY;
@@ -29,12 +29,12 @@ export function createServerRows(rows: ReadonlyMap<string, Row>, limit: number |
       return { row: null, version: null, ...tombstones.get(id) };
     },
 
-    set(id: string, { row, version, inferred, timestamp }: ServerState): void {
+    set(id: string, { row, version, inferred, excluded, timestamp }: ServerState): void {
       const live = row !== null && version !== null;
       if (live) versions.set(id, version);
       else versions.delete(id);
       if (live || version === null) tombstones.delete(id);
-      else tombstones.set(id, inferred ? { version, inferred } : { version });
+      else tombstones.set(id, { version, ...(inferred && { inferred }), ...(excluded && { excluded }) });
       if (live && limit !== undefined && timestamp !== undefined) times.set(id, timestamp);
       else times.delete(id);
     },

@@ -3,14 +3,8 @@ import type { Change } from '../change.js';
 import type { Settings } from '../defaults.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
-import type {
-  Cursor,
-  PullPage,
-  RealtimeTransport,
-  RecordKey,
-  SyncFilter,
-  Unsubscribe,
-} from '../transport/transport.js';
+import type { Cursor, PullPage, RealtimeTransport, SyncFilter, Unsubscribe } from '../transport/transport.js';
+import type { AuditContext, listenFor } from './audit.js';
 import type { Replica } from './replica.js';
 
 /** How far a collection is: `live` means that all is here and new changes come by themselves. */
@@ -38,8 +32,16 @@ export interface SessionOptions {
   readonly hooks: SessionHooks;
 }
 
-/** Ids per `fetch`. */
-const FETCH_BATCH = 100;
+/** In a chunk of its own: most catch-ups need none of it. */
+async function loadAudit(signal: AbortSignal) {
+  try {
+    const audit = await import('./audit.js');
+    throwIfAborted(signal);
+    return audit;
+  } catch (error) {
+    throw toSyncLayerError(error, 'CONNECTION_LOST', 'A part of SyncLayer could not be loaded; it is tried again.');
+  }
+}
 
 /**
  * Keeps one collection equal to the backend: subscribe, buffer, wait for live, pull until a page is empty, apply the
@@ -58,6 +60,9 @@ export function createSession(options: SessionOptions) {
   let running: Promise<void> | undefined;
   let again = false;
   let auditDue = false;
+  /** Listens for what an audit has found while live. */
+  let listening: ReturnType<typeof listenFor> | undefined;
+  const compared = new Map<string, string>();
   /** A snapshot under way: it survives a failed page, so that a bad line does not start it over. */
   let snapshot:
     | { cursor: Cursor | null; readonly seen: Set<string>; readonly touched: ReturnType<Replica['track']> }
@@ -89,23 +94,31 @@ export function createSession(options: SessionOptions) {
     void complete(partial, signal).catch(() => signal.aborted || onGap());
   }
 
-  async function complete(ids: readonly string[], signal: AbortSignal): Promise<void> {
-    if (!transport.fetch) {
-      const message = `${transport.name} gave a part of a row of "${collection}" and has no fetch.`;
-      throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter: transport.name });
-    }
-    const unique = [...new Set(ids)];
-    for (let index = 0; index < unique.length; index += FETCH_BATCH) {
-      const batch = unique.slice(index, index + FETCH_BATCH);
-      const current = await abortable(transport.fetch(collection, batch, { signal }), signal);
-      // Stopped between the answer and here: it may be another backend's by now.
-      throwIfAborted(signal);
-      replica.apply(current);
-    }
+  const contextOf = (signal: AbortSignal): AuditContext => ({
+    ...{ collection, transport, replica, filter, signal, compared },
+    reread(news) {
+      forget();
+      snapshot = { cursor: null, seen: new Set(), touched: replica.track() };
+      return pullAll(signal, news);
+    },
+  });
+
+  const complete = async (ids: readonly string[], signal: AbortSignal, news?: Set<string>): Promise<unknown> =>
+    (await loadAudit(signal)).fetchRows(contextOf(signal), ids, news);
+
+  async function settleDoubts(signal: AbortSignal): Promise<void> {
+    if (replica.doubtful.size > 0) await (await loadAudit(signal)).settleDoubts(contextOf(signal));
+  }
+
+  function look(): void {
+    const { signal } = abort;
+    // A catch-up looks before it ends.
+    if (!running) void settleDoubts(signal).catch(() => signal.aborted || onGap());
   }
 
   function onChange(change: Change): void {
     hooks.received(change);
+    listening?.heard(change.recordId);
     buffer.push(change);
     if (buffer.length > options.settings.bufferLimit) {
       // Bounded: what is dropped here lies behind the cursor, so one more pull brings it.
@@ -136,7 +149,7 @@ export function createSession(options: SessionOptions) {
   }
 
   /** Returns how many changes came; `whole`: they were the entire collection, so no key can be missing. */
-  async function pullAll(signal: AbortSignal): Promise<{ count: number; whole: boolean }> {
+  async function pullAll(signal: AbortSignal, news?: Set<string>): Promise<{ count: number; whole: boolean }> {
     // Such a pull begins with the first row each time: what an unfinished one has seen may be gone by now.
     if (capabilitiesOf(transport, collection).cursor === 'snapshot') forget();
     let cursor = snapshot ? snapshot.cursor : replica.cursor;
@@ -165,9 +178,9 @@ export function createSession(options: SessionOptions) {
         // No cursor is stored before a snapshot is whole: after a crash in the middle the seen ids would be unknown, and
         // rows deleted meanwhile would stay for ever.
         const stored = snapshot && !ended ? undefined : cursor;
-        const partial = replica.apply(page.changes, stored);
+        const partial = replica.apply(page.changes, stored, { now: snapshot?.touched.ids, news });
         if (partial.length > 0) {
-          await complete(partial, signal);
+          await complete(partial, signal, news);
           throwIfAborted(signal);
           replica.apply([], stored);
         }
@@ -188,35 +201,21 @@ export function createSession(options: SessionOptions) {
     }
   }
 
-  /** Compares all keys, to find deletes that a pull cannot see and changes that it missed. */
-  async function compareKeys(signal: AbortSignal): Promise<void> {
-    if (!transport.keys) return;
-    const touched = replica.track();
-    try {
-      const keys = new Map<string, RecordKey>();
-      for await (const page of transport.keys(collection, { signal, filter })) {
-        throwIfAborted(signal);
-        for (const key of page) keys.set(key.recordId, key);
-      }
-      throwIfAborted(signal);
-      replica.removeMissing(keys, touched.ids);
-      const outdated = replica.outdated(keys).filter((id) => !touched.ids.has(id));
-      if (outdated.length === 0) return;
-      if (transport.fetch) await complete(outdated, signal);
-      else {
-        // They lie before the cursor: all is read again.
-        forget();
-        snapshot = { cursor: null, seen: new Set(), touched: replica.track() };
-        await pullAll(signal);
-      }
-    } finally {
-      touched.stop();
-    }
-  }
-
   function forget(): void {
     snapshot?.touched.stop();
     snapshot = undefined;
+  }
+
+  /** Begins to wait for what an audit has found, and the live link should have brought. */
+  async function listen(news: Set<string>, signal: AbortSignal): Promise<void> {
+    for (const { recordId } of buffer) news.delete(recordId);
+    if (phase !== 'live' || news.size === 0) return;
+    const audit = await loadAudit(signal);
+    listening?.stop();
+    listening = audit.listenFor(news, () => {
+      stop();
+      hooks.lost(audit.silent(collection, news.size));
+    });
   }
 
   function catchUp(audit = false): Promise<void> {
@@ -231,13 +230,17 @@ export function createSession(options: SessionOptions) {
       let count = 0;
       do {
         again = false;
-        const pulled = await pullAll(signal);
-        count += pulled.count;
+        const news = auditDue && phase === 'live' ? new Set<string>() : undefined;
+        const { count: more, whole } = await pullAll(signal, news);
+        count += more;
+        const isAudit = auditDue && (transport.keys !== undefined || !whole);
         // Hard deletes leave no trace in this backend's pulls; audits look at the versions of all others too.
-        if (auditDue || (capabilitiesOf(transport, collection).deletes !== 'tombstones' && !pulled.whole))
-          await compareKeys(signal);
+        const isBlind = transport.keys && capabilitiesOf(transport, collection).deletes !== 'tombstones' && !whole;
+        if (isAudit || isBlind) await (await loadAudit(signal)).compare(contextOf(signal), news);
+        await settleDoubts(signal);
         throwIfAborted(signal);
         auditDue = false;
+        if (news) await listen(news, signal);
       } while (again);
       hooks.caughtUp(count);
     };
@@ -248,6 +251,7 @@ export function createSession(options: SessionOptions) {
         flushBuffer();
         setPhase(resting);
         if (again) void catchUp().catch(ignore);
+        else if (replica.doubtful.size > 0) look();
       },
       (thrown: unknown) => {
         const error = toSyncLayerError(thrown, 'CONNECTION_LOST', `Reading "${collection}" failed; it is tried again.`);
@@ -274,6 +278,7 @@ export function createSession(options: SessionOptions) {
     abortWith(abort, new SyncLayerError('CLOSED', `Reading "${collection}" was stopped.`));
     abort = new AbortController();
     endSubscription();
+    listening?.stop();
     // Whatever still runs belongs to the past: its end changes nothing here.
     running = undefined;
     again = false;
@@ -321,6 +326,8 @@ export function createSession(options: SessionOptions) {
     stop,
     /** Local data is gone: what an unfinished snapshot had seen says nothing any more. */
     forget,
+    /** Something is doubtful: it is read by id. */
+    look,
     /** Pulls what is new; `audit` compares all keys as well. Joins a catch-up under way. */
     catchUp,
   };

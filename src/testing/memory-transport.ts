@@ -185,8 +185,12 @@ export function memoryTransport(
     if (decided) return decided;
     const { collection, recordId, opId, type, data, patch, unset, baseVersion, timestamp: editedAt } = change;
     const known = options.idempotent === false ? undefined : backend.operation(opId);
-    if (known !== undefined) return { type: 'applied', version: known };
     const current = backend.get(collection, recordId);
+    if (known !== undefined) {
+      // As it is now: the row can have changed since, or be gone.
+      const { seq: version = known, data = null, time: timestamp } = current ?? {};
+      return { type: 'applied', version, data, ...(timestamp !== undefined && { timestamp }) };
+    }
     if ((current?.data ? current.seq : null) !== baseVersion) {
       return {
         type: 'conflict',

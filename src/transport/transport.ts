@@ -46,6 +46,11 @@ export interface TransportCapabilities {
    * Default false: it compares when the other edit was committed.
    */
   readonly editTimes?: boolean;
+  /**
+   * Reads can lag behind writes (replicas, eventually consistent reads). Then a row that a read shows older than it is known
+   * is believed only once a second, later read shows it too. Default false: what a read shows is there now.
+   */
+  readonly staleReads?: boolean;
   /** False: it can only be polled, e.g. for want of an address, and `connect` rejects with what to set. Default true. */
   readonly live?: boolean;
   /** Changes that it commits in one go. What writes many rows, such as a migration, sends no more in one `push`. Default: no limit. */
@@ -188,10 +193,15 @@ export interface OutgoingChange {
   readonly timestamp: number;
 }
 
-/** The backend's row that stood in the way; `data: null` if it is gone. */
+/**
+ * The backend's row that stood in the way, as it is now. `data: null`: it is gone. Its `version` is then that of the delete; one
+ * that is not newer than what is known says that nobody has told of a delete, and the same version is taken when it is seen again.
+ */
 export interface CurrentRow {
   readonly data: Row | null;
   readonly version: Version;
+  /** With `data: null`: the row may well exist, but not for this user (rights, a condition). The edit is kept aside. */
+  readonly hidden?: true;
   /** When it was committed, in ms. */
   readonly timestamp?: number;
   /** When its newest edit was made, in ms, where the backend keeps it: see `Change.editedAt`. */
@@ -200,11 +210,15 @@ export interface CurrentRow {
 
 /** What became of one pushed change. */
 export type PushResult =
-  /** Committed. `data`: the row as the backend stored it, where that differs from what was sent. */
+  /**
+   * Committed. `data`: the row as the backend has it, where that differs from what was sent; null: it is gone, or out of this
+   * user's sight, by now. A repeated `opId` is answered with the row as it is *now*, and its version, and never without `data`:
+   * where that is missing, core has to read the row.
+   */
   | {
       readonly type: 'applied';
       readonly version: Version;
-      readonly data?: Row;
+      readonly data?: Row | null;
       readonly timestamp?: number;
       readonly editedAt?: number;
     }
@@ -224,6 +238,8 @@ export type PushResult =
 export interface RecordKey {
   readonly recordId: string;
   readonly version?: Version;
+  /** The whole row, where the backend reads it for its key anyhow: it is compared too, and need not be fetched. */
+  readonly change?: Change;
 }
 
 /**
@@ -280,7 +296,10 @@ export interface RealtimeTransport {
         options: { readonly signal: AbortSignal },
       ) => Promise<Change[]>)
     | undefined;
-  /** Every id of the collection, in pages. Must throw rather than end early. */
+  /**
+   * Every id of the collection, in pages, none twice in a page. Must throw rather than end early. Audits compare them; without
+   * `keys` an audit reads the whole collection again.
+   */
   readonly keys?:
     | ((
         collection: string,
