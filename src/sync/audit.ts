@@ -1,4 +1,5 @@
 import { abortable, throwIfAborted } from '../abort.js';
+import { asyncIterator } from '../async-iterator.js';
 import { SyncLayerError } from '../errors.js';
 import type { RealtimeTransport, RecordKey, SyncFilter } from '../transport/transport.js';
 import type { Replica } from './replica.js';
@@ -63,7 +64,8 @@ function checkKeys(collection: string, page: readonly RecordKey[]): void {
 /** Every key of the collection. A list that hangs is given up with `signal`. */
 async function allKeys({ collection, transport, filter, signal }: AuditContext): Promise<Map<string, RecordKey>> {
   const keys = new Map<string, RecordKey>();
-  const pages = transport.keys?.(collection, { signal, filter })[Symbol.asyncIterator]();
+  const list = transport.keys?.(collection, { signal, filter });
+  const pages = list?.[asyncIterator]();
   try {
     for (;;) {
       const page = await abortable(Promise.resolve(pages?.next()), signal);
