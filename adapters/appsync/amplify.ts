@@ -49,8 +49,9 @@ function authOf(type: AppsyncAuth['type'], apiKey: string): AppsyncAuth {
 /**
  * The options that Amplify knows, of `Amplify.getConfig()`, the content of `amplify_outputs.json`, or of `aws-exports.js`. The
  * identity is that of Amplify's session: `aws-amplify` is loaded when it is first asked for. `mode`: another than the API's default.
+ * A `customEndpoint`, which Amplify uses for queries alone, is taken where there is no `endpoint`: subscriptions need one that serves both.
  *
- * @throws SyncLayerError CONFIG_INVALID if no GraphQL API is in it.
+ * @throws SyncLayerError CONFIG_INVALID if no GraphQL API is in it, or AppSync Events only.
  * @example
  * import { fromAmplify } from 'synclayer/appsync-amplify';
  * const transport = appsyncTransport({ ...fromAmplify(Amplify.getConfig()), models });
@@ -64,8 +65,12 @@ export function fromAmplify(
   const outputs = Object(data) as Values;
   const first = (...values: unknown[]): string | undefined =>
     values.find((value) => typeof value === 'string' && value !== '') as string | undefined;
-  const endpoint = first(resources.endpoint, outputs.url, exports.aws_appsync_graphqlEndpoint);
-  const region = first(resources.region, outputs.aws_region, exports.aws_appsync_region);
+  const own = first(resources.endpoint, outputs.url, exports.aws_appsync_graphqlEndpoint);
+  const endpoint = own ?? first(resources.customEndpoint);
+  const region =
+    own === undefined && resources.customEndpointRegion !== undefined
+      ? first(resources.customEndpointRegion)
+      : first(resources.region, outputs.aws_region, exports.aws_appsync_region);
   const apiKey = first(resources.apiKey, outputs.api_key, exports.aws_appsync_apiKey);
   const usual = first(
     resources.defaultAuthMode,
@@ -74,6 +79,12 @@ export function fromAmplify(
   );
   const type = mode ?? modes[usual ?? ''];
   if (endpoint === undefined || type === undefined || (type === 'apiKey' && apiKey === undefined)) {
+    const events = Object(API).Events ?? Object(exports.custom).events;
+    if (endpoint === undefined && events !== undefined)
+      throw problem(
+        'CONFIG_INVALID',
+        'fromAmplify found AppSync Events only (.../event), which keeps no data. SyncLayer needs a GraphQL API.',
+      );
     const fix = 'Give it Amplify.getConfig() after Amplify.configure(), or the content of amplify_outputs.json.';
     throw problem('CONFIG_INVALID', `fromAmplify found no GraphQL API with its authorization. ${fix}`);
   }

@@ -69,7 +69,10 @@ export interface AppsyncModel {
 
 /** What `appsyncTransport` takes. Times in ms. */
 export interface AppsyncTransportOptions {
-  /** `https://abc.appsync-api.eu-central-1.amazonaws.com/graphql`, or that of a custom domain. */
+  /**
+   * `https://abc.appsync-api.eu-central-1.amazonaws.com/graphql`, or that of a custom domain. Subscriptions find the realtime host by
+   * themselves. `…/event` is AppSync Events, which is another service.
+   */
   readonly endpoint: string;
   readonly auth: AppsyncAuth;
   /** For `iam`. Default: what the endpoint's host says. */
@@ -110,11 +113,12 @@ const LONGEST = 2 ** 31 - 1;
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isName = (value: unknown): boolean => isText(value) && /^[_A-Za-z]\w*$/.test(value);
-/** Plain http only to this machine: a token would be readable on the way. */
+/** Plain http only to this machine: a token would be readable on the way. `…/event` is another service of AppSync. */
 function isAddress(value: unknown): boolean {
   const url = parseUrl(value);
   if (!url) return false;
-  const { scheme, host, user, query, hash } = url;
+  const { scheme, host, path, user, query, hash } = url;
+  if (/\.appsync-realtime-api\./.test(host) || /\/(event|realtime)\/?$/.test(path)) return false;
   const local = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(host);
   return (scheme === 'https' || (scheme === 'http' && local)) && user + query + hash === '';
 }
@@ -167,7 +171,10 @@ export const modelRules = {
 } satisfies OptionRules;
 
 export const rules = {
-  endpoint: ['the URL of the API: https://, or http:// to this machine; without user name or query', isAddress],
+  endpoint: [
+    'the URL of the GraphQL API, https://.../graphql (http:// to this machine): not its realtime host, not .../event (AppSync Events), without user name or query',
+    isAddress,
+  ],
   auth: [
     '{ type: "apiKey", apiKey }, { type: "userPool" | "oidc" | "lambda" } or { type: "iam", credentials }',
     isAuth,

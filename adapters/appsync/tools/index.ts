@@ -1,4 +1,5 @@
 import { ok, unknown, wordsOf, wrong } from '../../../src/backends/tools/check.js';
+import { toolsHost } from '../../../src/backends/tools/host.js';
 import {
   type BackendTools,
   type Check,
@@ -20,20 +21,12 @@ import { setupText } from './setup.js';
 /** More than a slow answer explains, ms: a `Date` header has whole seconds. */
 const TOLERANCE = 10_000;
 
-/** What is found is told by the checks. The token is the options' own. */
-const host: TransportHost = {
-  authToken: async (own) => (typeof own === 'function' ? own() : own),
-  log() {},
-  traffic() {},
-  report() {},
-};
-
 function read({ transport, collections }: ToolsInput): { options: ParsedOptions; places: Place[] } {
   const options = readOptions(transport as never);
   return { options, places: placesOf(options, collections) };
 }
 
-const doctorsToken = '"doctor" uses auth.token of the configuration.';
+const doctorsToken = '"doctor" uses authToken of the configuration, or auth.token of the transport.';
 
 /** How to be let in, by the kind of authorization. */
 const keys: Readonly<Record<ParsedOptions['auth']['type'], string>> = {
@@ -89,7 +82,11 @@ async function* enter(ask: Ask, { auth }: ParsedOptions): AsyncGenerator<Check, 
 }
 
 /** The socket, and on it the subscriptions of each collection. */
-async function* socketChecks(options: ParsedOptions, places: readonly Place[]): AsyncGenerator<Check> {
+async function* socketChecks(
+  options: ParsedOptions,
+  places: readonly Place[],
+  host: TransportHost,
+): AsyncGenerator<Check> {
   const what = 'the socket is opened and greeted';
   const transport = appsyncTransport(options);
   transport.attach?.(host);
@@ -108,7 +105,7 @@ async function* socketChecks(options: ParsedOptions, places: readonly Place[]): 
   }
 }
 
-async function* examine(options: ParsedOptions, places: readonly Place[]): AsyncGenerator<Check> {
+async function* examine(options: ParsedOptions, places: readonly Place[], host: TransportHost): AsyncGenerator<Check> {
   const ask = createAsk(
     options,
     createAuthorizer(options, () => host),
@@ -129,7 +126,7 @@ async function* examine(options: ParsedOptions, places: readonly Place[]): Async
     subscribable.push(place);
     if (yield* readChecks(ask, place)) yield* writeChecks(ask, place);
   }
-  yield* socketChecks(options, subscribable);
+  yield* socketChecks(options, subscribable, host);
 }
 
 /** `npx synclayer setup appsync` and `npx synclayer doctor`. */
@@ -140,6 +137,6 @@ export const appsyncTools: BackendTools = {
   },
   async *doctor(input) {
     const { options, places } = read(input);
-    yield* examine(options, places);
+    yield* examine(options, places, toolsHost(input));
   },
 };

@@ -4,7 +4,7 @@ import { fieldsOf, type ParsedOptions } from '../options.js';
 import { type Place, serverFields } from './place.js';
 import { bare, type Fields, type Schema } from './schema.js';
 import { CONFLICT_DETECTION, modelSdl } from './setup.js';
-import type { Use } from './uses.js';
+import type { Use, Uses } from './uses.js';
 
 const none: Fields = new Map();
 
@@ -26,6 +26,12 @@ function faultsOf({ field, args }: Use, all: Fields, used: readonly Use[]): stri
   return [...faults, ...missing.map(([arg, type]) => `${field} wants ${arg}: ${type}.`)];
 }
 
+/** Amplify sets an owner by itself where the input has none, which a required field forbids. */
+const wantedFix = (field: string): string =>
+  /owner/i.test(field)
+    ? `Declare it as ${field}: String, so that Amplify sets it to the user who is signed in; or name it in "fields" and save it with each row, as the rule of the type wants it.`
+    : 'Name it in "fields".';
+
 /** What is wrong with an input: fields that it does not take, and those that it wants and is not given. */
 function inputFaults(schema: Schema, type: string | undefined, sent: readonly string[]): string[] {
   const name = bare(type ?? '');
@@ -34,7 +40,16 @@ function inputFaults(schema: Schema, type: string | undefined, sent: readonly st
   if (!fields) return [];
   const unknown = sent.filter((field) => !fields.has(field)).map((field) => `${name} takes no ${field}.`);
   const missing = [...fields].filter(([field, { required }]) => required && !sent.includes(field));
-  return [...unknown, ...missing.map(([field]) => `${name} wants ${field}: name it in "fields".`)];
+  return [
+    ...unknown,
+    ...missing.map(([field, { type: wanted }]) => `${name} wants ${field}: ${wanted}. ${wantedFix(field)}`),
+  ];
+}
+
+/** The arguments that name one item. */
+function keyOf({ get }: Uses, { query }: Schema): readonly string[] {
+  const args = [...(query.get(get.field)?.args ?? [])];
+  return args.filter(([, type]) => type.endsWith('!')).map(([arg]) => arg);
 }
 
 /** What the schema has of one model. It says nothing of rights. */
@@ -55,6 +70,15 @@ export function schemaChecks(schema: Schema, place: Place, { auth }: ParsedOptio
   const there = `the type ${given.name} is there`;
   if (!type) return [checked(there, [`${typeName} is not there.`], ...setup())];
   const checks = [ok(`${collection}: ${there}`)];
+  const key = keyOf(uses, schema);
+  if (key.length > 1)
+    return [
+      ...checks,
+      checked('one field is its key', [
+        `Its key is ${key.join(' and ')}: items that share ${id} would be one record. SyncLayer needs one field that names an item alone.`,
+        `Give the type a key of its own, id: ID!, and an index for ${key.join(' and ')} (@index, or .secondaryIndexes) instead of a key of several fields.`,
+      ]),
+    ];
 
   const detected = type.has('_version');
   const detection = versioned ? 'conflicts are detected, as configured' : 'conflicts are not detected, as configured';

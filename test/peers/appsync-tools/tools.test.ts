@@ -166,7 +166,7 @@ describe('doctor', () => {
     expect(fixOf(checks, 'notes: its inputs take what is written')).toBe(
       [
         'CreateNoteInput takes no at.',
-        'CreateNoteInput wants owner: name it in "fields".',
+        'CreateNoteInput wants owner: String!. Declare it as owner: String, so that Amplify sets it to the user who is signed in; or name it in "fields" and save it with each row, as the rule of the type wants it.',
         'UpdateNoteInput takes no at.',
       ].join('\n'),
     );
@@ -179,6 +179,26 @@ describe('doctor', () => {
     expect(states(right)).toEqual([
       'unknown: todos: every item has its id and its _version, and none is from the future',
     ]);
+  });
+
+  test('a key of two fields is said, and the rest is not guessed from it', async () => {
+    const peer = await start({
+      models: [todo, { ...note, sortKey: 'shelf', fields: { ...note.fields, shelf: 'ID!' } }],
+    });
+    const checks = await examine(peer);
+    expect(states(checks).filter((each) => each.startsWith('problem'))).toEqual([
+      'problem: notes: one field is its key',
+    ]);
+    expect(fixOf(checks, 'notes: one field is its key')).toMatch(/Its key is id and shelf: items that share id/);
+  });
+
+  test('it looks with the token of the configuration itself', async () => {
+    const peer = await start();
+    seed(peer);
+    const input = inputFor(peer, { auth: { type: 'oidc' } });
+    const checks: Check[] = [];
+    for await (const check of appsyncTools.doctor({ ...input, authToken: () => peer.token() }, {})) checks.push(check);
+    expect(states(checks)).toEqual([]);
   });
 
   test.each([

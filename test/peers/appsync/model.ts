@@ -14,6 +14,8 @@ export interface Model {
    * lists are appended. `lambda`: a resolver that answers RESOLVE with the server's item. Both leave a deleted item deleted.
    */
   readonly conflicts?: 'reject' | 'autoMerge' | 'lambda';
+  /** A second field of the key. The schema says so; items are kept by `id` all the same. */
+  readonly sortKey?: string;
   /** A resolver that refuses what has this value: `{ text: 'refused' }`. */
   readonly refuses?: Readonly<Record<string, unknown>>;
 }
@@ -60,7 +62,8 @@ function conditions(name: string, fields: Readonly<Record<string, string>>): str
 }
 
 function schemaOf(model: Model): { types: string; query: string; mutation: string; subscription: string } {
-  const { name, fields, versioned } = model;
+  const { name, fields, versioned, sortKey } = model;
+  const second = sortKey === undefined ? '' : `${sortKey}: ID!`;
   const plural = pluralOf(model);
   const version = versioned ? '_version: Int' : '';
   const optionals = Object.fromEntries(Object.entries(fields).map(([field, type]) => [field, optional(type)]));
@@ -78,12 +81,12 @@ function schemaOf(model: Model): { types: string; query: string; mutation: strin
       type ${connection} { items: [${name}]! nextToken: String ${versioned ? 'startedAt: AWSTimestamp' : ''} }
       input Create${name}Input { id: ID ${list(fields)} ${version} }
       input Update${name}Input { id: ID! ${list(optionals)} ${version} }
-      input Delete${name}Input { id: ID! ${version} }
+      input Delete${name}Input { id: ID! ${second} ${version} }
       ${conditions(`Model${name}FilterInput`, { id: 'ID', ...filters })}
       ${conditions(`Model${name}ConditionInput`, filters)}
       ${conditions(`ModelSubscription${name}FilterInput`, { id: 'ID', ...filters })}`,
     query: `
-      get${name}(id: ID!): ${name}
+      get${name}(id: ID! ${second}): ${name}
       list${plural}(${page}): ${connection}
       ${versioned ? `sync${plural}(${page} lastSync: AWSTimestamp): ${connection}` : ''}`,
     mutation: operations

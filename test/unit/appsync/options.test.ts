@@ -80,6 +80,18 @@ test('a token never goes over a line that others can read', () => {
     expect(problems({ ...good, endpoint })).toEqual(['endpoint']);
 });
 
+test('the address of another service of AppSync is named as such', () => {
+  for (const endpoint of [
+    'https://abc.appsync-realtime-api.eu-central-1.amazonaws.com/graphql',
+    'https://abc.appsync-api.eu-central-1.amazonaws.com/event',
+    'https://api.example.com/graphql/realtime',
+    'https://api.example.com/event/realtime',
+  ])
+    expect(() => appsyncTransport({ ...good, endpoint })).toThrow(
+      /not its realtime host, not ...\/event \(AppSync Events\)/,
+    );
+});
+
 test('each wrong option of a model is named', () => {
   const model = (more: object) => problems({ ...good, models: { todos: { name: 'Todo', fields: ['text'], ...more } } });
   expect(model({})).toEqual([]);
@@ -124,6 +136,18 @@ test("Amplify's three ways to write its configuration are read", () => {
   expect(fromAmplify(resources, 'iam').auth).toMatchObject({ type: 'iam', credentials: expect.any(Function) });
   expect(fromAmplify(resources, 'apiKey')).toEqual(key);
   expect(problems({ ...good, ...fromAmplify(resources) })).toEqual([]);
+  const customEndpoint = 'https://api.example.com/graphql';
+  const shared = { region, apiKey: 'da2-abc', defaultAuthMode: 'apiKey' };
+  // Amplify sends its subscriptions to the endpoint all the same.
+  expect(fromAmplify({ API: { GraphQL: { ...shared, endpoint, customEndpoint } } })).toEqual(key);
+  const custom = { customEndpoint, customEndpointRegion: 'us-east-1' };
+  expect(fromAmplify({ API: { GraphQL: { ...shared, ...custom } } })).toEqual({
+    ...key,
+    endpoint: customEndpoint,
+    region: 'us-east-1',
+  });
+  for (const events of [{ API: { Events: { endpoint } } }, { version: '1', custom: { events: { url: endpoint } } }])
+    expect(() => fromAmplify(events)).toThrow('AppSync Events only');
   for (const empty of [
     {},
     { API: {} },
