@@ -79,15 +79,35 @@ async function* collectionChecks(means: Means, table: Table, writable: boolean):
     yield unknown(`${collection}: its queries and its documents`, 'They can be looked at once they can be listed.');
 }
 
-async function* examine(means: Means, tables: readonly Table[]): AsyncGenerator<Check> {
-  const { session, options } = means;
-  const { sdk, db } = session;
+/** Between two attempts to reach a server, ms. */
+const PAUSE = 500;
+
+/** The first answer. A server that is still starting refuses, and a client that was refused calls itself offline: a new one asks again. */
+async function firstAnswer(link: Link, options: ParsedOptions) {
+  const ms = options.requestTimeout;
+  const end = performance.now() + ms;
+  for (;;) {
+    const session = await link.session();
+    const { sdk, db } = session;
+    // What Firestore refuses is told below.
+    sdk.setLogLevel('silent');
+    const beat = await ask(session, sdk.getDocFromServer(sdk.doc(db, 'synclayer', 'heartbeat')), ms);
+    if (beat.ok || beat.code !== 'unavailable' || performance.now() > end) return { session, beat };
+    await link.drop();
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+}
+
+async function* examine(link: Link, options: ParsedOptions, tables: readonly Table[]): AsyncGenerator<Check> {
   const ms = options.requestTimeout;
   const answers = 'Firestore answers';
-  const beat = await ask(session, sdk.getDocFromServer(sdk.doc(db, 'synclayer', 'heartbeat')), ms);
+  const { session, beat } = await firstAnswer(link, options);
+  const means: Means = { link, session, options };
   if (!beat.ok && beat.code !== 'permission-denied') {
     const at =
-      options.emulator === undefined ? 'Is the projectId right, and its Firestore made?' : 'Does the emulator run?';
+      options.emulator === undefined
+        ? 'Is this machine online, the projectId right, and its Firestore made?'
+        : `Does the emulator run at ${options.emulator}? It was tried for ${Math.round(ms / 1000)} s.`;
     yield wrong(answers, beat.said, at);
     return;
   }
@@ -108,10 +128,7 @@ export const firestoreTools: BackendTools = {
     const { options, tables } = read(input);
     const link = options.firestore ? appLink(options.firestore as Firestore) : ownLink(options);
     try {
-      const session = await link.session();
-      // What Firestore refuses is told below.
-      session.sdk.setLogLevel('silent');
-      yield* examine({ link, session, options }, tables);
+      yield* examine(link, options, tables);
     } finally {
       await link.close();
     }

@@ -255,3 +255,13 @@ test('a clock that is wrong is told by how much', async () => {
   await once(server, 'close');
   expect(await clockCheck(url, 5000)).toMatchObject({ state: 'unknown' });
 });
+
+test('an emulator that is still starting is waited for', { timeout: 60_000 }, async () => {
+  await emulator.kill();
+  const transport = { config: { projectId: 'starting' }, emulator: `127.0.0.1:${emulator.port}` };
+  const doctor = firestoreTools.doctor({ transport, collections: ['todos'] }, {})[Symbol.asyncIterator]();
+  const first = doctor.next();
+  await emulator.start();
+  expect((await first).value).toEqual({ what: 'Firestore answers', state: 'ok' });
+  await doctor.return?.();
+});
