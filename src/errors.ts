@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'PROTOCOL_VIOLATION'
   | 'PUSH_REJECTED'
   | 'TOO_LARGE'
+  | 'WAITING'
   | 'CONFLICT'
   | 'VALIDATION_FAILED'
   | 'STORE_FAILED'
@@ -32,6 +33,7 @@ const dispositions: Record<ErrorCode, Disposition> = {
   PROTOCOL_VIOLATION: 'retry',
   PUSH_REJECTED: 'fatal',
   TOO_LARGE: 'retry',
+  WAITING: 'retry',
   CONFLICT: 'retry',
   VALIDATION_FAILED: 'fatal',
   STORE_FAILED: 'retry',

@@ -1,7 +1,8 @@
+import { loadPart } from '../../src/backends/load-part.js';
 import { serverClock } from '../../src/backends/server-clock.js';
-import { joined, type TransportHost } from '../../src/kit.js';
+import { joined, type SyncLayerError, type TransportHost } from '../../src/kit.js';
 import type { Authorizer } from './auth.js';
-import { type ErrorEntry, errorOf } from './failure.js';
+import type { ErrorEntry, errorOf } from './failure.js';
 import type { Request } from './model.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -16,6 +17,12 @@ export interface Answer {
 }
 
 export type Ask = (what: string, kind: 'read' | 'write', request: Request, signal: AbortSignal) => Promise<Answer>;
+
+/** `errorOf`, which is in a chunk of its own: most requests work. */
+export const failureOf = async (...about: Parameters<typeof errorOf>): Promise<SyncLayerError> => {
+  const part = await loadPart(() => import('./failure.js'));
+  return part.errorOf(...about);
+};
 
 /** Queries and mutations. Resolves where GraphQL answered, whatever it said of single fields; rejects otherwise. */
 export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: () => TransportHost): Ask {
@@ -51,19 +58,24 @@ export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: 
       });
     }
     const { response, text } = answer;
-    const { data, errors = [] } = read(text);
+    const said = read(text);
+    const { data, errors = [] } = said ?? {};
     const { status } = response;
     // An error that names no field is about the whole request.
-    if (status >= 400 || data == null || errors.some(({ path }) => path == null))
-      throw authorizer.judge(signed, errorOf(what, kind, status, errors));
+    if (status >= 400 || data == null || errors.some(({ path }) => path == null)) {
+      throw authorizer.judge(signed, await failureOf(what, kind, status, said && errors));
+    }
     return { data, errors, serverTime: serverClock(response, sentAt) };
   };
 }
 
-function read(text: string): { readonly data?: Answer['data'] | null; readonly errors?: readonly ErrorEntry[] } {
+/** Undefined: it is not JSON, so something in front of AppSync has answered. */
+function read(
+  text: string,
+): { readonly data?: Answer['data'] | null; readonly errors?: readonly ErrorEntry[] } | undefined {
   try {
     return Object(JSON.parse(text));
   } catch {
-    return { errors: [{ errorType: 'InternalFailure', message: 'the answer is not JSON' }] };
+    return undefined;
   }
 }

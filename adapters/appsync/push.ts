@@ -1,6 +1,13 @@
 import { isObject } from '../../src/backends/is-object.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
-import { deepEqual, isSyncLayerError, type OutgoingChange, type PushResult } from '../../src/kit.js';
+import { refusalOf } from '../../src/backends/refusal.js';
+import {
+  deepEqual,
+  isSyncLayerError,
+  type OutgoingChange,
+  type PushResult,
+  type SyncLayerError,
+} from '../../src/kit.js';
 import { type ErrorEntry, errorOf, isConflict } from './failure.js';
 import type { Ask } from './http.js';
 import type { Item, Model, Models, Operation } from './model.js';
@@ -111,7 +118,7 @@ async function pushOne(
   throw errorOf(what, 'write', 200, refused);
 }
 
-/** Pushes changes, a few at a time; rejects once what is under way has ended, if the link is in trouble. */
+/** Pushes changes, a few at a time; rejects once what is under way has ended, if the link or the backend is in trouble. */
 export async function pushChanges(
   tools: PushTools,
   changes: readonly OutgoingChange[],
@@ -119,6 +126,8 @@ export async function pushChanges(
 ): Promise<PushResult[]> {
   const results: PushResult[] = [];
   const queue = [...changes.entries()];
+  /** Over these the backend has failed, and has not said why. */
+  const unclear = new Map<number, SyncLayerError>();
   let failure: unknown;
   const worker = async (): Promise<void> => {
     for (let next = queue.shift(); next && failure === undefined; next = queue.shift()) {
@@ -129,12 +138,20 @@ export async function pushChanges(
         if (result.type === 'applied') model.note(change.recordId, change.type !== 'delete');
         results[at] = result;
       } catch (error) {
-        if (isSyncLayerError(error) && error.code === 'PUSH_REJECTED') results[at] = { type: 'rejected', error };
+        const refused = refusalOf(error);
+        if (refused) results[at] = refused;
+        else if (isSyncLayerError(error) && error.details.unclear === true) unclear.set(at, error);
         else failure ??= error;
       }
     }
   };
   await Promise.all(Array.from({ length: tools.concurrency }, worker));
+  // The backend takes others: it is these changes. Otherwise nobody knows.
+  const taken = results.some((result) => result?.type === 'applied');
+  for (const [at, error] of unclear) {
+    if (taken && error.details.passing !== true) results[at] = { type: 'retry', error };
+    else failure ??= error;
+  }
   if (failure !== undefined) throw failure;
   return results;
 }

@@ -9,8 +9,7 @@ import {
   type TransportHost,
 } from '../../src/kit.js';
 import { advance, begin, type Place, placeOf } from './cursor.js';
-import { errorOf } from './failure.js';
-import type { Answer, Ask } from './http.js';
+import { type Answer, type Ask, failureOf } from './http.js';
 import type { Item, Model } from './model.js';
 import { fromItem, idOf } from './normalize.js';
 import type { ParsedOptions } from './options.js';
@@ -28,12 +27,12 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
   const { overlap, deltaTtl } = options;
 
   /** `items` of a page. Throws unless they are all there: less would be taken for deletes. */
-  function pageOf(what: string, field: string, { data, errors, serverTime }: Answer) {
+  async function pageOf(what: string, field: string, { data, errors, serverTime }: Answer) {
     const page = data[field];
     // A single item can fail, e.g. for a field that must not be null and is.
     const single = errors.filter(({ path }) => Array.isArray(path) && path[1] === 'items' && path.length > 2);
     if (single.length < errors.length || !isObject(page) || !Array.isArray(page.items))
-      throw errorOf(what, 'read', 200, errors.length > 0 ? errors : [{ message: `no ${field}` }]);
+      throw await failureOf(what, 'read', 200, errors.length > 0 ? errors : [{ message: `no ${field}` }]);
     if (single.length > 0)
       host().report(
         problem(
@@ -73,7 +72,7 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
     const place = from.token ? from : start(model, from);
     const request = model.page({ from: place.from, limit, nextToken: place.token });
     const what = `Reading "${model.collection}"`;
-    const page = pageOf(what, request.field, await ask(what, 'read', request, signal));
+    const page = await pageOf(what, request.field, await ask(what, 'read', request, signal));
     const { serverTime = Number.POSITIVE_INFINITY } = page;
     const changes = toChanges(model, page.items);
     // A time in the future must not hide those of the present.
@@ -87,7 +86,7 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
     for (let from = 0; from < ids.length; from += BATCH) {
       const part = ids.slice(from, from + BATCH);
       const { data, errors } = await ask(what, 'read', model.get(part), signal);
-      if (errors.length > 0) throw errorOf(what, 'read', 200, errors);
+      if (errors.length > 0) throw await failureOf(what, 'read', 200, errors);
       for (const [at, id] of part.entries()) {
         const item = data[`a${at}`];
         if (isObject(item)) found.set(id, item);
@@ -137,12 +136,12 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
       for (let nextToken: string | undefined; ; ) {
         const request = model.page({ keysOnly: true, limit: KEYS, nextToken });
         const answer = await ask(what, 'read', request, signal);
-        if (answer.errors.length > 0) throw errorOf(what, 'read', 200, answer.errors);
-        const { items, token } = pageOf(what, request.field, answer);
+        if (answer.errors.length > 0) throw await failureOf(what, 'read', 200, answer.errors);
+        const { items, token } = await pageOf(what, request.field, answer);
         yield items.flatMap((item) => {
           if (!isObject(item) || (model.versioned && item._deleted === true)) return [];
           const recordId = idOf(model, item);
-          if (recordId === undefined) throw errorOf(what, 'read', 200, [{ message: 'an item without its key' }]);
+          if (recordId === undefined) throw problem('PROTOCOL_VIOLATION', `${what} gave an item without its key.`);
           const version = model.versionOf(item);
           return [{ recordId, ...(version !== undefined && { version }) }];
         });

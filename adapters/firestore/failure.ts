@@ -7,7 +7,7 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The answer is about what was asked, and will be the same again. */
 const FINAL = [
@@ -38,21 +38,3 @@ export function readError(what: string, cause: unknown): SyncLayerError {
 /** The SDK's own code has failed: this client says so from then on, whatever it is asked. It is no word about what was asked. */
 export const isBroken = (error: unknown): boolean =>
   codeOf(error) === undefined && /INTERNAL ASSERTION FAILED/.test(wordsOf(error));
-
-/** Somebody else wrote the same documents meanwhile. */
-export const isContention = (error: unknown): boolean =>
-  ['aborted', 'already-exists'].includes(codeOf(error) ?? '') ||
-  (codeOf(error) === 'failed-precondition' && !/terminated/.test(wordsOf(error)));
-
-/** Refused for good: by the rules, by a limit, or since it is nothing that Firestore stores. */
-export function writeRefusal(what: string, cause: unknown): SyncLayerError | undefined {
-  const code = codeOf(cause);
-  const final = ['permission-denied', 'invalid-argument', 'not-found', 'out-of-range'];
-  // The SDK's own checks throw `invalid-argument`, or no FirebaseError at all.
-  if (code !== undefined && !final.includes(code)) return undefined;
-  if (code === undefined && (!(cause instanceof Error) || isBroken(cause))) return undefined;
-  return problem('PUSH_REJECTED', `${what} was refused${code ? ` (${code})` : ''}: ${wordsOf(cause)}`, {
-    cause,
-    details: code === undefined ? {} : { code },
-  });
-}

@@ -238,9 +238,14 @@ export async function within<T>(
 }
 
 /** What a failure of the SDK means; a client that is of no more use is dropped. */
-export function failure(session: Session, what: string, cause: unknown): SyncLayerError {
+export function failure(
+  session: Session,
+  what: string,
+  cause: unknown,
+  wordsOf: typeof readError = readError,
+): SyncLayerError {
   if (isSyncLayerError(cause)) return cause;
-  const error = readError(what, cause);
+  const error = wordsOf(what, cause);
   if (isBroken(cause)) session.drop(error);
   return error;
 }

@@ -10,7 +10,6 @@ import {
   type SyncLayerError,
 } from '../../src/kit.js';
 import { gettable } from './by-ids.js';
-import { isContention, writeRefusal } from './failure.js';
 import { failure, type Link, type Session, within } from './link.js';
 import { fromDocument, holds } from './normalize.js';
 import { type ParsedOptions, TRANSACTION_SIZE } from './options.js';
@@ -19,6 +18,7 @@ import { problem } from './problem.js';
 import type { Reads } from './reads.js';
 import type { Table, Tables } from './table.js';
 import { timeOf } from './version.js';
+import { isContention, writeError, writeRefusal } from './write-failure.js';
 import { fieldFromJson, makerOf } from './write-values.js';
 
 /** How often a transaction is tried that others got in the way of. */
@@ -173,7 +173,7 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
           return failWith({ type: 'retry', error: problem('CONFLICT', `${what} met other writers ${TRIES} times.`) });
         }
         const refused = writeRefusal(what, error);
-        if (!refused) throw failure(session, what, error);
+        if (!refused) throw failure(session, what, error, writeError);
         if (changes.length === 1) return failWith({ type: 'rejected', error: refused });
         // One bad change spoils its whole transaction.
         const half = Math.ceil(changes.length / 2);

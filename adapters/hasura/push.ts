@@ -1,7 +1,7 @@
 import { isObject } from '../../src/backends/is-object.js';
 import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
-
 import { fieldsOf } from '../../src/backends/push-fields.js';
+import { refusalOf } from '../../src/backends/refusal.js';
 import { type Change, isSyncLayerError, type OutgoingChange, type PushResult } from '../../src/kit.js';
 import { unchanged } from './documents.js';
 import { mutation, type Statement } from './mutation.js';
@@ -14,16 +14,6 @@ const MOST = 100;
 
 /** The row that is there; `unread`: it cannot be used. */
 type Current = Change | 'unread' | undefined;
-
-/** What a refused document means for its one change; anything else is the link's trouble. */
-function refusal(error: unknown): PushResult | undefined {
-  if (!isSyncLayerError(error)) return undefined;
-  if (error.code === 'PUSH_REJECTED') return { type: 'rejected', error };
-  const { code } = error.details;
-  // Its database is away.
-  if (code === undefined || code === 'postgres-error') return undefined;
-  return error.code === 'CONNECTION_LOST' ? { type: 'retry', error } : undefined;
-}
 
 /** One statement, and the changes that it makes. */
 interface Step {
@@ -126,7 +116,7 @@ export async function pushChanges(
     try {
       await run(stepsOfAll(these));
     } catch (error) {
-      const result = refusal(error);
+      const result = refusalOf(error);
       if (!result) throw error;
       const inserts = these.filter(({ type }) => type === 'insert');
       // No `on_conflict`: it needs the right to update, and the constraint's name. What exists is looked for instead.
@@ -183,7 +173,7 @@ export async function pushChanges(
     try {
       await run([{ statement: { type: 'update', table, where, set }, changes: [change] }]);
     } catch (error) {
-      const result = refusal(error);
+      const result = refusalOf(error);
       if (!result) throw error;
       settle(change, result);
     }

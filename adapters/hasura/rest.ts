@@ -1,5 +1,6 @@
 import { headerToken } from '../../src/backends/header-token.js';
 import { isObject } from '../../src/backends/is-object.js';
+import { loadPart } from '../../src/backends/load-part.js';
 import { cursorAfter, cursorOf, type TimeCursor } from '../../src/backends/postgres-cursor.js';
 import { type Columns, changeOf, isSendable, keyOf } from '../../src/backends/postgres-rows.js';
 import { stampOf, timeOf, versionOf } from '../../src/backends/postgres-time.js';
@@ -15,7 +16,6 @@ import {
   toSyncLayerError,
 } from '../../src/kit.js';
 import { allOf, behind, type Document, dated, keysDocument, notDeleted, pageDocument } from './documents.js';
-import { graphqlError, httpError } from './failure.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Table } from './table.js';
@@ -78,12 +78,12 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     host().traffic('in', text.length);
     const { data, errors } = parsed(text);
     // Also beside data: what could not be read is not empty.
-    const error = Array.isArray(errors)
-      ? graphqlError(what, kind, errors)
-      : !response.ok || !isObject(data)
-        ? httpError(what, response.status)
-        : undefined;
-    if (error || !isObject(data)) throw error && (host().refused?.(token, error) ?? error);
+    if (Array.isArray(errors) || !response.ok || !isObject(data)) {
+      // In a chunk of its own: most requests work.
+      const { graphqlError, httpError } = await loadPart(() => import('./failure.js'));
+      const error = Array.isArray(errors) ? graphqlError(what, kind, errors) : httpError(what, response.status, text);
+      throw host().refused?.(token, error) ?? error;
+    }
     return { data, serverTime: serverClock(response, sentAt) };
   }
 
@@ -146,7 +146,6 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
   return {
     told,
     credentials,
-    refused: graphqlError,
     request,
     rows,
     toChange,

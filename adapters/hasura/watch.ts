@@ -4,6 +4,7 @@ import { stampAt, stampOf, timeOf } from '../../src/backends/postgres-time.js';
 import { type ChangeSink, createTimers, type SyncLayerError, toSyncLayerError } from '../../src/kit.js';
 import { difference, gone } from './difference.js';
 import { allOf, type Document, dated, notDeleted } from './documents.js';
+import { graphqlError } from './failure.js';
 import { ask, type GraphqlClient } from './link.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -33,9 +34,9 @@ const LOOK = 2000;
 const CLOCK = 1000;
 
 /** Why a subscription ended. What only the database said ends this one alone, and not the link. */
-function endOf({ table, rest }: Watched, cause: unknown): SyncLayerError {
+function endOf({ table }: Watched, cause: unknown): SyncLayerError {
   if (!Array.isArray(cause)) return socketError(cause);
-  const error = rest.refused(`The subscription to "${table.collection}"`, 'read', cause);
+  const error = graphqlError(`The subscription to "${table.collection}"`, 'read', cause);
   return error.code === 'CONNECTION_LOST' ? again(error) : error;
 }
 

@@ -1,6 +1,6 @@
 import type { RealtimeChannel, SupabaseClient } from '@supabase/supabase-js';
 import type { ChangeSink, SyncLayerError } from '../../src/kit.js';
-import { channelError } from './failure.js';
+import { channelError } from './channel-failure.js';
 import { createReader, type DatabaseEvent, fromBroadcast, fromPostgresChange } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';

@@ -1,7 +1,8 @@
 import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
 import { changeOf } from '../../src/backends/postgres-rows.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
-import { isSyncLayerError, type OutgoingChange, type PushResult, type Row } from '../../src/kit.js';
+import { refusalOf } from '../../src/backends/refusal.js';
+import type { OutgoingChange, PushResult, Row } from '../../src/kit.js';
 import { problem } from './problem.js';
 import { inUrls, unchanged } from './query.js';
 import type { Rest } from './rest.js';
@@ -11,13 +12,6 @@ import type { Table, Tables } from './table.js';
 const CONCURRENT = 6;
 
 type Settle = (change: OutgoingChange, result: PushResult) => void;
-
-/** What a refused statement means for its one row; anything else is the link's trouble. */
-function refusal(error: unknown): PushResult | undefined {
-  if (!isSyncLayerError(error)) return undefined;
-  if (error.code === 'PUSH_REJECTED') return { type: 'rejected', error };
-  return error.details.sqlState === undefined ? undefined : { type: 'retry', error };
-}
 
 /** Runs tasks, a few at a time. Rejects with the first failure, once what is under way has ended. */
 async function inTurns(tasks: readonly (() => Promise<void>)[]): Promise<void> {
@@ -51,7 +45,7 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
         else missed.push(change);
       }
     } catch (error) {
-      const result = refusal(error);
+      const result = refusalOf(error);
       if (!result) throw error;
       const half = Math.ceil(part.length / 2);
       const [only] = part;

@@ -1,4 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
+import { loadPart } from '../../src/backends/load-part.js';
 import { cursorAfter, cursorOf, type TimeCursor } from '../../src/backends/postgres-cursor.js';
 import { type Columns, changeOf, isSendable } from '../../src/backends/postgres-rows.js';
 import { stampOf, timeOf, versionOf } from '../../src/backends/postgres-time.js';
@@ -13,7 +14,7 @@ import {
   type Row,
   type TransportHost,
 } from '../../src/kit.js';
-import { type RestFailure, restError } from './failure.js';
+import type { RestFailure } from './failure.js';
 import type { Link } from './link.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -80,6 +81,8 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
     const { data, error, status } = await joined([signal], ask, options.requestTimeout);
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
     if (error) {
+      // In a chunk of its own: most requests work.
+      const { restError } = await loadPart(() => import('./failure.js'));
       const failure = restError(what, kind, { ...error, status });
       throw host().refused?.(token, failure) ?? failure;
     }

@@ -227,8 +227,10 @@ export function createChannel(options: ParsedOptions, { host, counts, tooLarge }
         }),
       );
       const failed = settled.find((result) => result.status === 'rejected');
-      if (failed && (current !== link || signal.aborted || settled.every(({ status }) => status === 'rejected')))
-        throw failed.reason;
+      if (failed && (current !== link || signal.aborted)) throw failed.reason;
+      // The link is up, and the server says nothing of these writes.
+      if (failed && settled.every(({ status }) => status === 'rejected'))
+        throw problem('CONNECTION_LOST', (failed.reason as SyncLayerError).message, { details: { unclear: true } });
       return settled.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
     },
 

@@ -1,4 +1,5 @@
 import { headerToken } from '../../src/backends/header-token.js';
+import { isPage, statusError } from '../../src/backends/http-status.js';
 import { isObject } from '../../src/backends/is-object.js';
 import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
 import { isSyncLayerError, joined, type TransportHost } from '../../src/kit.js';
@@ -22,10 +23,26 @@ export interface HttpReply {
   readonly body: Readonly<Record<string, unknown>>;
   /** What the server says is wrong; empty if it says nothing. */
   readonly reason: string;
+  /** Not the server has answered, but something in front of it: the body is a page, and no JSON. */
+  readonly page: boolean;
 }
 
-/** Statuses of which a later attempt can be better. */
-export const isPassing = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+/** Statuses of which a later attempt can be better, and what is not the server's own word. */
+const isPassing = ({ status, page }: HttpReply): boolean =>
+  status === 408 || status === 429 || status >= 500 || (status >= 400 && page);
+
+/**
+ * Throws what a reply means for all that was asked: CONNECTION_LOST where a later attempt can be better, TOO_LARGE for a 413.
+ * `details.unclear`: the server has failed, and does not say why.
+ */
+export function checkReply(what: string, reply: HttpReply): void {
+  const { status, page, reason } = reply;
+  if (status !== 413 && !isPassing(reply)) return;
+  const hint = 'Is baseUrl the address of a SyncLayer server?';
+  const error = statusError(problem, what, status, { page, hint, said: reason });
+  if (status !== 500 || page) throw error;
+  throw problem(error.code, error.message, { details: { ...error.details, unclear: true } });
+}
 
 /** A collection's path, or a record's. Throws VALIDATION_FAILED for a name that no URL can carry. */
 export function pathOf(collection: string, recordId?: string): string {
@@ -75,7 +92,7 @@ export function createHttp(
       host().traffic('out', byteLength(body ?? ''));
       const { status, text } = await joined([signal], send, options.requestTimeout);
       host().traffic('in', byteLength(text));
-      if (status === 401) {
+      if (status === 401 && !isPage(text)) {
         const refusal = problem('AUTH_REQUIRED', `${where} was refused for its token (401).`);
         throw host().refused?.(token, refusal) ?? refusal;
       }
@@ -85,6 +102,7 @@ export function createHttp(
         where,
         body: answer,
         reason: typeof answer.error === 'string' ? withoutToken(answer.error, token) : '',
+        page: isPage(text),
       };
     } catch (error) {
       if (isSyncLayerError(error)) throw error;
@@ -117,8 +135,7 @@ export type Http = ReturnType<typeof createHttp>;
 /** Sorts out the replies to a read: a passing failure, a refusal, or rows. */
 export function recordsOf(collection: string, reply: HttpReply): readonly unknown[] {
   const { status, where, body, reason } = reply;
-  if (isPassing(status))
-    throw problem('CONNECTION_LOST', `Reading "${collection}" was answered with ${status}; it is tried again.`);
+  checkReply(`Reading "${collection}": ${reply.where}`, reply);
   // Other clients of the original protocol take no "records" for none.
   const records = body.records ?? [];
   if (status < 400 && Array.isArray(records)) return records;

@@ -103,11 +103,12 @@ export function toWrite(change: OutgoingChange): WriteMessage {
 /** Codes that another attempt can cure. */
 const passing: readonly (WireErrorCode | undefined)[] = ['RATE_LIMIT_EXCEEDED', 'SERVER_ERROR'];
 
-/** The server's `error` frame as an error of ours. */
+/** The server's `error` frame as an error of ours. `details.unclear`: the server has failed, perhaps over this one write. */
 export function toError({ error, code, metadata }: ErrorMessage, what: string): SyncLayerError {
   const ours = code === 'AUTH_FAILED' ? 'AUTH_REQUIRED' : passing.includes(code) ? 'CONNECTION_LOST' : 'PUSH_REJECTED';
+  const unclear = code === 'SERVER_ERROR' && { unclear: true };
   return problem(ours, `${what}: the server answered ${code ?? 'an error'}: ${error}`, {
-    details: { serverCode: code, ...metadata },
+    details: { serverCode: code, ...metadata, ...unclear },
   });
 }
 
@@ -126,4 +127,20 @@ export function toResult(answer: Answer | undefined): PushResult {
   }
   const error = toError(answer, 'An edit was not accepted');
   return { type: error.code === 'PUSH_REJECTED' ? 'rejected' : 'retry', error };
+}
+
+/**
+ * The server's answers to a whole push.
+ *
+ * @throws SyncLayerError AUTH_REQUIRED where it speaks of the token, and the first failure of its own where it took none: nobody
+ * knows then whether the writes are to blame.
+ */
+export function toResults(answers: readonly (Answer | undefined)[]): PushResult[] {
+  const results = answers.map(toResult);
+  const failures = results.flatMap((result) => (result.type === 'retry' ? [result.error] : []));
+  const ofAll = failures.find(({ code }) => code === 'AUTH_REQUIRED');
+  const taken = results.some(({ type }) => type === 'applied' || type === 'conflict');
+  const error = ofAll ?? (taken ? undefined : failures.find(({ details }) => details.unclear));
+  if (error) throw error;
+  return results;
 }

@@ -10,7 +10,7 @@ import type {
   SyncLayerError,
   WriteMessage,
 } from '../../src/kit.js';
-import { type Http, type HttpRequest, isPassing, pathOf, recordsOf } from './http.js';
+import { checkReply, type Http, type HttpRequest, pathOf, recordsOf } from './http.js';
 
 import { problem } from './problem.js';
 
@@ -153,10 +153,9 @@ export function createOriginal(http: Http, overlap: number) {
     } catch (error) {
       return { type: 'rejected', error: error as SyncLayerError };
     }
-    const { status, reason } = await http({ ...request, signal });
-    if (status === 429) throw problem('CONNECTION_LOST', `${what} was answered with 429; it is tried again.`);
-    if (isPassing(status))
-      return { type: 'retry', error: problem('CONNECTION_LOST', `${what} was answered with ${status}. ${reason}`) };
+    const reply = await http({ ...request, signal });
+    checkReply(what, reply);
+    const { status, reason } = reply;
     // No answer tells a version. The one that it started from stays, so that the next pull brings the true one.
     if (status < 400 || (type === 'delete' && status === 404)) return { type: 'applied', version: baseVersion ?? '' };
     if (status === 409 || (status === 404 && type === 'update')) {

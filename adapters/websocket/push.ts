@@ -1,6 +1,6 @@
 import type { OutgoingChange, PushResult } from '../../src/kit.js';
 import { byteLength } from './json.js';
-import { type Answer, toResult, toWrite } from './normalize.js';
+import { type Answer, toResults, toWrite } from './normalize.js';
 import { problem } from './problem.js';
 
 /** A write on its way: JSON text, and its size in bytes. */
@@ -65,14 +65,13 @@ export async function pushWrites(
     const text = JSON.stringify(toWrite(change));
     return { opId: change.opId, text, size: byteLength(text) };
   });
-  const answers = await deliverAll(
-    frames.filter(({ size }) => size <= maxPayload),
-    deliver,
-    signal,
-  );
-  return changes.map(({ collection, recordId, opId }, index) => {
+  const sent = frames.filter(({ size }) => size <= maxPayload);
+  const answers = await deliverAll(sent, deliver, signal);
+  const results = toResults(sent.map(({ opId }) => answers.get(opId)));
+  return changes.map(({ collection, recordId }, index): PushResult => {
     const size = frames[index]?.size ?? 0;
-    if (size <= maxPayload) return toResult(answers.get(opId));
+    const result = size <= maxPayload ? results.shift() : undefined;
+    if (result) return result;
     const what = `${collection}/${recordId} makes a frame of ${size} bytes; the server takes ${maxPayload}.`;
     const fix = 'Store large values elsewhere and keep their address, or raise maxPayload on both sides.';
     return { type: 'rejected', error: problem('PUSH_REJECTED', `${what} ${fix}`) };

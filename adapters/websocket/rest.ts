@@ -1,6 +1,6 @@
 import type { PullPage, PullRequest, RestPage, TransportHost } from '../../src/kit.js';
 import type { SeqCursor } from './cursor.js';
-import { type Http, isPassing, pathOf, recordsOf } from './http.js';
+import { checkReply, type Http, pathOf, recordsOf } from './http.js';
 import { type Answer, toPage } from './normalize.js';
 import { problem } from './problem.js';
 import type { Frame } from './push.js';
@@ -25,15 +25,9 @@ function take(frames: readonly Frame[]): readonly Frame[] {
 export function createRest(http: Http, host: () => TransportHost) {
   async function post(frames: readonly Frame[], signal: AbortSignal): Promise<Answer[]> {
     const body = `{"changes":[${frames.map(({ text }) => text).join(',')}]}`;
-    const { status, where, body: answer, reason } = await http({ method: 'POST', path: '', signal, body });
-    if (status === 413) {
-      const half = Math.ceil(frames.length / 2);
-      if (frames.length > 1)
-        return [...(await post(frames.slice(0, half), signal)), ...(await post(frames.slice(half), signal))];
-      const error = `${reason} Store large values elsewhere and keep their address, or raise maxPayload on both sides.`;
-      return [{ type: 'error', code: 'INVALID_MESSAGE', error }];
-    }
-    if (isPassing(status)) throw problem('CONNECTION_LOST', `${where} answered ${status}; it is tried again.`);
+    const reply = await http({ method: 'POST', path: '', signal, body });
+    checkReply(reply.where, reply);
+    const { status, where, body: answer, reason } = reply;
     if (status < 400 && Array.isArray(answer.results) && answer.results.length === frames.length) return answer.results;
     throw problem(
       'PROTOCOL_VIOLATION',

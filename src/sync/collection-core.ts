@@ -125,7 +125,6 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
           announcer.operation(what, entry);
           hooks.settled();
         },
-        waiting: (error) => announcer.report(error, name),
         invalid,
         doubt: () => session.look(),
       },

@@ -33,13 +33,14 @@ export interface Trouble {
   readonly unclear: number;
   /** The backend has taken others in this run. */
   readonly taken: boolean;
+  /** It was refused, or failed alone, before. */
+  readonly doubtful: boolean;
 }
 
 function tooLarge({ collection, recordId }: OutboxEntry, { bytes }: SentBatch, cause: SyncLayerError): SyncLayerError {
   const what = `The edit of ${collection}/${recordId} makes about ${bytes} bytes, more than the backend takes in one request.`;
-  const fix =
-    'Store large values elsewhere and keep their address, or raise the limit of the server and of what is before it.';
-  return new SyncLayerError('PUSH_REJECTED', `${what} ${fix}`, {
+  const fix = 'Store large values elsewhere and keep their address, or raise the limit (maxPayload, of our server).';
+  return new SyncLayerError('PUSH_REJECTED', `${what} ${fix} ${cause.message}`, {
     ...(cause.adapter !== undefined && { adapter: cause.adapter }),
     details: { ...cause.details, bytes },
     cause,
@@ -47,7 +48,7 @@ function tooLarge({ collection, recordId }: OutboxEntry, { bytes }: SentBatch, c
 }
 
 /** What a rejected push means for its edits, and for the size of the next batch. */
-export function remedyFor({ error, batch, sent, limits, unclear, taken }: Trouble): {
+export function remedyFor({ error, batch, sent, limits, unclear, taken, doubtful }: Trouble): {
   readonly remedy: Remedy;
   readonly limits: BatchLimits;
 } {
@@ -59,6 +60,8 @@ export function remedyFor({ error, batch, sent, limits, unclear, taken }: Troubl
         remedy: alone ? { type: 'reject', error: tooLarge(alone, sent, error) } : { type: 'halve' },
         limits: alone ? limits : halved(afterTooLarge(limits, sent), sent),
       };
+    // A read that its compare-and-set needs is refused: it is no more welcome than the write.
+    case 'SUBSCRIBE_REJECTED':
     case 'PUSH_REJECTED':
     case 'VALIDATION_FAILED':
       return { remedy: alone ? { type: 'reject', error } : { type: 'halve' }, limits: halved(limits, sent) };
@@ -66,7 +69,7 @@ export function remedyFor({ error, batch, sent, limits, unclear, taken }: Troubl
   if (error.details.unclear !== true) return { remedy: { type: 'wait' }, limits: afterFailure(limits, sent) };
   // Overload gets whole batches and its time. What goes on for longer may be one edit's: fewer go, until it is alone.
   const narrowing = unclear + 1 >= UNCLEAR || limits.edits < MOST_EDITS;
-  const suspicious = alone && (narrowing || (taken && alone.attempts > 0));
+  const suspicious = alone && (narrowing || (taken && doubtful));
   return {
     remedy: { type: suspicious ? 'suspect' : 'wait' },
     limits: narrowing ? afterUnclear(limits, sent) : limits,

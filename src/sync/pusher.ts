@@ -63,9 +63,6 @@ const WORTH_ASKING = 4096;
 
 const recordOf = ({ collection, recordId }: OutboxEntry): string => JSON.stringify([collection, recordId]);
 
-/** Refused before: it goes after the others and apart from them, since it may spoil the whole batch. */
-const isDoubtful = ({ attempts, waiting }: OutboxEntry): boolean => attempts > 0 || waiting !== undefined;
-
 /** What to do about a rejected push. Undefined while it cannot be loaded: then all of it is tried again. */
 async function loadTrouble() {
   try {
@@ -84,6 +81,12 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
   let unclear = 0;
   /** Edits whose answer was lost: the backend may have them. */
   const lost = new Set<string>();
+  /** Edits that failed alone. */
+  const suspected = new Set<string>();
+
+  /** Refused before: it goes after the others and apart from them, since it may spoil the whole batch. */
+  const isDoubtful = ({ attempts, waiting, opId }: OutboxEntry): boolean =>
+    attempts > 0 || waiting !== undefined || suspected.has(opId);
 
   const inWords = (error: unknown): SyncLayerError =>
     toSyncLayerError(error, 'CONNECTION_LOST', `Pushing through ${adapter} failed; it is tried again.`);
@@ -195,10 +198,11 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     }
   }
 
-  /** The backend takes others: what failed alone is to blame, this once. */
+  /** The backend takes others: what failed alone is to blame, this once, unless it was a lock or a timeout. */
   function blame(run: Run): void {
     if (run.taken === 0) return;
-    for (const [entry, error] of run.suspects.splice(0)) settle(entry, { type: 'retry', error });
+    for (const [entry, error] of run.suspects.splice(0))
+      if (error.details.passing !== true) settle(entry, { type: 'retry', error });
   }
 
   /** Pushes a batch. Returns those of its edits that have to go at once, in smaller batches. Throws what ends the run. */
@@ -209,7 +213,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       await pushBatch(entries, run);
       limits = afterAnswer(limits, sent());
       unclear = 0;
-      for (const { opId } of entries) lost.delete(opId);
+      for (const { opId } of entries) for (const noted of [lost, suspected]) noted.delete(opId);
       blame(run);
       return [];
     } catch (thrown) {
@@ -219,7 +223,8 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       const took = sent();
       const trouble = await loadTrouble();
       throwIfAborted(run.signal);
-      const state = { error, batch: entries, sent: took, limits, unclear, taken: run.taken > 0 };
+      const known = { taken: run.taken > 0, doubtful: entries.some(isDoubtful) };
+      const state = { error, batch: entries, sent: took, limits, unclear, ...known };
       const found = trouble?.remedyFor(state);
       if (found) limits = found.limits;
       if (error.details.unclear) unclear += 1;
@@ -234,6 +239,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     if (remedy.type === 'halve') return [...entries];
     if (remedy.type === 'reject') settle(first, { type: 'rejected', error: remedy.error });
     else {
+      suspected.add(first.opId);
       run.suspects.push([first, error]);
       run.tried.add(first.opId);
       run.failure = error;
@@ -300,7 +306,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       run.done = pushAll(run);
       return run.done;
     },
-    /** Edits wait for another row to be there. */
-    waits: (): boolean => heads().some(({ waiting }) => waiting),
+    /** Edits that wait for another row to be there. */
+    waiting: (): OutboxEntry[] => heads().filter(({ waiting }) => waiting),
   };
 }

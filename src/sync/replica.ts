@@ -29,8 +29,6 @@ export interface ReplicaHooks extends BatchHooks {
   remote(delta: Delta): void;
   conflict(conflict: Conflict, result: Row | null): void;
   operation(what: 'queued' | 'synced' | 'failed', entry: OutboxEntry): void;
-  /** An edit waits for another row, or for a column. Once for each reason. */
-  waiting(error: SyncLayerError): void;
   invalid(error: SyncLayerError): void;
   /** There are records in `doubtful` that were not there. */
   doubt(): void;
@@ -241,10 +239,8 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   /** Something else has to be there first. */
   function hold(id: string, edits: Pending, error: SyncLayerError): void {
     const { code, message } = error;
-    const [head, next] = edits.entries;
-    if (next) rebaseEdits(id, edits.entries, edits.server);
+    if (edits.entries[1]) rebaseEdits(id, edits.entries, edits.server);
     else amendHead(id, edits, { sent: false, waiting: { code, message } });
-    if (head.waiting?.message !== message) tell(() => hooks.waiting(error));
   }
 
   function refuse(id: string, edits: Pending, { code, message }: SyncLayerError): void {

@@ -1,5 +1,5 @@
 import type { Settings } from '../defaults.js';
-import { disposition, type SyncLayerError } from '../errors.js';
+import { disposition, SyncLayerError } from '../errors.js';
 import { backoffDelay } from '../transport/backoff.js';
 import type { Announcer } from './announcer.js';
 import type { CollectionCore } from './collection-core.js';
@@ -40,6 +40,8 @@ export function createRounds(options: RoundsOptions) {
   let pushFailures = 0;
   /** Runs in a row that left edits waiting for another row. */
   let waits = 0;
+  /** What they wait for, as it was told. */
+  let told: readonly string[] = [];
   let pullFailures = 0;
   /** Aborted by `interrupt`: what is under way then is given up. */
   let work = new AbortController();
@@ -75,10 +77,16 @@ export function createRounds(options: RoundsOptions) {
     }
   }
 
-  /** What is waited for may come from elsewhere, and nobody tells. */
+  /** What is waited for may come from elsewhere, and nobody tells. Each reason is told once. */
   function scheduleWaiting(): void {
+    const waiting = pusher.waiting();
+    const reasons = waiting.map(({ opId, waiting: { message } = { message: '' } }) => `${opId} ${message}`);
+    for (const [index, { collection, waiting: reason }] of waiting.entries())
+      if (reason && !told.includes(reasons[index] ?? ''))
+        announcer.report(new SyncLayerError('WAITING', reason.message), collection);
+    told = reasons;
     // A failed push comes again by itself, with what waits.
-    waits = pusher.waits() && !timers.has('push') ? waits + 1 : 0;
+    waits = waiting.length > 0 && !timers.has('push') ? waits + 1 : 0;
     if (waits === 0) timers.cancel('waiting');
     else timers.schedule('waiting', backoffDelay(waits, { base: FIRST_WAIT, max: settings.auditInterval }), pushSoon);
   }

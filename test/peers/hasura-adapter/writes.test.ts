@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { HasuraCollection } from '../../../adapters/hasura/options.js';
 import { table, touch } from '../hasura/hand.js';
 import { type HasuraPeer, startHasuraPeer } from '../hasura/index.js';
+import { until } from '../until.js';
 import { openClient } from './harness.js';
 
 let peer: HasuraPeer;
@@ -97,20 +98,28 @@ test.each(['todos', 'tasks'] as const)('%s: a push whose answer was lost counts 
   expect(client.sync.outbox.failed()).toEqual([]);
 });
 
-test('parents are made before their children, in one transaction; a missing or a double row is tried again', async () => {
+test('parents are made before their children, in one transaction; a missing one is waited for, a double row tried again', async () => {
   const plain = { lists: { fields: ['slug'] }, items: { fields: ['list'] } };
   const client = await openClient(peer, plain, {}, { maxRetries: 1 });
   await client.live();
-  await client.sync.pause();
-  await client.sync.collection('lists').save({ slug: 'one' }, 'l1');
-  await client.sync.collection('items').save({ list: 'l1' }, 'a');
-  await client.sync.collection('items').save({ list: 'nowhere' }, 'orphan');
-  client.sync.resume();
-  await client.live();
+  const { sync } = client;
+  await sync.pause();
+  await sync.collection('lists').save({ slug: 'one' }, 'l1');
+  await sync.collection('items').save({ list: 'l1' }, 'a');
+  await sync.collection('items').save({ list: 'late' }, 'orphan');
+  sync.resume();
+  await until(
+    'the orphan is listed as waiting',
+    () => sync.outbox.pending().length === 1 && sync.outbox.pending()[0]?.waiting !== undefined,
+  );
+  expect(sync.outbox.pending()).toMatchObject([{ recordId: 'orphan', attempts: 0, waiting: { code: 'WAITING' } }]);
   expect(await peer.sql('select id from items')).toEqual([{ id: 'a' }]);
-  await client.sync.collection('lists').save({ slug: 'one' }, 'l2');
+  await sync.collection('lists').save({ slug: 'one' }, 'l2');
+  await until('the double row is given up', () => sync.outbox.failed().length > 0);
+  expect(sync.outbox.failed()).toMatchObject([{ recordId: 'l2', error: { code: 'CONFLICT' } }]);
+  await sync.collection('lists').save({ slug: 'two' }, 'late');
   await client.live();
-  expect(client.sync.outbox.failed().map(({ recordId }) => recordId)).toEqual(['orphan', 'l2']);
+  expect((await peer.sql('select id from items order by id')).map(({ id }) => id)).toEqual(['a', 'orphan']);
 });
 
 test('a row that was marked as deleted is brought back by saving it again', async () => {

@@ -136,29 +136,48 @@ test('answers cut off in the middle: each edit is in the database once, and noth
   expect(await texts('tasks')).toEqual(Object.fromEntries(expected.filter(([id]) => id !== 'row 7')));
 });
 
-test('a child whose parent is still on its way is tried again; one without a parent is kept aside in the end', async () => {
-  const client = await openClient(project, ['items', 'lists'], {}, { maxRetries: 2 });
+test('a child whose parent is still on its way goes after it; one without a parent is held until it comes', async () => {
+  const client = await openClient(project, ['items', 'lists'], {}, { maxRetries: 0 });
   await client.live();
-  await client.sync.pause();
+  const { sync } = client;
+  await sync.pause();
   // The child was made first.
-  await client.sync.collection('items').save({ list: 'l' }, 'i');
-  await client.sync.collection('lists').save({ slug: 's' }, 'l');
-  await client.sync.collection('items').save({ list: 'none' }, 'orphan');
-  client.sync.resume();
-  await until('the orphan is given up', () => client.sync.outbox.failed().length > 0);
-  await client.live();
-  expect(client.sync.outbox.failed().map(({ recordId }) => recordId)).toEqual(['orphan']);
+  await sync.collection('items').save({ list: 'l' }, 'i');
+  await sync.collection('lists').save({ slug: 's' }, 'l');
+  await sync.collection('items').save({ list: 'late' }, 'orphan');
+  sync.resume();
+  await until(
+    'the orphan is listed as waiting',
+    () => sync.outbox.pending().length === 1 && sync.outbox.pending()[0]?.waiting !== undefined,
+  );
+  expect(sync.outbox.pending()).toMatchObject([
+    {
+      recordId: 'orphan',
+      attempts: 0,
+      waiting: { code: 'WAITING', message: expect.stringContaining('items_list_fkey') },
+    },
+  ]);
   expect(await project.sql('select id from items')).toEqual([{ id: 'i' }]);
+  // Somebody else makes the parent; another edit of ours is taken.
+  await project.sql("insert into lists (id, slug) values ('late', 'x')");
+  await sync.collection('lists').save({ slug: 'y' }, 'other');
+  await client.live();
+  expect(sync.outbox.failed()).toEqual([]);
+  expect((await project.sql('select id from items order by id')).map(({ id }) => id)).toEqual(['i', 'orphan']);
 });
 
-test('a deadlock is tried again; Postgres away is no reason to give an edit up', async () => {
+test('a deadlock, a statement timeout or Postgres away is no reason to give an edit up, nor to hold others up for good', async () => {
   await project.sql("insert into tasks (id, text) values ('a', 'x'), ('b', 'x')");
   const { writes, fetch } = counting();
-  const client = await openClient(project, ['tasks'], { fetch }, { maxRetries: 1 });
+  const client = await openClient(project, ['tasks'], { fetch }, { maxRetries: 0 });
   await client.live();
   const tasks = client.sync.collection('tasks');
+  await client.sync.pause();
   await tasks.update('a', { text: 'deadlock' });
-  await until('it is given up', () => client.sync.outbox.failed().length > 0);
+  await tasks.update('b', { text: 'first' });
+  client.sync.resume();
+  await until('the other edit is in', () => client.sync.status.pending === 1);
+  expect(await texts('tasks')).toEqual({ a: 'x', b: 'first' });
   await project.stopPostgres();
   writes.length = 0;
   await tasks.update('b', { text: 'mine' });
@@ -168,9 +187,10 @@ test('a deadlock is tried again; Postgres away is no reason to give an edit up',
     () => [writes, client.sync.inspect(), client.errors.map(({ message }) => message)],
   );
   await project.startPostgres();
-  await client.live();
-  expect(client.sync.outbox.failed().map(({ recordId }) => recordId)).toEqual(['a']);
+  await until('it is in', () => client.sync.status.pending === 1);
   expect(await texts('tasks')).toEqual({ a: 'x', b: 'mine' });
+  expect(client.sync.outbox.failed()).toEqual([]);
+  expect(client.sync.outbox.pending().map(({ recordId }) => recordId)).toEqual(['a']);
 });
 
 test('two clients write many rows crosswise: each conflict is settled, and both end with the same', async () => {

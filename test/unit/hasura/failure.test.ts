@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { graphqlError, httpError } from '../../../adapters/hasura/failure.js';
 import { socketError } from '../../../adapters/hasura/socket-failure.js';
+import { refusalOf } from '../../../src/backends/refusal.js';
 
 const errors = (code: string, message = 'words of the server') => [{ message, extensions: { path: '$', code } }];
 
@@ -27,14 +28,41 @@ describe('errors of GraphQL', () => {
   });
 
   test.each([
-    ['unexpected', 'database query error'],
     ['postgres-error', 'connection error'],
-    ['concurrent-update', 'could not serialize access'],
-    ['constraint-violation', 'Uniqueness violation. duplicate key value violates unique constraint "todos_pkey"'],
-    ['constraint-violation', 'Foreign key violation. insert or update on table "todos" violates'],
-  ])('%s may go well later: %s', (code, message) => {
+    ['postgres-max-connections-error', 'max connections reached on postgres'],
+    ['rate-limit-exceeded', 'The rate limit is exceeded'],
+    ['some-new-code', 'words'],
+  ])('%s is about the backend, and about no edit: %s', (code, message) => {
     const error = graphqlError('It', 'write', errors(code, message));
     expect(error).toMatchObject({ code: 'CONNECTION_LOST', details: { code, message } });
+    expect(error.details.unclear).toBeUndefined();
+    expect(refusalOf(error)).toBeUndefined();
+  });
+
+  test.each([
+    ['Foreign key violation. insert or update on table "todos" violates', 'waiting', 'WAITING'],
+    ['Uniqueness violation. duplicate key value violates unique constraint "todos_pkey"', 'retry', 'CONFLICT'],
+  ])('an edit may go well later: %s', (message, type, code) => {
+    const error = graphqlError('It', 'write', errors('constraint-violation', message));
+    expect(refusalOf(error)).toMatchObject({ type, error: { code } });
+  });
+
+  test('"unexpected" is a timeout, or a trigger that raised an exception: nobody knows', () => {
+    const error = graphqlError('It', 'write', errors('unexpected', 'database query error'));
+    expect(error).toMatchObject({ code: 'CONNECTION_LOST', details: { unclear: true } });
+    expect(refusalOf(error)).toBeUndefined();
+  });
+
+  test.each([
+    ['57014', undefined],
+    ['40P01', undefined],
+    ['P0001', 'rejected'],
+  ])('where Hasura shows what PostgreSQL said, %s is %s', (sqlState, type) => {
+    const internal = { error: { status_code: sqlState, message: 'canceling statement' } };
+    const told = [{ message: 'database query error', extensions: { path: '$', code: 'unexpected', internal } }];
+    const error = graphqlError('It', 'write', told);
+    expect(error.details.unclear === true && error.details.passing !== true, 'nobody knows').toBe(false);
+    expect(refusalOf(error)?.type).toBe(type);
   });
 
   test('a role without the permission is told where to look', () => {
@@ -53,14 +81,23 @@ describe('errors of GraphQL', () => {
 });
 
 test.each([
-  [401, 'AUTH_REQUIRED'],
-  [403, 'AUTH_REQUIRED'],
-  [404, 'CONNECTION_LOST'],
-  [429, 'CONNECTION_LOST'],
-  [500, 'CONNECTION_LOST'],
-  [503, 'CONNECTION_LOST'],
-])('status %i is %s', (status, code) => {
-  expect(httpError('It', status).code).toBe(code);
+  [401, '{"message":"Unauthorized"}', 'AUTH_REQUIRED'],
+  [401, '<html>', 'CONNECTION_LOST'],
+  [403, '<html>', 'CONNECTION_LOST'],
+  [403, '{"message":"Forbidden"}', 'CONNECTION_LOST'],
+  [404, '', 'CONNECTION_LOST'],
+  [413, '<html>', 'TOO_LARGE'],
+  [429, '', 'CONNECTION_LOST'],
+  [500, '', 'CONNECTION_LOST'],
+  [503, '', 'CONNECTION_LOST'],
+])('status %i with %s is %s', (status, text, code) => {
+  expect(httpError('It', status, text).code).toBe(code);
+});
+
+test('only a status that says nothing else asks for the url', () => {
+  for (const status of [200, 404, 405]) expect(httpError('It', status, '').message).toContain('/v1/graphql');
+  for (const status of [403, 413, 429, 502, 503])
+    expect(httpError('It', status, '').message).not.toContain('/v1/graphql');
 });
 
 const told = (message: string): string => JSON.stringify({ server_error_msg: message });

@@ -4,8 +4,8 @@ import { FIRST_LIMITS } from '../../../src/sync/batch-limits.js';
 import { remedyFor, type Trouble } from '../../../src/sync/push-trouble.js';
 import type { OutboxEntry } from '../../../src/sync/replica-state.js';
 
-const entry = (attempts = 0) => ({ collection: 'todos', recordId: 'a', attempts }) as OutboxEntry;
-const batchOf = (count: number, attempts = 0) => Array.from({ length: count }, () => entry(attempts));
+const batchOf = (count: number) =>
+  Array.from({ length: count }, () => ({ collection: 'todos', recordId: 'a' }) as OutboxEntry);
 
 function remedy(code: ErrorCode, count: number, more: Partial<Trouble> & { details?: object } = {}) {
   const { details = {}, ...rest } = more;
@@ -16,6 +16,7 @@ function remedy(code: ErrorCode, count: number, more: Partial<Trouble> & { detai
     limits: FIRST_LIMITS,
     unclear: 0,
     taken: false,
+    doubtful: false,
     ...rest,
   });
 }
@@ -23,7 +24,7 @@ function remedy(code: ErrorCode, count: number, more: Partial<Trouble> & { detai
 test("the backend's trouble, or the link's: all of it waits, and stays whole", () => {
   for (const code of ['CONNECTION_LOST', 'PROTOCOL_VIOLATION', 'AUTH_REQUIRED', 'UNSUPPORTED'] as const)
     expect(remedy(code, 100)).toEqual({ remedy: { type: 'wait' }, limits: FIRST_LIMITS });
-  expect(remedy('CONNECTION_LOST', 1, { batch: batchOf(1, 3), taken: true }).remedy, 'also one edit').toEqual({
+  expect(remedy('CONNECTION_LOST', 1, { doubtful: true, taken: true }).remedy, 'also one edit').toEqual({
     type: 'wait',
   });
 });
@@ -77,7 +78,7 @@ describe('a failure without a reason', () => {
   });
 
   test('of an edit that failed before, beside others that were taken, is suspicious at once', () => {
-    const again = { details, batch: batchOf(1, 1) };
+    const again = { details, doubtful: true };
     expect(remedy('CONNECTION_LOST', 1, { ...again, taken: true }).remedy.type).toBe('suspect');
     expect(remedy('CONNECTION_LOST', 1, again).remedy.type).toBe('wait');
   });

@@ -27,7 +27,7 @@ test('one that knows no reason is asked to be looked at', async () => {
   const sync = await createSyncLayer({ baseUrl, enableAutoSync: false, collections: ['todos'] });
   onTestFinished(() => sync.close());
   await expect(sync.syncNow()).rejects.toThrow(
-    `Reading "todos": GET ${baseUrl}/sync/todos was answered with 404. Is baseUrl the address of a SyncLayer server?`,
+    `Reading "todos": GET ${baseUrl}/sync/todos was answered with status 404. Is baseUrl the address of a SyncLayer server?`,
   );
 });
 
