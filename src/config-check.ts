@@ -67,6 +67,7 @@ const isConfig = fits({
   maxReconnectDelay: isCount,
   maxWebsocketReconnectAttempts: isCount,
   connectTimeout: isCount,
+  answerTimeout: isCount,
   auditInterval: isInterval,
   pageSize: isCount,
   bufferLimit: isCount,

@@ -166,6 +166,7 @@ function schemaFor(config: Anything) {
     maxReconnectDelay: ms(),
     maxWebsocketReconnectAttempts: count('attempts'),
     connectTimeout: ms(1),
+    answerTimeout: ms(1),
     auditInterval: ms(1000),
     pageSize: count('rows', 1),
     bufferLimit: count('changes', 1),

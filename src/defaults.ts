@@ -9,6 +9,7 @@ const defaults = {
   maxReconnectDelay: 30_000,
   maxWebsocketReconnectAttempts: Number.POSITIVE_INFINITY,
   connectTimeout: 10_000,
+  answerTimeout: 300_000,
   auditInterval: 300_000,
   pageSize: 500,
   bufferLimit: 10_000,

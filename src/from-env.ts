@@ -47,6 +47,7 @@ const settings: Readonly<Record<string, keyof typeof kinds>> = {
   maxReconnectDelay: 'a number',
   maxWebsocketReconnectAttempts: 'a number',
   connectTimeout: 'a number',
+  answerTimeout: 'a number',
   auditInterval: 'a number',
   pageSize: 'a number',
   bufferLimit: 'a number',

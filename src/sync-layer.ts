@@ -15,6 +15,7 @@ import { volatileStore } from './store/volatile.js';
 import { createAnnouncer } from './sync/announcer.js';
 import { createEngine } from './sync/engine.js';
 import { createOutbox } from './sync/outbox.js';
+import { limited } from './transport/limited.js';
 import { resolveTransport } from './transport/registry.js';
 import type { RealtimeTransport } from './transport/transport.js';
 import { within } from './transport/within.js';
@@ -101,7 +102,8 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   const events = createEmitter();
   const metrics = createMetrics();
   const announcer = createAnnouncer(events, metrics, log);
-  const transport = await transportOf(config);
+  const settings = settingsOf(config);
+  const transport = limited(await transportOf(config), settings.answerTimeout);
   const store = await makeStore(config.store ?? { type: 'memory' });
   await open(store);
   const journal = createJournal(store, {
@@ -122,7 +124,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     collections: resolved,
     authToken: config.authToken,
     user: config.user,
-    settings: settingsOf(config),
+    settings,
     realtime: () => override ?? (typeof flag === 'function' ? flag() : flag),
   }).catch(async (error: unknown) => {
     await store.close();

@@ -40,8 +40,9 @@ export interface Journal {
   close(): Promise<void>;
 }
 
-/** Appends that share one commit: the last write of each key, and who waits for it. */
+/** Appends that share one commit: the last write of each key, and who waits for it. `wipe`: what removes all that came before. */
 interface Batch {
+  readonly wipe?: true;
   readonly writes: Map<string, StoreWrite>;
   readonly waiting: { resolve(): void; reject(error: SyncLayerError): void }[];
 }
@@ -79,14 +80,12 @@ export function createJournal(
   let lastError: SyncLayerError | undefined;
   /** The store has not answered within the limit. Nothing else can be asked of it until it does. */
   let stuck = false;
-  /** Rejects what waits for the store, when it gets stuck. */
-  const onStuck = new Set<(error: SyncLayerError) => void>();
   /** The store came back empty: everything is to be written again. */
   let emptied = false;
 
   function batchFor(count: number): Batch {
     const last = batches.at(-1);
-    if (last !== undefined && last !== inFlight && last.writes.size + count <= MAX_BATCH) return last;
+    if (last !== undefined && last !== inFlight && !last.wipe && last.writes.size + count <= MAX_BATCH) return last;
     const batch: Batch = { writes: new Map(), waiting: [] };
     batches.push(batch);
     return batch;
@@ -97,9 +96,7 @@ export function createJournal(
     const timer = setTimeout(() => {
       stuck = true;
       const message = `The ${store.name} store has not answered for ${LIMIT / 1000} s. Edits stay in memory and are sent; keep this open until sync.status.pending is 0.`;
-      const error = new SyncLayerError('STORE_FAILED', message, { adapter: store.name });
-      fail(error);
-      for (const reject of onStuck) reject(error);
+      fail(new SyncLayerError('STORE_FAILED', message, { adapter: store.name }));
     }, LIMIT);
     try {
       await work;
@@ -107,14 +104,6 @@ export function createJournal(
       clearTimeout(timer);
       stuck = false;
     }
-  }
-
-  function unlessStuck(work: Promise<void>): Promise<void> {
-    if (stuck) return Promise.reject(lastError as SyncLayerError);
-    return new Promise((resolve, reject) => {
-      onStuck.add(reject);
-      work.then(resolve, reject).finally(() => onStuck.delete(reject));
-    });
   }
 
   function report(error: SyncLayerError): void {
@@ -141,9 +130,10 @@ export function createJournal(
           emptied = false;
           continue;
         }
-        await answer(store.commit([...inFlight.writes.values()]));
+        await answer(inFlight.wipe ? store.clear() : store.commit([...inFlight.writes.values()]));
+        if (inFlight.wipe) emptied = false;
       } catch (thrown) {
-        const message = `The ${store.name} store could not save; it is tried again.`;
+        const message = `The ${store.name} store could not ${inFlight.wipe ? 'be cleared' : 'save'}; it is tried again.`;
         const error = toSyncLayerError(thrown, 'STORE_FAILED', message);
         if (error.details.emptied === true && !emptied) {
           emptied = true;
@@ -172,10 +162,12 @@ export function createJournal(
     for (const { resolve } of waiting) resolve();
   }
 
+  /** What is wiped need not be written. */
   function mergeBatches(): void {
     if (batches.length < 2) return;
-    const writes = new Map(batches.flatMap((batch) => [...batch.writes]));
-    replaceBatches([{ writes, waiting: [] }]);
+    const wipe = batches.findLastIndex((batch) => batch.wipe);
+    const writes = new Map(batches.slice(wipe + 1).flatMap((batch) => [...batch.writes]));
+    replaceBatches([...batches.slice(wipe, wipe + 1), ...(writes.size > 0 ? [{ writes, waiting: [] }] : [])]);
   }
 
   /** The store is empty: what waits is a part of what it must get. */
@@ -199,21 +191,6 @@ export function createJournal(
     if (stuck) throw lastError;
     start();
     await new Promise<void>((resolve, reject) => last.waiting.push({ resolve, reject }));
-  }
-
-  async function wipe() {
-    clearTimeout(retryTimer);
-    // Kept, these would be written again into the empty store. Whoever waits for them has nothing to wait for now.
-    for (const { waiting } of batches.splice(0)) for (const { resolve } of waiting) resolve();
-    await null;
-    try {
-      await answer(store.clear());
-      failures = 0;
-      emptied = false;
-    } finally {
-      running = undefined;
-      if (batches.length > 0) start();
-    }
   }
 
   async function drain() {
@@ -254,11 +231,10 @@ export function createJournal(
     },
     async clear() {
       assertOpen();
-      while (running !== undefined) await unlessStuck(running);
-      assertOpen();
-      const wiping = wipe();
-      running = wiping.catch(() => {});
-      await unlessStuck(wiping);
+      // Kept, these would be written again into the empty store. Whoever waits for them has nothing to wait for now.
+      for (const { waiting } of batches.splice(inFlight ? 1 : 0)) for (const { resolve } of waiting) resolve();
+      batches.push({ wipe: true, writes: new Map(), waiting: [] });
+      await durable();
     },
     close() {
       closing ??= drain();

@@ -9,6 +9,7 @@ import { backoffDelay } from '../transport/backoff.js';
 import { type ConnectionState, createConnection } from '../transport/connection.js';
 import type { User } from '../transport/identity.js';
 import type { AuthToken, RealtimeTransport } from '../transport/transport.js';
+import { OUTSIDE_LIMIT, within } from '../transport/within.js';
 import type { Announcer } from './announcer.js';
 import { createClock } from './clock.js';
 import { type CollectionCore, type CollectionSettings, openCollection } from './collection-core.js';
@@ -37,14 +38,21 @@ export async function createEngine(options: EngineOptions) {
   const { transport, store, journal, announcer, settings } = options;
   const { events, metrics, log } = announcer;
   const names = [...options.collections.keys()];
-  const tokens = createTokenSource(options.authToken, { user: options.user, onUser });
+  /** Ends what waits for the app itself. */
+  const lifetime = new AbortController();
+  /** For what the app gives. Missed in an attempt to connect, it is to be named before the server is. */
+  const outside = { ms: Math.min(OUTSIDE_LIMIT, 0.8 * settings.connectTimeout), signal: lifetime.signal };
+  const tokens = createTokenSource(options.authToken, { user: options.user, onUser, limit: outside });
   const clock = createClock();
   const collections = new Map<string, CollectionCore>();
-  const timers = createTimers<'background'>();
+  const timers = createTimers<'background' | 'offline'>();
   let order = 0;
   let realtime = false;
   let paused = false;
   let hidden = false;
+  /** The link was dropped on purpose, since nobody looks: nothing is done until somebody does. */
+  let away = false;
+  /** What the platform says. It is a hint: a machine with virtual adapters can be "offline" for ever. */
   let online = true;
   let closed = false;
   let status: SyncStatus = { phase: 'offline', pending: 0 };
@@ -52,7 +60,9 @@ export async function createEngine(options: EngineOptions) {
   const source = (name: string): string =>
     JSON.stringify([transport.name, transport.source, transport.mapping?.(name)]);
   const retryDelay = (failures: number): number =>
-    backoffDelay(failures, { base: settings.websocketReconnectDelay, max: settings.maxReconnectDelay });
+    online
+      ? backoffDelay(failures, { base: settings.websocketReconnectDelay, max: settings.maxReconnectDelay })
+      : settings.maxReconnectDelay;
   const sessions = () => [...collections.values()].map(({ session }) => session);
   const isConnected = (): boolean => connection.state.status === 'connected';
   const allLive = (): boolean => isConnected() && sessions().every(({ phase }) => phase === 'live');
@@ -77,6 +87,18 @@ export async function createEngine(options: EngineOptions) {
     events.emit('statusChanged', status);
   }
 
+  /** While the platform says that there is no network, a failure is no news. */
+  function report(error: SyncLayerError, collection?: string): void {
+    if (online || disposition(error.code) !== 'retry') announcer.report(error, collection);
+  }
+
+  function setOnline(value: boolean): void {
+    if (value === online) return;
+    online = value;
+    timers.cancel('offline');
+    events.emit('connectivityChanged', { online });
+  }
+
   /** A pull or push failed: what that means for the link. */
   function onFailure(error: SyncLayerError, collection?: string): void {
     if (closed || error.code === 'CLOSED') return;
@@ -90,7 +112,7 @@ export async function createEngine(options: EngineOptions) {
       connection.fail(error);
     }
     // A change of state tells its reason itself.
-    if (connection.state === state) announcer.report(error, collection);
+    if (connection.state === state) report(error, collection);
   }
 
   const rounds = createRounds({
@@ -102,7 +124,10 @@ export async function createEngine(options: EngineOptions) {
     clockOffset: clock.offset,
     flushed: journal.flushed,
     settled: updateStatus,
-    mayWork: () => !closed && !paused && online && connection.state.status !== 'needs-auth',
+    mayWork: () => !closed && !paused && connection.state.status !== 'needs-auth',
+    isOnline: () => online,
+    isAway: () => away,
+    isConnected,
     linkIsComing: () => connection.state.status === 'connecting',
     allLive,
     async beforePoll() {
@@ -113,6 +138,8 @@ export async function createEngine(options: EngineOptions) {
   });
 
   let wasConnected = false;
+  /** There is a link, or the first poll that takes its place. */
+  let begun = false;
   const waiters: (() => void)[] = [];
   const connection = createConnection({
     transport,
@@ -134,18 +161,26 @@ export async function createEngine(options: EngineOptions) {
     if (state.status !== 'connecting') for (const resolve of waiters.splice(0)) resolve();
     if (up) {
       wasConnected = true;
+      begun = true;
+      setOnline(true);
       rounds.reached('push');
       events.emit('realtimeConnected', { collections: names });
       for (const session of sessions()) session.start();
       rounds.pushSoon();
     } else {
       if (state.status !== 'connecting') rounds.linkEnded();
+      // There may be no WebSocket here, or none that gets through: the first rows need not wait for it.
+      const { reason } = state as { readonly reason?: SyncLayerError };
+      if (!begun && reason && disposition(reason.code) !== 'reauth') {
+        begun = true;
+        rounds.start(0);
+      }
       if (wasConnected) events.emit('realtimeDisconnected', { state });
       wasConnected = false;
       if ('reason' in state) {
         if (disposition(state.reason.code) === 'reauth') tokens.refuse(state.reason);
         // It is tried again now and then: said once.
-        if (before.status !== 'needs-auth' || state.status !== before.status) announcer.report(state.reason);
+        if (before.status !== 'needs-auth' || state.status !== before.status) report(state.reason);
       }
     }
     updateStatus();
@@ -168,17 +203,14 @@ export async function createEngine(options: EngineOptions) {
       connection.fail(error);
       return;
     }
-    announcer.report(error, collection);
+    report(error, collection);
     updateStatus();
-    if (what === 'fatal') return;
-    rounds.retry(collection, () => {
-      if (isConnected()) collections.get(collection)?.session.start();
-    });
+    if (what !== 'fatal') rounds.retrySubscribe(collection);
   }
 
   const link = (): void => {
     const inBackground = hidden && settings.disconnectInBackground !== false;
-    if (realtime && !closed && !paused && online && !inBackground) connection.start();
+    if (realtime && !closed && !paused && !inBackground) connection.start();
   };
 
   async function unlink(): Promise<void> {
@@ -186,10 +218,16 @@ export async function createEngine(options: EngineOptions) {
     await connection.stop();
   }
 
+  /** On purpose: what is under way on it is given up, and begins again by itself. */
+  async function dropLink(): Promise<void> {
+    rounds.interrupt();
+    await unlink();
+  }
+
   async function setRealtime(on: boolean): Promise<void> {
     realtime = on;
     if (on) link();
-    else await unlink();
+    else await dropLink();
     updateStatus();
   }
 
@@ -205,8 +243,13 @@ export async function createEngine(options: EngineOptions) {
   /** The flag may be a remote one: when it cannot be had, the last answer stays. */
   async function applyRealtimeFlag(answer: boolean | Promise<boolean> = askFlag()): Promise<void> {
     try {
-      const wanted = await answer;
-      if (wanted !== realtime && !closed) await setRealtime(wanted);
+      const message = `enableRealtimeSync has not answered for ${outside.ms} ms; the next poll asks again.`;
+      const late = (): SyncLayerError => new SyncLayerError('CONNECT_FAILED', message);
+      const wanted = await within(answer, { ...outside, late });
+      if (wanted !== realtime && !closed) {
+        await setRealtime(wanted);
+        rounds.pushSoon();
+      }
     } catch (thrown) {
       const message = 'enableRealtimeSync failed to answer; the next poll asks again.';
       onFailure(toSyncLayerError(thrown, 'CONFIG_INVALID', message));
@@ -229,7 +272,8 @@ export async function createEngine(options: EngineOptions) {
   function relink(): void {
     rounds.interrupt();
     // Until it starts nothing is under way.
-    if (stopWatching) void unlink().then(wake).catch(ignore);
+    // A link that cannot be closed is no reason to stay without one.
+    if (stopWatching) void unlink().catch(onFailure).then(wake);
     updateStatus();
   }
 
@@ -252,8 +296,7 @@ export async function createEngine(options: EngineOptions) {
 
   async function pause(): Promise<void> {
     paused = true;
-    rounds.interrupt();
-    await unlink();
+    await dropLink();
     updateStatus();
   }
 
@@ -263,10 +306,12 @@ export async function createEngine(options: EngineOptions) {
     watchEnvironment({
       online(value) {
         if (value === online) return;
-        online = value;
-        events.emit('connectivityChanged', { online });
+        setOnline(value);
         if (online) wake();
-        else void unlink().catch(ignore);
+        else if (connection.state.status !== 'idle') {
+          void unlink().catch(ignore);
+          timers.schedule('offline', settings.maxReconnectDelay, link);
+        }
         updateStatus();
       },
       visible(value) {
@@ -274,11 +319,14 @@ export async function createEngine(options: EngineOptions) {
         const after = settings.disconnectInBackground;
         if (value) {
           timers.cancel('background');
+          away = false;
           wake();
         } else if (after !== false) {
           timers.schedule('background', after, () => {
             // Only a link costs battery; what is read without one may end.
-            if (connection.state.status !== 'idle') void unlink().catch(ignore).finally(updateStatus);
+            if (connection.state.status === 'idle') return;
+            away = true;
+            void dropLink().catch(ignore).finally(updateStatus);
           });
         }
       },
@@ -297,7 +345,7 @@ export async function createEngine(options: EngineOptions) {
     traffic: metrics.traffic,
     reads: metrics.reads,
     report: (error) => {
-      if (!closed) announcer.report(error);
+      if (!closed) report(error);
     },
     moved,
   });
@@ -325,9 +373,13 @@ export async function createEngine(options: EngineOptions) {
         lost: (error) => onLost(name, error),
         failed: (error) => {
           onFailure(error, name);
-          if (isConnected()) rounds.retryCatchUp();
+          if (isConnected()) rounds.retrySoon();
         },
         caughtUp: () => {
+          if (!online) {
+            setOnline(true);
+            link();
+          }
           if (!realtime) connection.settled();
           if (isConnected() || !realtime) rounds.reached('pull');
           rounds.pushSoon();
@@ -360,6 +412,7 @@ export async function createEngine(options: EngineOptions) {
       const begin = (): void => {
         updateStatus();
         link();
+        begun ||= !realtime;
         rounds.start(realtime ? settings.syncInterval : 0);
       };
       const answer = askFlag();
@@ -404,21 +457,25 @@ export async function createEngine(options: EngineOptions) {
     /** Forgets all local data, in memory and on disk; afterwards everything is read anew. */
     async clear(): Promise<void> {
       const wasPaused = paused;
-      await pause();
-      do {
-        for (const core of collections.values()) core.clear();
-        await journal.clear();
-        // What was saved meanwhile may be on the disk or not.
-      } while (rounds.pendingCount() > 0);
-      for (const core of collections.values()) core.noteOrigin();
-      await journal.flushed();
-      paused = wasPaused;
-      wake();
-      updateStatus();
+      await pause().catch(onFailure);
+      try {
+        do {
+          for (const core of collections.values()) core.clear();
+          await journal.clear();
+          // What was saved meanwhile may be on the disk or not.
+        } while (rounds.pendingCount() > 0);
+        for (const core of collections.values()) core.noteOrigin();
+        await journal.flushed();
+      } finally {
+        paused = wasPaused;
+        wake();
+        updateStatus();
+      }
     },
 
     async close(): Promise<void> {
       closed = true;
+      lifetime.abort(new SyncLayerError('CLOSED', 'This SyncLayer is closed.'));
       rounds.close();
       stopWatching?.();
       timers.close();

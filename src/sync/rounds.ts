@@ -9,11 +9,16 @@ import { createTimers } from './timers.js';
 export interface RoundsOptions extends PusherOptions {
   readonly collections: ReadonlyMap<string, CollectionCore>;
   readonly announcer: Announcer;
-  readonly settings: Pick<Settings, 'enableAutoSync' | 'syncInterval' | 'auditInterval'>;
+  readonly settings: Pick<Settings, 'enableAutoSync' | 'syncInterval' | 'maxReconnectDelay' | 'auditInterval'>;
   /** After so many failures, in ms. */
   readonly retryDelay: (failures: number) => number;
-  /** False while paused, offline, closed or without a token that is let in. */
+  /** False while paused, closed or without a token that is let in. */
   readonly mayWork: () => boolean;
+  /** As far as the platform knows. Offline it is looked all the same, slowly: it may be wrong. */
+  readonly isOnline: () => boolean;
+  /** The link was dropped since nobody looks: nothing begins by itself. */
+  readonly isAway: () => boolean;
+  readonly isConnected: () => boolean;
   /** An attempt to connect is under way. */
   readonly linkIsComing: () => boolean;
   /** Every collection gets its changes by itself. */
@@ -35,7 +40,7 @@ export function createRounds(options: RoundsOptions) {
   const { events, metrics } = announcer;
   const names = (): string[] => [...collections.keys()];
   const pusher = createPusher(options);
-  const timers = createTimers<'push' | 'waiting' | 'catch-up' | 'poll' | 'audit' | `subscribe ${string}`>();
+  const timers = createTimers<'push' | 'waiting' | 'retry' | 'poll' | 'audit'>();
   /** Failures in a row, for their backoff. */
   let pushFailures = 0;
   /** Runs in a row that left edits waiting for another row. */
@@ -95,7 +100,7 @@ export function createRounds(options: RoundsOptions) {
   let waitsForLink = false;
   function pushSoon(): void {
     waitsForLink = options.linkIsComing();
-    if (settings.enableAutoSync && !waitsForLink) void push().catch(ignore);
+    if (settings.enableAutoSync && !waitsForLink && options.isOnline() && !options.isAway()) void push().catch(ignore);
   }
 
   let pushQueued = false;
@@ -131,7 +136,8 @@ export function createRounds(options: RoundsOptions) {
       events.emit('syncCompleted', { collections: names(), duration: Date.now() - startedAt });
     } catch (thrown) {
       const error = thrown as SyncLayerError;
-      pullFailures += 1;
+      // On a live link what failed is tried again by itself, and has counted.
+      if (!options.isConnected()) pullFailures += 1;
       metrics.synced(false, Date.now() - startedAt);
       if (!closed) events.emit('syncFailed', { collections: names(), error });
       throw error;
@@ -139,6 +145,10 @@ export function createRounds(options: RoundsOptions) {
       options.settled();
     }
   }
+
+  const mayLook = (): boolean => mayWork() && !options.isAway();
+  const pollDelay = (): number =>
+    options.isOnline() ? settings.syncInterval : Math.max(settings.syncInterval, settings.maxReconnectDelay);
 
   const pullAndPush = async (): Promise<void> => {
     await catchUpAll();
@@ -155,11 +165,11 @@ export function createRounds(options: RoundsOptions) {
     timers.schedule('poll', delay, () => {
       void (async () => {
         await options.beforePoll();
-        if (mayWork() && !options.allLive()) await round(pullAndPush);
+        if (mayLook() && !options.allLive()) await round(pullAndPush);
       })()
         .catch(ignore)
         // Somebody may have asked for one at once meanwhile.
-        .finally(() => timers.has('poll') || schedulePoll(settings.syncInterval));
+        .finally(() => timers.has('poll') || schedulePoll(pollDelay()));
     });
   }
 
@@ -169,16 +179,22 @@ export function createRounds(options: RoundsOptions) {
    */
   function scheduleAudit(): void {
     timers.schedule('audit', settings.auditInterval, () => {
-      void (mayWork() ? round(audit) : Promise.resolve()).catch(ignore).finally(scheduleAudit);
+      void (mayLook() ? round(audit) : Promise.resolve()).catch(ignore).finally(scheduleAudit);
     });
   }
 
-  /** A subscribed collection whose catch-up failed is read again, with backoff. */
-  function retryCatchUp(): void {
+  /** Collections whose subscription is over. */
+  const unsubscribed = new Set<string>();
+
+  /** What failed on a live link is tried again, with backoff: one failed round is one failure, however many collections it had. */
+  function retrySoon(): void {
+    if (timers.has('retry')) return;
     pullFailures += 1;
-    timers.schedule('catch-up', retryDelay(pullFailures), () => {
-      if (!mayWork()) return;
+    timers.schedule('retry', retryDelay(pullFailures), () => {
+      if (!mayWork() || !options.isConnected()) return;
       for (const session of sessions()) if (session.phase === 'catching-up') void session.catchUp().catch(ignore);
+      for (const name of unsubscribed) collections.get(name)?.session.start();
+      unsubscribed.clear();
     });
   }
 
@@ -190,7 +206,7 @@ export function createRounds(options: RoundsOptions) {
       if (waitsForLink) pushSoon();
     },
     catchUpAll,
-    retryCatchUp,
+    retrySoon,
     pendingCount,
     get pullFailures(): number {
       return pullFailures;
@@ -211,10 +227,10 @@ export function createRounds(options: RoundsOptions) {
       else pullFailures = 0;
     },
 
-    /** Calls `task` later, with the backoff of what fails in a row. */
-    retry(collection: string, task: () => void): void {
-      pullFailures += 1;
-      timers.schedule(`subscribe ${collection}`, retryDelay(pullFailures), task);
+    /** A subscription ended for a reason that passes. */
+    retrySubscribe(collection: string): void {
+      unsubscribed.add(collection);
+      retrySoon();
     },
 
     /** Gives up what is under way. */

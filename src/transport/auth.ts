@@ -2,6 +2,7 @@ import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { type User, userChange } from './identity.js';
 import { subjectOf } from './jwt.js';
 import type { AuthToken } from './transport.js';
+import { type Limit, OUTSIDE_LIMIT, within } from './within.js';
 
 /** Refusals that are no word about the token that was handed out last: they named theirs, or there was none. */
 const named = new WeakSet<SyncLayerError>();
@@ -14,6 +15,8 @@ export interface TokenSourceOptions {
   readonly user?: ConfiguredUser | undefined;
   /** Another user is signed in, or the first one that is known. Called before anything is asked as that user. */
   readonly onUser?: (next: User, before: User) => void;
+  /** How long a token function may take. */
+  readonly limit?: Pick<Limit, 'ms' | 'signal'>;
 }
 
 /**
@@ -67,7 +70,7 @@ export function createTokenSource(initial: AuthToken | undefined, options: Token
   async function get(own?: AuthToken): Promise<string | undefined> {
     const from = source ?? own;
     asked = from;
-    const token = await ask(from);
+    const token = await ask(from, options.limit ?? { ms: OUTSIDE_LIMIT });
     // The app has set another one meanwhile.
     if (from !== (source ?? own)) return get(own);
     if (refused && refused.token === token) {
@@ -161,10 +164,12 @@ function away(): SyncLayerError {
   return error;
 }
 
-/** A function that fails (offline, say) is no refusal: it is asked again with the next attempt. */
-async function ask(from: AuthToken | undefined): Promise<string | undefined> {
+/** A function that fails (offline, say), or never answers, is no refusal: it is asked again with the next attempt. */
+async function ask(from: AuthToken | undefined, limit: Pick<Limit, 'ms' | 'signal'>): Promise<string | undefined> {
+  const late = (): SyncLayerError =>
+    new SyncLayerError('CONNECT_FAILED', `authToken() has not answered for ${limit.ms} ms; it is asked again.`);
   try {
-    return typeof from === 'function' ? await from() : from;
+    return typeof from === 'function' ? await within(from(), { ...limit, late }) : from;
   } catch (error) {
     throw toSyncLayerError(error, 'CONNECT_FAILED', 'authToken() failed to get a token; it is asked again.');
   }

@@ -410,7 +410,7 @@ describe('a store that does not answer', () => {
     const cleared = watch(journal.clear());
     await vi.advanceTimersByTimeAsync(20_000);
     expect(cleared.outcome).toMatchObject({ code: 'STORE_FAILED' });
-    await journal.close();
+    await expect(journal.close()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 });
 
@@ -537,13 +537,20 @@ describe('clear', () => {
     await journal.close();
   });
 
-  test('that fails says so, and the journal goes on', async () => {
+  test('that fails says so, and is tried again before anything else is written', async () => {
     const quick = quickStore();
-    const store: LocalStore = { ...quick.store, clear: () => Promise.reject(diskFull()) };
-    const journal = createJournal(store, quiet);
+    let failures = 2;
+    const clear = async () => {
+      if (failures-- > 0) throw diskFull();
+      await quick.store.clear();
+    };
+    const journal = createJournal({ ...quick.store, clear }, quiet);
     await expect(journal.clear()).rejects.toMatchObject({ code: 'STORE_FAILED' });
     journal.append([put('1')]);
+    await expect(journal.flushed()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect(quick.commits).toHaveLength(0);
     await journal.flushed();
+    expect(quick.cleared).toBe(1);
     expect(quick.commits).toHaveLength(1);
     await journal.close();
   });

@@ -599,24 +599,64 @@ describe('law 10: the platform', () => {
     expect(client.sync.status.phase).toBe('live');
   });
 
-  test('offline ends the link and every attempt; online begins at once, whatever backoff was waited out', async () => {
+  test('offline ends the link; it is looked for slowly, in silence, and at once when the platform says online', async () => {
     fakeTimers();
     const page = platform();
-    const client = await openLive({ config: { websocketReconnectDelay: 30_000, syncInterval: 60_000 } });
+    const client = await openLive({ config: { websocketReconnectDelay: 0, syncInterval: 60_000 } });
     const told = record(client.sync, 'connectivityChanged');
+    const errors = record(client.sync, 'error');
+    client.wire.before = () => Promise.reject(lost());
     page.online(false);
     expect(client.sync.status.phase).toBe('offline');
     const calls = { ...client.wire.calls };
     client.backend.write('todos', 'a', { n: 1 });
-    await client.todos.save({ n: 1 }, 'mine');
+    for (let n = 0; n < 20; n++) await client.todos.save({ n }, 'mine');
     await pass(600_000);
-    expect(client.wire.calls).toEqual(calls);
+    expect(client.sync.status.phase).toBe('offline');
+    expect(client.wire.calls.connect - calls.connect).toBe(20);
+    expect(client.wire.calls.pull - calls.pull).toBeLessThanOrEqual(12);
+    expect(client.wire.calls.push - calls.push).toBe(0);
+    expect(errors).toEqual([]);
+    client.wire.before = () => undefined;
     page.online(true);
     await live(client);
     expect(await rowsOf(client)).toEqual(backendRows(client));
     expect(told.map(({ event }) => event)).toEqual([{ online: false }, { online: true }]);
     await client.sync.close();
     expect(page.listeners(), 'listeners left').toBe(0);
+  });
+
+  test.each([true, false])(
+    '"offline" is a hint, and can be wrong for ever (live link: %s)',
+    async (enableRealtimeSync) => {
+      fakeTimers();
+      const page = platform();
+      const config = { enableRealtimeSync, syncInterval: 1000 };
+      const client = await open({ config });
+      const phase = enableRealtimeSync ? 'live' : 'polling';
+      await until(() => client.sync.status.phase === phase);
+      page.online(false);
+      client.backend.write('todos', 'a', { n: 1 });
+      await client.todos.save({ n: 1 }, 'mine');
+      await pass(30_000);
+      expect(client.sync.status).toEqual({ phase, pending: 0 });
+      expect(await rowsOf(client)).toEqual(backendRows(client));
+
+      page.online(false);
+      client.backend.write('todos', 'b', { n: 1 });
+      await client.todos.save({ n: 1 }, 'mine too');
+      await client.sync.syncNow();
+      expect(await rowsOf(client), 'syncNow() does not wait').toEqual(backendRows(client));
+      expect(Object.keys(backendRows(client)).length).toBe(4);
+      await until(() => client.sync.status.phase === phase);
+    },
+  );
+
+  test('one that begins "offline" is looked for at once', async () => {
+    fakeTimers();
+    vi.stubGlobal('navigator', { onLine: false });
+    onTestFinished(() => void vi.unstubAllGlobals());
+    await live(await open());
   });
 
   test('a page that comes back looks whether it missed anything on a link that looks well', async () => {
@@ -639,13 +679,53 @@ describe('law 10: the platform', () => {
     page.visible(true);
     await pass(10_000);
     expect(client.sync.realtime.state.status).toBe('connected');
+    const errors = record(client.sync, 'error', 'syncFailed');
     page.visible(false);
+    await client.todos.save({ n: 1 }, 'on its way');
     await pass(5000);
     expect(client.sync.realtime.state.status).toBe('idle');
     client.backend.write('todos', 'a', { n: 1 });
+    // Without its link this backend cannot be asked: nobody does.
+    client.wire.before = () => Promise.reject(lost());
+    await client.todos.save({ n: 1 }, 'mine');
+    await pass(3_600_000);
+    expect(errors).toEqual([]);
+    client.wire.before = () => undefined;
     page.visible(true);
     await live(client);
     expect(await rowsOf(client)).toEqual(backendRows(client));
+    expect(Object.keys(backendRows(client)).sort()).toEqual(['a', 'mine', 'on its way']);
+  });
+
+  test('without a link that comes up, the first poll is at once', async () => {
+    fakeTimers();
+    const client = await open({
+      backend: backendWith({ a: { n: 1 } }),
+      config: { websocketReconnectDelay: 30_000 },
+      wire: failing('connect'),
+    });
+    await pass(0);
+    expect(await rowsOf(client)).toEqual(backendRows(client));
+  });
+
+  test('one failed round is one failure, however many collections it had', async () => {
+    fakeTimers();
+    vi.spyOn(Math, 'random').mockReturnValue(1 - Number.EPSILON);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const collections = ['todos', ...Array.from({ length: 9 }, (_, n) => `c${n}`)];
+    for (const step of ['pull', 'subscribe'] as const) {
+      const client = await open({ config: { websocketReconnectDelay: 100, enableAutoSync: false, collections } });
+      await live(client);
+      client.wire.cut();
+      let failures = 10;
+      client.wire.before = (current) => {
+        if (current === step && failures-- > 0) throw step === 'pull' ? lost() : problem('CONNECT_FAILED');
+      };
+      await pass(100);
+      expect(client.sync.status.phase).toBe('syncing');
+      await pass(100);
+      expect(client.sync.status.phase, step).toBe('live');
+    }
   });
 });
 

@@ -49,6 +49,7 @@ describe('what most apps write needs no rules', () => {
         maxReconnectDelay: 30_000,
         maxWebsocketReconnectAttempts: 5,
         connectTimeout: 10_000,
+        answerTimeout: 300_000,
         auditInterval: 300_000,
         pageSize: 500,
         bufferLimit: 10_000,

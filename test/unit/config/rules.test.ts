@@ -45,6 +45,7 @@ describe('accepted', () => {
       maxWebsocketReconnectAttempts: 5,
       maxReconnectDelay: 30_000,
       connectTimeout: 10_000,
+      answerTimeout: 300_000,
       auditInterval: 300_000,
       pageSize: 500,
       bufferLimit: 10_000,
