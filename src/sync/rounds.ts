@@ -56,19 +56,27 @@ export function createRounds(options: RoundsOptions) {
   const pendingCount = (): number =>
     [...collections.values()].reduce((sum, { replica }) => sum + replica.pending.size, 0);
 
+  /** The run of the pusher that is under way, or was. */
+  let run: Promise<void> | undefined;
+
   async function push(): Promise<void> {
     // Nothing is left that fails: the next edit must not wait for a backoff that is over.
     if (pendingCount() === 0) pushFailures = 0;
     if (!mayWork() || pendingCount() === 0) return;
     timers.cancel('push');
     const { signal } = work;
+    const mine = pusher.push(signal);
+    // Who joins it learns how it ended; it failed once.
+    const isJoined = mine === run;
+    run = mine;
     try {
-      await pusher.push(signal);
+      await mine;
       pushFailures = 0;
     } catch (thrown) {
       // The pusher has put it into words.
       const error = thrown as SyncLayerError;
       if (signal.aborted) return;
+      if (isJoined) throw error;
       options.onFailure(error);
       // What time does not mend has no backoff, for which the next edit, maybe of another collection, would wait in vain.
       if (disposition(error.code) === 'retry') {
