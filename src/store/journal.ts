@@ -165,7 +165,7 @@ export function createJournal(
   /** What is wiped need not be written. */
   function mergeBatches(): void {
     if (batches.length < 2) return;
-    const wipe = batches.findLastIndex((batch) => batch.wipe);
+    const wipe = batches.map((batch) => batch.wipe).lastIndexOf(true);
     const writes = new Map(batches.slice(wipe + 1).flatMap((batch) => [...batch.writes]));
     replaceBatches([...batches.slice(wipe, wipe + 1), ...(writes.size > 0 ? [{ writes, waiting: [] }] : [])]);
   }

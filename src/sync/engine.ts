@@ -1,3 +1,4 @@
+import { abort } from '../abort.js';
 import type { Settings } from '../defaults.js';
 import { watchEnvironment } from '../environment.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
@@ -475,7 +476,7 @@ export async function createEngine(options: EngineOptions) {
 
     async close(): Promise<void> {
       closed = true;
-      lifetime.abort(new SyncLayerError('CLOSED', 'This SyncLayer is closed.'));
+      abort(lifetime, new SyncLayerError('CLOSED', 'This SyncLayer is closed.'));
       rounds.close();
       stopWatching?.();
       timers.close();
