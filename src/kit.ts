@@ -22,6 +22,7 @@ export { checkWrites } from './store/check-writes.js';
 export { createTimers } from './sync/timers.js';
 export { createTokenSource } from './transport/auth.js';
 export { backoffDelay } from './transport/backoff.js';
-export { tokenExpiry } from './transport/jwt.js';
+export { subjectOf, tokenExpiry } from './transport/jwt.js';
 export type * from './transport/transport.js';
+export { OUTSIDE_LIMIT, within } from './transport/within.js';
 export { parseUrl, type Url } from './url.js';

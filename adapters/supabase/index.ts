@@ -38,7 +38,7 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
   const life = createLifetime();
   let attached = unattached;
   const host = (): TransportHost => attached;
-  const link = given ? appLink(given) : ownLink(options, host);
+  const link = given ? appLink(given, host) : ownLink(options, host);
   const rest = createRest(link, options, host);
   /** What ends each subscription. */
   const stops = new Set<Unsubscribe>();
@@ -127,6 +127,7 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
     async close() {
       life.end();
       await leaveAll();
+      link.close?.();
     },
   };
 }

@@ -1,7 +1,9 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { headerToken } from '../../src/backends/header-token.js';
+import { loadPart } from '../../src/backends/load-part.js';
 import { renewalDelay } from '../../src/backends/renewal-delay.js';
 import { reasonOf, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import type { AppSession } from './app-session.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 
@@ -15,6 +17,7 @@ export interface Link {
   readonly current: SupabaseClient | undefined;
   connect(signal: AbortSignal): Promise<void>;
   disconnect(): Promise<void>;
+  close?(): void;
 }
 
 /** What is used of the phoenix socket below supabase-js; it is not in its types. */
@@ -57,17 +60,28 @@ function opened(client: SupabaseClient, signal: AbortSignal): Promise<void> {
 }
 
 /** A client of the app's: its session and its socket are its own business. */
-export function appLink(client: SupabaseClient): Link {
+export function appLink(client: SupabaseClient, host: () => TransportHost): Link {
+  let session: AppSession | undefined;
+  async function token(): Promise<string | undefined> {
+    const { createAppSession } = await loadPart(() => import('./app-session.js'));
+    session ??= createAppSession(client, host);
+    return session.token();
+  }
   return {
-    request: async () => ({ client }),
+    request: async () => ({ client, token: await token() }),
     judge: (error) => error,
     current: client,
     async connect(signal) {
+      await token();
       // Without this the first join goes out before the session is there, as anon.
       await client.realtime.setAuth();
       await opened(client, signal);
     },
     disconnect: async () => undefined,
+    close() {
+      session?.close();
+      session = undefined;
+    },
   };
 }
 

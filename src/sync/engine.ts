@@ -337,10 +337,16 @@ export async function createEngine(options: EngineOptions) {
     authToken: tokens.get,
     refused: tokens.refused,
     user: tokens.told,
-    sessionChanged() {
+    sessionChanged(user) {
       if (closed) return;
       connection.renew();
-      void tokens.check().catch((error: SyncLayerError) => onFailure(error));
+      try {
+        if (user !== undefined) tokens.told(user);
+      } catch (thrown) {
+        const error = thrown as SyncLayerError;
+        // Another user's is made good already.
+        if (disposition(error.code) === 'reauth') onFailure(error);
+      }
     },
     log,
     traffic: metrics.traffic,

@@ -127,8 +127,6 @@ export function createTokenSource(initial: AuthToken | undefined, options: Token
       }
       this.look();
     },
-    /** Finds out at once whom the token stands for now. */
-    check: (): Promise<unknown> => (typeof asked === 'function' ? get(asked) : Promise.resolve()),
     /** Takes what is known without asking anybody. `stored`: who used the store last. */
     look(stored?: User): void {
       user ??= stored;

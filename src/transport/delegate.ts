@@ -58,5 +58,6 @@ export function ownTokenFirst(host: TransportHost): TransportHost {
     authToken: (own) => tokens.get(own ?? (() => host.authToken())),
     refused: tokens.refused,
     user: tokens.told,
+    sessionChanged: () => host.sessionChanged?.(undefined),
   };
 }

@@ -109,8 +109,8 @@ export interface TransportHost {
    *   and take nothing for deleted. CONNECTION_LOST where it is another user's: everything is read again.
    */
   user?(id: string | null): void;
-  /** An SDK says that its session has changed: what waits for a session is tried at once. */
-  sessionChanged?(): void;
+  /** An SDK says that its session has changed, and to whose: what waits for a session is tried at once. Undefined: see `user`. */
+  sessionChanged?(id: string | null | undefined): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
   /** Counts one message of `bytes` bytes for the metrics. */
   traffic(direction: 'in' | 'out', bytes: number): void;

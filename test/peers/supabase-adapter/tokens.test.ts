@@ -1,3 +1,4 @@
+import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectLateRefusalIsSpared } from '../late-refusal.js';
 import { until } from '../until.js';
@@ -152,4 +153,79 @@ test('a refusal that comes late says nothing about the token in use', async () =
     open: (fetch, authToken) => openClient(project, ['todos'], { fetch }, { authToken }),
   });
   expect(await project.sql("select text from todos where id = 'late'")).toEqual([{ text: 'mine' }]);
+});
+
+/** A client of the app's, whose session the test decides. */
+async function ownClient(first: string | null) {
+  const session = { token: first };
+  const client = createClient(project.url, project.anonKey, { accessToken: async () => session.token });
+  return { client, session };
+}
+
+test('a client of the app`s without its session for a moment: nothing is deleted or rejected, and it goes on by itself', async () => {
+  await project.sql('truncate todos');
+  const alice = await project.token({ sub: ALICE });
+  await insert('one', ALICE);
+  await insert('two', ALICE);
+  await insert('shared', null);
+  const { client: own, session } = await ownClient(alice);
+  const client = await openClient(project, ['todos'], { client: own }, { auditInterval: 1000 });
+  await client.live();
+  const before = client.told.length;
+  session.token = null;
+  await own.realtime.setAuth();
+  await project.cutRealtime();
+  await until('needs-auth', () => client.sync.status.phase === 'needs-auth');
+  await client.sync.collection('todos').save({ text: 'mine', owner: ALICE }, 'mine');
+  await client.sync.syncNow().catch(() => undefined);
+  expect(await ids(client)).toEqual(['mine', 'one', 'shared', 'two']);
+  expect(client.told.slice(before)).toEqual([]);
+  session.token = alice;
+  await client.live();
+  expect(client.sync.outbox.failed()).toEqual([]);
+  expect(await ids(client)).toEqual(['mine', 'one', 'shared', 'two']);
+  expect(await project.sql("select owner from todos where id = 'mine'")).toEqual([{ owner: ALICE }]);
+});
+
+test('a client of the app`s with a stale session, then with a good one, is live by itself', async () => {
+  const alice = await project.token({ sub: ALICE });
+  const stale = await project.token({ sub: ALICE }, { expiresIn: -5 });
+  const { client: own, session } = await ownClient(alice);
+  const client = await openClient(project, ['todos'], { client: own });
+  await client.live();
+  session.token = stale;
+  await project.cutRealtime();
+  await until('needs-auth', () => client.sync.status.phase === 'needs-auth');
+  session.token = alice;
+  await own.realtime.setAuth();
+  await insert('missed', ALICE);
+  await client.live();
+  expect(await ids(client)).toContain('missed');
+});
+
+test('another user who signs in with the app`s client sends no edit of the one before', async () => {
+  await project.sql('truncate todos');
+  const { client: own, session } = await ownClient(await project.token({ sub: ALICE }));
+  const client = await openClient(project, ['todos'], { client: own });
+  await client.live();
+  await client.sync.pause();
+  for (let n = 0; n < 40; n += 1) await client.sync.collection('todos').save({ text: 'x' }, `edit ${n}`);
+  session.token = await project.token({ sub: BOB });
+  await insert('for bob', BOB);
+  client.sync.resume();
+  await until('held', () => client.sync.outbox.held().length === 40);
+  await client.live();
+  expect(await ids(client)).toEqual(['for bob']);
+  expect(await project.sql('select id from todos')).toEqual([{ id: 'for bob' }]);
+  expect(new Set(client.sync.outbox.held().map(({ author }) => author))).toEqual(new Set([ALICE]));
+});
+
+test('a table whose name speaks of tokens, not published yet, is no matter of the token', async () => {
+  await project.sql(`create table jwt_tokens (id text primary key, text text, updated_at timestamptz not null default now());
+    grant all on jwt_tokens to authenticated`);
+  const client = await openClient(project, ['jwt_tokens'], { authToken: () => project.token({ sub: BOB }) });
+  await until('the refusal', () => client.errors.length > 0);
+  expect(client.errors.map(({ code }) => code)).not.toContain('AUTH_REQUIRED');
+  await project.sql('alter publication supabase_realtime add table jwt_tokens');
+  await client.live();
 });
