@@ -14,7 +14,7 @@ export {
   SyncLayerError,
   toSyncLayerError,
 } from './errors.js';
-export { newId } from './id.js';
+export { newId, usualSpelling } from './id.js';
 export { deepEqual } from './json.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';
 export type * from './protocol.js';

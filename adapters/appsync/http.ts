@@ -65,7 +65,7 @@ export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: 
     if (status >= 400 || data == null || errors.some(({ path }) => path == null)) {
       throw authorizer.judge(signed, await failureOf(what, kind, status, said && errors));
     }
-    return { data, errors, serverTime: serverClock(response, sentAt) };
+    return { data, errors, serverTime: serverClock(response, sentAt, host()) };
   };
 }
 

@@ -75,6 +75,8 @@ export function createModel(collection: string, options: AppsyncModel) {
   return {
     collection,
     versioned,
+    /** A deleted item stays, with a mark. */
+    soft: versioned,
     /** A row is known to be there, or to be gone, whatever a read that lags behind says. */
     note(recordId: string, there: boolean): void {
       recent.delete(recordId);
@@ -174,14 +176,14 @@ export type Model = ReturnType<typeof createModel>;
 export function createModels({ models }: Pick<ParsedOptions, 'models'>) {
   const made = new Map(Object.entries(models).map(([name, model]) => [name, createModel(name, model)]));
   return {
+    find: (collection: string): Model | undefined => made.get(collection),
     get(collection: string): Model {
       const model = made.get(collection);
       if (model) return model;
       const message = `There is no model for "${collection}". Add it to the transport's models, with its name and fields.`;
       throw problem('CONFIG_INVALID', message);
     },
-    /** Every delete leaves something that tells of it. */
-    allVersioned: (): boolean => [...made.values()].every(({ versioned }) => versioned),
+    all: (): readonly Model[] => [...made.values()],
   };
 }
 

@@ -77,7 +77,7 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
     const changes = toChanges(model, page.items);
     // A time in the future must not hide those of the present.
     const newest = Math.max(0, ...changes.map(({ timestamp = 0 }) => Math.min(timestamp, serverTime)));
-    return { changes, serverTime: page.serverTime, at: advance(place, { ...page, newest }, Date.now()) };
+    return { changes, serverTime: page.startedAt, at: advance(place, { ...page, newest }, Date.now()) };
   }
 
   async function byIds(model: Model, ids: readonly string[], signal: AbortSignal): Promise<Map<string, Item>> {

@@ -18,7 +18,7 @@ import { type FirestoreTransportOptions, readOptions, TRANSACTION_SIZE } from '.
 import { problem } from './problem.js';
 import { createPulse } from './pulse.js';
 import { conditionsOf, createReads, since } from './reads.js';
-import { createTables } from './table.js';
+import { createTables, type Table } from './table.js';
 import { TAGS } from './values.js';
 
 export type {
@@ -30,7 +30,7 @@ export type {
 } from './options.js';
 export type { FieldType } from './values.js';
 
-const can = (soft: boolean) => ({ ...timedCapabilities(soft), pushSize: TRANSACTION_SIZE });
+const can = (all: readonly Table[]) => ({ ...timedCapabilities(all), pushSize: TRANSACTION_SIZE });
 
 /**
  * Cloud Firestore, through the `firebase` SDK: live changes by `onSnapshot`, reads in the order of a server timestamp, writes by
@@ -132,9 +132,9 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     },
     mapping: (name) => options.collections[name],
     get capabilities() {
-      return can(tables.allSoft());
+      return can(tables.all());
     },
-    capabilitiesOf: (name) => can(tables.get(name).deletedAt !== undefined),
+    capabilitiesOf: (name) => can([tables.get(name)]),
     values: () => ({ nestedLists: false, tags: TAGS }),
     attach(to) {
       attached = to;

@@ -9,6 +9,8 @@ export interface Table {
   readonly group: boolean;
   readonly updatedAt: string;
   readonly deletedAt: string | undefined;
+  /** A deleted document stays, with a mark. */
+  readonly soft: boolean;
   readonly where: readonly FirestoreCondition[];
   typeOf(field: string): FieldType | undefined;
 }
@@ -21,6 +23,7 @@ function makeTable(collection: string, options: FirestoreCollection): Table {
     group: options.group === true,
     updatedAt: options.updatedAt ?? 'updatedAt',
     deletedAt: options.deletedAt,
+    soft: options.deletedAt !== undefined,
     where: options.where ?? [],
     typeOf: (field) => types.get(field),
   };
@@ -40,8 +43,7 @@ export function createTables(options: ParsedOptions) {
       }
       return table;
     },
-    /** Every delete leaves a document that tells of it. */
-    allSoft: (): boolean => tables.size > 0 && [...tables.values()].every(({ deletedAt }) => deletedAt !== undefined),
+    all: (): readonly Table[] => [...tables.values()],
   };
 }
 

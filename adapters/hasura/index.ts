@@ -52,9 +52,9 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     source: `${address?.host}${address?.path}`,
     mapping: tables.find,
     get capabilities() {
-      return timedCapabilities(tables.allSoft());
+      return timedCapabilities(tables.all());
     },
-    capabilitiesOf: (name) => timedCapabilities(tables.find(name)?.deletedAt !== undefined),
+    capabilitiesOf: (name) => timedCapabilities([tables.find(name) ?? []].flat()),
     values: () => ({ fields: 'columns' }),
     attach(to) {
       attached = to;
@@ -78,7 +78,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
       const { pushChanges } = await loadPart(() => import('./push.js'));
-      return life.during(signal, (signal) => pushChanges(rest, tables, changes, signal));
+      return life.during(signal, (signal) => pushChanges(rest, host, tables, changes, signal));
     },
     fetch: async (collection, ids, { signal }) =>
       (await life.during(signal, (signal) => rest.byIds(tables.get(collection), ids, signal))).changes,

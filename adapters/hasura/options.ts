@@ -1,8 +1,11 @@
 import { isObject } from '../../src/backends/is-object.js';
 import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/kit.js';
 
-/** Types whose values need care in JSON. `bigint` and `numeric` are strings in the row. */
-export type ColumnType = 'bigint' | 'numeric' | 'float8' | 'Int';
+/**
+ * Types whose values need care in JSON. `bigint` and `numeric` are strings in the row. `array` (`text[]` and the like) need be said
+ * only where introspection is disabled.
+ */
+export type ColumnType = 'bigint' | 'numeric' | 'float8' | 'Int' | 'array';
 
 /** Which fields a row has: their names, or by name what column each is in GraphQL. `{}`: the one of the same name. */
 export type HasuraFields =
@@ -39,6 +42,16 @@ export interface HasuraCollection {
   readonly updatedAt?: string;
   /** timestamptz: set, the row counts as deleted. Left out: rows are deleted for good. */
   readonly deletedAt?: string;
+  /**
+   * A text column, nullable, for the ids of the last writes. With it a write whose answer was lost is known again whatever the
+   * database, a trigger or somebody else made of the row since, so that `sumNumbers` is right: `op_id`.
+   */
+  readonly opId?: string;
+  /**
+   * A timestamptz for when an edit was made. Last write wins compares it; left out, it compares when the other edit was committed:
+   * `edited_at`.
+   */
+  readonly editedAt?: string;
   /** Only these rows, as a Hasura condition: `{ owner: { _eq: 'u1' } }`. */
   readonly where?: object;
   /**
@@ -105,7 +118,7 @@ const isFunction = (value: unknown): boolean => typeof value === 'function';
 /** It goes into a document as it is. */
 const isName = (value: unknown): boolean => typeof value === 'string' && /^[_a-z]\w*$/i.test(value);
 
-const types: readonly unknown[] = [undefined, 'bigint', 'numeric', 'float8', 'Int'];
+const types: readonly unknown[] = [undefined, 'bigint', 'numeric', 'float8', 'Int', 'array'];
 
 const isField = ([field, spec]: [string, unknown]): boolean =>
   isObject(spec)
@@ -139,7 +152,7 @@ const positive: OptionRules[string] = [
 
 export const collectionRules = {
   fields: [
-    'a list of GraphQL names, or an object of them or of { column, type: "bigint" | "numeric" | "float8" | "Int" }',
+    'a list of GraphQL names, or an object of them or of { column, type: "bigint" | "numeric" | "float8" | "Int" | "array" }',
     (value) => (Array.isArray(value) ? value.every(isName) : isObject(value) && Object.entries(value).every(isField)),
   ],
   schema: ['an object schema of zod or valibot', isSchema],
@@ -149,6 +162,8 @@ export const collectionRules = {
   primaryKey: name,
   updatedAt: name,
   deletedAt: name,
+  opId: name,
+  editedAt: name,
   where: ['a condition such as { owner: { _eq: "u1" } }', isObject],
   mode: either('stream', 'live'),
   watchCount: ['a boolean', (value) => typeof value === 'boolean'],

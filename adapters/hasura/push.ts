@@ -2,7 +2,17 @@ import { isObject } from '../../src/backends/is-object.js';
 import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
 import { refusalOf } from '../../src/backends/refusal.js';
-import { type Change, isSyncLayerError, type OutgoingChange, type PushResult } from '../../src/kit.js';
+import { inDoubt } from '../../src/backends/rewritten.js';
+import { clockOfWrites } from '../../src/backends/server-clock.js';
+import {
+  type Change,
+  isSyncLayerError,
+  type OutgoingChange,
+  type PushResult,
+  type TransportHost,
+} from '../../src/kit.js';
+import { arraysOf, asColumns } from './arrays.js';
+import { isThere } from './compare.js';
 import { unchanged } from './documents.js';
 import { mutation, type Statement } from './mutation.js';
 import { problem } from './problem.js';
@@ -40,17 +50,33 @@ function updates(table: Table, changes: readonly OutgoingChange[], setOf: (chang
   }));
 }
 
+/** What a change writes, with the notes of it. */
+const columnsIn =
+  (table: Table, arrays: ReadonlySet<string>) =>
+  (change: OutgoingChange): object => ({
+    ...asColumns(table.toColumns(fieldsOf(change)), arrays),
+    ...table.marks(change),
+  });
+
+function badKey({ takesKey, primaryKey }: Table, { collection, recordId }: OutgoingChange): PushResult | undefined {
+  if (takesKey(recordId)) return undefined;
+  const what = `The id ${JSON.stringify(recordId)} of "${collection}" is no whole number, which its column "${primaryKey}" wants.`;
+  return { type: 'rejected', error: problem('VALIDATION_FAILED', `${what} Choose another id.`) };
+}
+
 /** The statements that make these changes of one table. */
-function stepsOf(table: Table, changes: readonly OutgoingChange[]): Step[] {
+function stepsOf(table: Table, arrays: ReadonlySet<string>, changes: readonly OutgoingChange[]): Step[] {
   const { deletedAt } = table;
   const of = (type: OutgoingChange['type']) => changes.filter((change) => change.type === type);
   const [inserts, deletes] = [of('insert'), of('delete')];
-  const objects = inserts.map((change) => table.toColumns(fieldsOf(change)));
-  const steps = updates(table, of('update'), (change) => table.toColumns(fieldsOf(change)));
+  const columnsOf = columnsIn(table, arrays);
+  const objects = inserts.map(columnsOf);
+  const steps = updates(table, of('update'), columnsOf);
   if (inserts.length > 0) steps.unshift({ statement: { type: 'insert', table, objects }, changes: inserts });
   if (deletes.length === 0) return steps;
   // The server's clock, not ours.
-  if (deletedAt !== undefined) return [...steps, ...updates(table, deletes, () => ({ [deletedAt]: 'now()' }))];
+  if (deletedAt !== undefined)
+    return [...steps, ...updates(table, deletes, (change) => ({ ...table.marks(change), [deletedAt]: 'now()' }))];
   return [...steps, { statement: { type: 'delete', table, where: condition(table, deletes) }, changes: deletes }];
 }
 
@@ -60,25 +86,29 @@ function stepsOf(table: Table, changes: readonly OutgoingChange[]): Step[] {
  */
 export async function pushChanges(
   rest: Rest,
+  host: () => TransportHost,
   tables: Tables,
   changes: readonly OutgoingChange[],
   signal: AbortSignal,
 ): Promise<PushResult[]> {
   const results = new Map<string, PushResult>();
   const settle = ({ opId }: OutgoingChange, result: PushResult): void => void results.set(opId, result);
+  const lists = new Map<string, ReadonlySet<string>>();
+  const arrays = (collection: string): ReadonlySet<string> => lists.get(collection) ?? new Set();
   /** Not as expected: what is there decides. */
   let missed: OutgoingChange[] = [];
 
   async function run(steps: readonly Step[]): Promise<void> {
     const { query, variables } = mutation(steps.map(({ statement }) => statement));
+    const sentAt = Date.now();
     const { data } = await rest.request('Writing', 'write', query, variables, signal);
     for (const [index, { statement, changes }] of steps.entries()) {
       const answer = data[`m${index}`];
       if (!isObject(answer) || !Array.isArray(answer.returning))
         throw problem('PROTOCOL_VIOLATION', 'A write was answered without rows.');
-      const rows = new Map(
-        answer.returning.flatMap((row) => rest.toChange(statement.table, row)).map((row) => [row.recordId, row]),
-      );
+      const written = answer.returning.flatMap((row) => rest.toChange(statement.table, row));
+      if (statement.type !== 'delete') clockOfWrites(written, sentAt, host());
+      const rows = new Map(written.map((row) => [row.recordId, row]));
       for (const change of changes) {
         const row = rows.get(change.recordId);
         if (row) settle(change, applied(change, row));
@@ -105,6 +135,7 @@ export async function pushChanges(
     [...new Set(these.map(({ collection }) => collection))].flatMap((name) =>
       stepsOf(
         tables.get(name),
+        arrays(name),
         // In the same order by everybody: transactions that lock rows crosswise end in a deadlock.
         these.filter(({ collection }) => collection === name).sort((a, b) => (a.recordId < b.recordId ? -1 : 1)),
       ),
@@ -137,10 +168,14 @@ export async function pushChanges(
   }
 
   const sendable = changes.filter((change) => {
-    const refused = unsendable(change, problem);
+    const refused = unsendable(change, problem) ?? badKey(tables.get(change.collection), change);
     if (refused) settle(change, refused);
     return !refused;
   });
+  for (const name of new Set(sendable.map(({ collection }) => collection))) {
+    const mine = sendable.filter(({ collection }) => collection === name);
+    lists.set(name, await arraysOf(rest, tables.get(name), mine, signal));
+  }
   // Another backend's version cannot be compared here.
   const isForeign = ({ type, baseVersion }: OutgoingChange): boolean =>
     type !== 'insert' && updatedAtOf(baseVersion) === undefined;
@@ -159,7 +194,14 @@ export async function pushChanges(
       settle(change, { type: 'retry', error: problem('PROTOCOL_VIOLATION', message) });
       continue;
     }
-    const result = outcome(change, row, problem);
+    const table = tables.get(change.collection);
+    const doubt = table.opId === undefined ? inDoubt(change, row) : undefined;
+    const own =
+      row &&
+      row.type !== 'delete' &&
+      doubt &&
+      (await isThere(rest, table, row.data, doubt, arrays(change.collection), signal));
+    const result = own ? applied(change, row) : outcome(change, row, problem);
     if (result) settle(change, result);
     else if (row) await revive(change, row);
   }
@@ -169,7 +211,7 @@ export async function pushChanges(
     const { deletedAt } = table;
     if (deletedAt === undefined) return;
     const where = condition(table, [{ ...change, baseVersion: row.version }]);
-    const set = { ...table.toColumns(fieldsOf(change)), [deletedAt]: null };
+    const set = { ...columnsIn(table, arrays(change.collection))(change), [deletedAt]: null };
     try {
       await run([{ statement: { type: 'update', table, where, set }, changes: [change] }]);
     } catch (error) {

@@ -84,7 +84,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
       const error = Array.isArray(errors) ? graphqlError(what, kind, errors) : httpError(what, response.status, text);
       throw host().refused?.(token, error) ?? error;
     }
-    return { data, serverTime: serverClock(response, sentAt) };
+    return { data, serverTime: serverClock(response, sentAt, host()) };
   }
 
   async function rows(
@@ -161,7 +161,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
         // Empty would say that this is the end.
         if (changes.length === 0 && page.rows.length > 0) continue;
         const next = (from ?? { at: '', id: '', max: '' }) as unknown as Cursor;
-        return { changes, cursor: next, ...(serverTime !== undefined && { serverTime }) };
+        return { changes, cursor: next };
       }
     },
 

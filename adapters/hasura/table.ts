@@ -1,4 +1,5 @@
-import type { Row } from '../../src/kit.js';
+import { type MarkColumns, marksOf } from '../../src/backends/marks.js';
+import type { OutgoingChange, Row } from '../../src/kit.js';
 import type {
   ColumnType,
   HasuraCollection,
@@ -13,12 +14,14 @@ import { problem } from './problem.js';
 type Columns = Readonly<Record<string, unknown>>;
 
 /** One collection's table, and how its columns and our fields become one another. */
-export interface Table {
+export interface Table extends MarkColumns {
   readonly collection: string;
   readonly fields: readonly Field[];
   readonly primaryKey: string;
   readonly updatedAt: string;
   readonly deletedAt: string | undefined;
+  /** A deleted row stays, with a mark. */
+  readonly soft: boolean;
   readonly where: object | undefined;
   readonly mode: 'stream' | 'live';
   readonly watchCount: boolean;
@@ -33,6 +36,10 @@ export interface Table {
   toRow(columns: Columns): Row;
   /** Columns to write from fields. The database sets `updatedAt`; `deletedAt` is written by deletes only. */
   toColumns(fields: Row): Record<string, unknown>;
+  /** Columns in which a write leaves a note of itself. */
+  marks(change: OutgoingChange): Record<string, unknown>;
+  /** Whether an id is a value of its column's type. */
+  takesKey(id: string): boolean;
   /** An id as its column takes it. */
   keyValue(id: string): unknown;
 }
@@ -76,6 +83,8 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
     primaryKey = 'id',
     updatedAt = word('updated_at'),
     deletedAt,
+    opId,
+    editedAt,
     where,
     mode = 'stream',
     watchCount = false,
@@ -85,14 +94,22 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
   const fields = all.filter(({ field }) => field !== 'id');
   const columnByField = new Map(fields.map(({ field, column }) => [field, column]));
   columnByField.set('id', primaryKey);
-  const housekeeping = [updatedAt, deletedAt];
-  const columns = [primaryKey, updatedAt, deletedAt ?? [], fields.map(({ column }) => column)].flat();
+  const housekeeping = [updatedAt, deletedAt, opId, editedAt];
+  const columns = [
+    primaryKey,
+    ...housekeeping.filter((column) => column !== undefined),
+    fields.map(({ column }) => column),
+  ].flat();
+  const keyValue = (id: string): unknown => (keyType === 'Int' ? Number(id) : id);
   return {
     collection,
     fields: all,
     primaryKey,
     updatedAt,
     deletedAt,
+    opId,
+    editedAt,
+    soft: deletedAt !== undefined,
     where,
     mode,
     watchCount,
@@ -128,10 +145,13 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
       Object.fromEntries(
         Object.entries(given).flatMap(([field, value]) => {
           const column = columnByField.get(field) ?? field;
-          return housekeeping.includes(column) ? [] : [[column, value]];
+          if (housekeeping.includes(column)) return [];
+          return [[column, field === 'id' ? keyValue(String(value)) : value]];
         }),
       ),
-    keyValue: (id) => (keyType === 'Int' ? Number(id) : id),
+    marks: (change) => marksOf({ opId, editedAt }, change),
+    takesKey: (id) => keyType !== 'Int' || /^-?\d+$/.test(id),
+    keyValue,
   };
 }
 
@@ -148,8 +168,7 @@ export function createTables({ collections, naming }: ParsedOptions) {
       if (table) return table;
       throw problem('CONFIG_INVALID', `hasuraTransport needs collections: { ${collection}: { fields: [...] } }.`);
     },
-    /** Every delete leaves a row that tells of it. */
-    allSoft: (): boolean => [...tables.values()].every(({ deletedAt }) => deletedAt !== undefined),
+    all: (): readonly Table[] => [...tables.values()],
   };
 }
 

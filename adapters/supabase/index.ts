@@ -98,9 +98,9 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
     source: `${address?.host}${address?.path.replace(/\/+$/, '')}`,
     mapping: (name) => options.collections[name],
     get capabilities() {
-      return timedCapabilities(tables.allSoft());
+      return timedCapabilities(tables.all());
     },
-    capabilitiesOf: (name) => timedCapabilities(tables.get(name).deletedAt !== undefined),
+    capabilitiesOf: (name) => timedCapabilities([tables.get(name)]),
     values: () => ({ fields: 'columns' }),
     attach(to) {
       attached = to;
@@ -117,7 +117,7 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
       const { pushChanges } = await loadPart(() => import('./push.js'));
-      return life.during(signal, (signal) => pushChanges(rest, tables, changes, signal));
+      return life.during(signal, (signal) => pushChanges(rest, host, tables, changes, signal));
     },
     fetch: (collection, ids, { signal }) =>
       life.during(signal, (signal) => rest.fetch(tables.get(collection), ids, signal)),

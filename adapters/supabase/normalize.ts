@@ -1,5 +1,5 @@
 import { isObject } from '../../src/backends/is-object.js';
-import { type Columns, keyOf } from '../../src/backends/postgres-rows.js';
+import { type Columns, keyOf, notesOf } from '../../src/backends/postgres-rows.js';
 import { stampOf, timeOf } from '../../src/backends/postgres-time.js';
 import type { Change } from '../../src/kit.js';
 import type { LossyType } from './options.js';
@@ -108,7 +108,9 @@ export function createReader(table: Table) {
       if (!change) return 'gap';
       before.push(change);
     }
-    const base = { collection, recordId, version: versionFor(recordId, stamp), timestamp: timeOf(stamp) };
+    const timestamp = timeOf(stamp);
+    const notes = notesOf(table, event.new, timestamp);
+    const base = { collection, recordId, version: versionFor(recordId, stamp), timestamp, ...notes };
     if (deletedAt !== undefined && (event.new[deletedAt] ?? null) !== null)
       return [...before, { type: 'delete', ...base }];
     const { known, whole } = complete(event);

@@ -17,6 +17,16 @@ export interface SupabaseCollection {
   readonly updatedAt?: string;
   /** timestamptz: set, the row counts as deleted. Left out: rows are deleted for good. */
   readonly deletedAt?: string;
+  /**
+   * A text column, nullable, for the ids of the last writes. With it a write whose answer was lost is known again whatever the
+   * database, a trigger or somebody else made of the row since, so that `sumNumbers` is right: `op_id`.
+   */
+  readonly opId?: string;
+  /**
+   * A timestamptz for when an edit was made. Last write wins compares it; left out, it compares when the other edit was committed:
+   * `edited_at`.
+   */
+  readonly editedAt?: string;
   /** Fields whose column has another name, or a type that numbers cannot hold: those are strings in the row. */
   readonly columns?: { readonly [field: string]: string | { readonly column?: string; readonly type?: LossyType } };
   /** Only these rows, in Realtime's form: `user_id=eq.42`. */
@@ -107,6 +117,8 @@ export const collectionRules = {
   primaryKey: name,
   updatedAt: name,
   deletedAt: name,
+  opId: name,
+  editedAt: name,
   columns: [
     'an object of column names, or of { column, type: "bigint" | "numeric" | "bytea" }',
     (value) => isObject(value) && Object.values(value).every(isColumn),

@@ -2,7 +2,10 @@ import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/po
 import { changeOf } from '../../src/backends/postgres-rows.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
 import { refusalOf } from '../../src/backends/refusal.js';
-import type { OutgoingChange, PushResult, Row } from '../../src/kit.js';
+import { inDoubt } from '../../src/backends/rewritten.js';
+import { clockOfWrites } from '../../src/backends/server-clock.js';
+import type { OutgoingChange, PushResult, Row, TransportHost } from '../../src/kit.js';
+import { isThere } from './compare.js';
 import { problem } from './problem.js';
 import { inUrls, unchanged } from './query.js';
 import type { Rest } from './rest.js';
@@ -25,7 +28,7 @@ async function inTurns(tasks: readonly (() => Promise<void>)[]): Promise<void> {
 }
 
 /** Pushes the changes of one table. */
-function createTablePush(rest: Rest, table: Table, settle: Settle, signal: AbortSignal) {
+function createTablePush(rest: Rest, host: () => TransportHost, table: Table, settle: Settle, signal: AbortSignal) {
   /** Not as expected: what is there decides. */
   const missed: OutgoingChange[] = [];
 
@@ -35,10 +38,12 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
     write: (part: readonly OutgoingChange[]) => ReturnType<Rest['insert']>,
   ): Promise<void> {
     try {
+      const sentAt = Date.now();
       const { rows } = await write(part);
-      const changed = new Map(
-        rows.flatMap((row) => changeOf(table, table.resolve(row)) ?? []).map((row) => [row.recordId, row]),
-      );
+      const written = rows.flatMap((row) => changeOf(table, table.resolve(row)) ?? []);
+      // A row that is deleted for good has the stamp of its last change.
+      if (table.soft || part[0]?.type !== 'delete') clockOfWrites(written, sentAt, host());
+      const changed = new Map(written.map((row) => [row.recordId, row]));
       for (const change of part) {
         const row = changed.get(change.recordId);
         if (row) settle(change, applied(change, row));
@@ -56,14 +61,13 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
     }
   }
 
+  const columnsOf = (change: OutgoingChange): Row => ({
+    ...table.toColumns(fieldsOf(change)),
+    ...table.marks(change),
+  });
+
   const insert = (changes: readonly OutgoingChange[]): Promise<void> =>
-    send(changes, (part) =>
-      rest.insert(
-        table,
-        part.map((change) => table.toColumns(fieldsOf(change))),
-        signal,
-      ),
-    );
+    send(changes, (part) => rest.insert(table, part.map(columnsOf), signal));
 
   /** Where each is still as its edit saw it. */
   const condition = (part: readonly OutgoingChange[]): string =>
@@ -91,7 +95,7 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
   function remove(changes: readonly OutgoingChange[]): Promise<void> {
     const { deletedAt } = table;
     // The server's clock, not ours.
-    if (deletedAt !== undefined) return update(changes, () => ({ [deletedAt]: 'now' }));
+    if (deletedAt !== undefined) return update(changes, (change) => ({ ...table.marks(change), [deletedAt]: 'now' }));
     const parts = inUrls(changes, ({ recordId }) => recordId);
     return inTurns(parts.map((part) => () => send(part, (some) => rest.remove(table, condition(some), signal))));
   }
@@ -105,13 +109,15 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
     const deleted: OutgoingChange[] = [];
     for (const change of changes) {
       const row = rows.get(change.recordId);
-      const result = outcome(change, row, problem);
+      const doubt = table.opId === undefined ? inDoubt(change, row) : undefined;
+      const own = row && doubt && (await isThere(rest, table, row.recordId, doubt, signal));
+      const result = own ? applied(change, row) : outcome(change, row, problem);
       if (result) settle(change, result);
       else if (row) deleted.push({ ...change, baseVersion: row.version });
     }
     const { deletedAt } = table;
     if (deletedAt === undefined) return;
-    await update(deleted, (change) => ({ ...table.toColumns(fieldsOf(change)), [deletedAt]: null }));
+    await update(deleted, (change) => ({ ...columnsOf(change), [deletedAt]: null }));
     for (const change of missed.splice(0)) {
       const error = problem('CONFLICT', `${table.collection}/${change.recordId} changes too fast to be created again.`);
       settle(change, { type: 'retry', error });
@@ -134,7 +140,7 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
     const known = others.filter(({ baseVersion }) => updatedAtOf(baseVersion) !== undefined);
     await update(
       known.filter(({ type }) => type === 'update'),
-      (change) => table.toColumns(fieldsOf(change)),
+      columnsOf,
     );
     await remove(known.filter(({ type }) => type === 'delete'));
     await settleMissed();
@@ -147,6 +153,7 @@ function createTablePush(rest: Rest, table: Table, settle: Settle, signal: Abort
  */
 export async function pushChanges(
   rest: Rest,
+  host: () => TransportHost,
   tables: Tables,
   changes: readonly OutgoingChange[],
   signal: AbortSignal,
@@ -155,7 +162,7 @@ export async function pushChanges(
   const settle: Settle = ({ opId }, result) => void results.set(opId, result);
   // A table after another, in the order of their first edits: parents are made before their children.
   for (const collection of new Set(changes.map((change) => change.collection))) {
-    const push = createTablePush(rest, tables.get(collection), settle, signal);
+    const push = createTablePush(rest, host, tables.get(collection), settle, signal);
     await push(changes.filter((change) => change.collection === collection));
   }
   return changes.map(

@@ -69,7 +69,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
       host().traffic('out', typeof init?.body === 'string' ? init.body.length : 0);
       // The client's own: it knows the keys and what the app gave for fetch.
       const response = await (rest.fetch ?? fetch)(input, init);
-      serverTime = serverClock(response, sentAt);
+      serverTime = serverClock(response, sentAt, host());
       host().traffic('in', Number(response.headers.get('content-length') ?? 0));
       return response;
     };
@@ -146,6 +146,8 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
   }
 
   return {
+    request,
+
     async pull(table: Table, { cursor, start, limit, signal }: Omit<PullRequest, 'collection'>): Promise<PullPage> {
       const [time, key] = [nameOf(table.updatedAt), nameOf(table.primaryKey)];
       let from = cursorOf(cursor);
@@ -167,7 +169,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
         // Empty would say that this is the end.
         if (changes.length === 0 && rows.length > 0) continue;
         const next = (from ?? { at: '-infinity', id: '', max: '' }) as unknown as Cursor;
-        return { changes, cursor: next, ...(serverTime !== undefined && { serverTime }) };
+        return { changes, cursor: next };
       }
     },
 

@@ -1,4 +1,5 @@
-import type { Row } from '../../src/kit.js';
+import { type MarkColumns, marksOf } from '../../src/backends/marks.js';
+import type { OutgoingChange, Row } from '../../src/kit.js';
 import type { LossyType, ParsedOptions, SupabaseCollection } from './options.js';
 import { nameOf } from './query.js';
 
@@ -10,7 +11,7 @@ interface Exact {
 }
 
 /** One collection's table, and how its columns and our fields become one another. */
-export interface Table {
+export interface Table extends MarkColumns {
   readonly collection: string;
   /** Undefined: the client's. */
   readonly schema: string | undefined;
@@ -23,10 +24,14 @@ export interface Table {
   /** What to read. */
   readonly select: string;
   readonly exact: readonly Exact[];
-  /** A row's fields from its columns; without `updatedAt` and `deletedAt`, unless `columns` names them. */
+  /** A deleted row stays, with a mark. */
+  readonly soft: boolean;
+  /** A row's fields from its columns; without those that say what a row is, unless `columns` names them. */
   toRow(columns: Readonly<Record<string, unknown>>): Row;
   /** Columns to write from fields. The database sets `updatedAt`; `deletedAt` is written by deletes only. */
   toColumns(fields: Row): Record<string, unknown>;
+  /** Columns in which a write leaves a note of itself. */
+  marks(change: OutgoingChange): Record<string, unknown>;
   /** Of a row that was read: its columns without aliases. */
   resolve(read: Readonly<Record<string, unknown>>): Record<string, unknown>;
   /** A whole row: it shows which columns there are. */
@@ -36,7 +41,7 @@ export interface Table {
 }
 
 function makeTable(collection: string, options: SupabaseCollection): Table {
-  const { primaryKey = 'id', updatedAt = 'updated_at', deletedAt, columns = {} } = options;
+  const { primaryKey = 'id', updatedAt = 'updated_at', deletedAt, opId, editedAt, columns = {} } = options;
   const columnByField = new Map([['id', primaryKey]]);
   const types = new Map<string, LossyType>();
   for (const [field, spec] of Object.entries(columns)) {
@@ -45,7 +50,7 @@ function makeTable(collection: string, options: SupabaseCollection): Table {
     if (type) types.set(column, type);
   }
   const fieldByColumn = new Map([...columnByField].map(([field, column]) => [column, field]));
-  const housekeeping = [updatedAt, deletedAt];
+  const housekeeping = [updatedAt, deletedAt, opId, editedAt];
   const exact = [...types].map(([column, type], index) => ({ column, type, alias: `sl_${index}` }));
   // The key too: a bigint above 2^53 would name another record.
   const casts = [...exact, { column: primaryKey, alias: 'sl_key' }];
@@ -56,6 +61,9 @@ function makeTable(collection: string, options: SupabaseCollection): Table {
     primaryKey,
     updatedAt,
     deletedAt,
+    opId,
+    editedAt,
+    soft: deletedAt !== undefined,
     filter: options.filter,
     table: options.table ?? collection,
     topic: options.topic ?? collection,
@@ -76,6 +84,7 @@ function makeTable(collection: string, options: SupabaseCollection): Table {
           return housekeeping.includes(column) ? [] : [[column, value]];
         }),
       ),
+    marks: (change) => marksOf({ opId, editedAt }, change),
     resolve(read) {
       const row = { ...read };
       for (const { alias, column } of casts) {
@@ -105,8 +114,7 @@ export function createTables(options: ParsedOptions) {
       }
       return table;
     },
-    /** Every delete leaves a row that tells of it. */
-    allSoft: (): boolean => tables.size > 0 && [...tables.values()].every(({ deletedAt }) => deletedAt !== undefined),
+    all: (): readonly Table[] => [...tables.values()],
   };
 }
 

@@ -2,6 +2,7 @@ import { headerToken } from '../../src/backends/header-token.js';
 import { isPage, statusError } from '../../src/backends/http-status.js';
 import { isObject } from '../../src/backends/is-object.js';
 import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
+import { serverClock } from '../../src/backends/server-clock.js';
 import { isSyncLayerError, joined, type TransportHost } from '../../src/kit.js';
 import { byteLength, parseJson } from './json.js';
 import type { ParsedOptions } from './options.js';
@@ -73,6 +74,7 @@ export function createHttp(
     const token = headerToken(await host().authToken(options.authToken), problem);
     let inTime = '';
     const send = async (limited: AbortSignal) => {
+      const sentAt = Date.now();
       try {
         const response = await (options.fetch ?? fetch)(base + path, {
           method,
@@ -83,6 +85,7 @@ export function createHttp(
           },
           ...(body !== undefined && { body }),
         });
+        serverClock(response, sentAt, host());
         return { status: response.status, text: await response.text() };
       } finally {
         if (limited.aborted && !signal.aborted) inTime = ` within ${options.requestTimeout} ms`;

@@ -44,7 +44,7 @@ export const backends: Readonly<Record<string, Backend>> = {
   supabase: {
     title: 'Supabase, on a PostgreSQL of this machine',
     async start({ seed }) {
-      const collections = { todos: { deletedAt: 'deleted_at' } };
+      const collections = { todos: { deletedAt: 'deleted_at', opId: 'op_id', editedAt: 'edited_at' } };
       const peer = await startSupabasePeer({
         schema: `create table todos (id text primary key, text text not null, done boolean not null, "addedAt" bigint not null);
           ${setupSql([placeOf('todos', collections.todos)], 'postgres_changes')}
@@ -78,7 +78,8 @@ export const backends: Readonly<Record<string, Backend>> = {
     title: 'Hasura, on a PostgreSQL of this machine',
     async start({ seed }) {
       const fields = ['text', 'done', 'addedAt'];
-      const collections = { todos: { fields, deletedAt: 'deleted_at' } };
+      const collections = { todos: { fields, deletedAt: 'deleted_at', opId: 'op_id', editedAt: 'edited_at' } };
+      const marks = ['op_id', 'edited_at'];
       const setup = hasuraTools.setup({
         transport: { url: 'http://127.0.0.1/v1/graphql', collections },
         collections: ['todos'],
@@ -92,8 +93,8 @@ export const backends: Readonly<Record<string, Backend>> = {
           user: {
             todos: {
               select: { columns: '*', filter: {} },
-              insert: { columns: ['id', ...fields], check: {} },
-              update: { columns: [...fields, 'deleted_at'], filter: {} },
+              insert: { columns: ['id', ...fields, ...marks], check: {} },
+              update: { columns: [...fields, ...marks, 'deleted_at'], filter: {} },
             },
           },
         },

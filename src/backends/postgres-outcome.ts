@@ -1,4 +1,5 @@
 import { type Change, deepEqual, type OutgoingChange, type PushResult, type Row, type Version } from '../kit.js';
+import { hasOp } from './marks.js';
 import { isSendable, isText } from './postgres-rows.js';
 import { stampOf, versionOf } from './postgres-time.js';
 import type { ProblemMaker } from './problem.js';
@@ -11,25 +12,31 @@ export const updatedAtOf = (version: Version | null): string | undefined => {
   return stamp && versionOf(stamp);
 };
 
-const timeOf = ({ timestamp }: Change) => timestamp !== undefined && { timestamp };
+const timesOf = ({ timestamp, editedAt }: Change) => ({
+  ...(timestamp !== undefined && { timestamp }),
+  ...(editedAt !== undefined && { editedAt }),
+});
 
 /** A change that is done, and the row that came of it; a delete is answered with the row as it was. */
 export const applied = ({ type }: OutgoingChange, row: Change): PushResult => ({
   type: 'applied',
   version: row.version,
   ...(type !== 'delete' && row.type !== 'delete' && { data: row.data }),
-  ...timeOf(row),
+  ...timesOf(row),
 });
 
 const conflict = (row: Change): PushResult => ({
   type: 'conflict',
-  current: { data: row.type === 'delete' ? null : row.data, version: row.version, ...timeOf(row) },
+  current: { data: row.type === 'delete' ? null : row.data, version: row.version, ...timesOf(row) },
 });
 
 const isScalar = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
 
-function isSame(sent: unknown, stored: unknown): boolean {
+/** Whether a value is what was sent, however JSON and the database write it. */
+export function isSame(sent: unknown, stored: unknown): boolean {
   if (deepEqual(sent, stored)) return true;
+  if (Array.isArray(sent) && Array.isArray(stored))
+    return sent.length === stored.length && sent.every((each, index) => isSame(each, stored[index]));
   if (!isScalar(sent) || !isScalar(stored)) return false;
   // The database writes numbers and times its own way.
   const stamp = stampOf(sent);
@@ -65,6 +72,7 @@ export function outcome(
   const { type, collection, recordId, baseVersion } = change;
   const name = `${collection}/${recordId}`;
   const gone = row?.type === 'delete';
+  if (row && !gone && type !== 'delete' && hasOp(row, change)) return applied(change, row);
   if (type === 'insert') {
     // Hidden by the rights, or deleted a moment ago.
     if (!row) return { type: 'retry', error: problem('PUSH_REJECTED', `${name} exists, and cannot be read.`) };

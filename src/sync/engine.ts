@@ -351,6 +351,7 @@ export async function createEngine(options: EngineOptions) {
     log,
     traffic: metrics.traffic,
     reads: metrics.reads,
+    serverTime: clock.measure,
     report: (error) => {
       if (!closed) report(error);
     },

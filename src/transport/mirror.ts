@@ -294,7 +294,7 @@ export function mirror({ primary, secondary, limit = 1000, same }: MirrorOptions
     attach(host) {
       primary.attach?.(host);
       log = (message) => host.log('warn', message);
-      const { moved: _, ...own } = ownTokenFirst(host);
+      const { moved: _, serverTime: _clock, ...own } = ownTokenFirst(host);
       // Whatever is wrong with the secondary is not the app's problem.
       secondary.attach?.({ ...own, report: ({ message }) => log(message) });
     },

@@ -200,7 +200,7 @@ export function shadow({
     attach(host) {
       primary.attach?.(host);
       log = (message) => host.log('warn', message);
-      const { moved: _, ...own } = ownTokenFirst(host);
+      const { moved: _, serverTime: _clock, ...own } = ownTokenFirst(host);
       secondary.attach?.({ ...own, report: ({ message }) => log(message) });
     },
     subscribe(request, sink) {

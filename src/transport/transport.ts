@@ -116,6 +116,17 @@ export interface TransportHost {
   traffic(direction: 'in' | 'out', bytes: number): void;
   /** Counts rows that the backend read for this client, for the metrics: of use where each one is paid for. */
   reads?(rows: number): void;
+  /**
+   * An answer to what was sent at `sentAt` (this device's clock, ms) shows the server's clock: `time` ms, or up to `precision` ms
+   * later (default 0; 999 where it tells whole seconds). It must have been made for this request: what was written or cached
+   * before is too old. Edits are stamped with it, and compared with others', whatever the device's own clock says.
+   *
+   * @example
+   * const sentAt = Date.now();
+   * const response = await fetch(url);
+   * host.serverTime?.(Date.parse(response.headers.get('date') ?? ''), sentAt, 999);
+   */
+  serverTime?(time: number, sentAt: number, precision?: number): void;
   /** A problem that ends no subscription (a malformed frame, an unknown type). It becomes an `error` event. */
   report(error: SyncLayerError): void;
   /**
@@ -165,7 +176,7 @@ export interface PullPage {
    * has ended with an empty page, rows that it did not hold are deleted. The empty page carries the mark too.
    */
   readonly snapshot?: true;
-  /** The server's clock when it answered, in ms. Core measures the clock offset with it. */
+  /** The server's clock when it answered, to the ms: the same as to call `TransportHost.serverTime`. */
   readonly serverTime?: number;
 }
 

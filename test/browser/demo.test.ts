@@ -168,7 +168,8 @@ describe('conflicts', { timeout: TIMEOUT }, () => {
   const expectations = [
     { strategy: 'serverWins', says: 'Server wins: the backend’s row is kept.', winner: 'A' },
     { strategy: 'clientWins', says: 'Client wins: device B’s edit is kept.', winner: 'B' },
-    { strategy: 'lastWriteWins', says: 'Last write wins: the backend’s row is kept.', winner: 'A' },
+    // A's edit was made before B's, and committed after it was made.
+    { strategy: 'lastWriteWins', says: 'Last write wins: device B’s edit is kept.', winner: 'B' },
   ] as const;
 
   test('each strategy: both values, the base and the winner are shown', async ({ page, devices: { a, b } }) => {
@@ -185,6 +186,8 @@ describe('conflicts', { timeout: TIMEOUT }, () => {
       expect(await value('Base').textContent()).toBe(base);
       expect(await value('Device B').locator('.value').textContent()).toMatch(/^Milk \(B, /);
       expect(await value('Backend').locator('.value').textContent()).toMatch(/^Milk \(A, /);
+      expect(await value('Device B').locator('.when').textContent()).toMatch(/^edited \d/);
+      expect(await value('Backend').locator('.when').textContent(), 'kept by the backend').toMatch(/^edited \d/);
       const kept = panel.locator('dd:has(.kept) .value');
       const text = (await kept.textContent()) ?? '';
       expect(text).toMatch(new RegExp(`^Milk \\(${winner}, `));

@@ -6,6 +6,8 @@ import type { Table } from '../table.js';
 export interface Place extends SqlPlace {
   /** Other schemas are not looked at. */
   readonly schema: 'public';
+  readonly opId?: string | undefined;
+  readonly editedAt?: string | undefined;
   /** All other columns that are read and written. */
   readonly columns: readonly string[];
   /** Rows are counted. */
@@ -27,7 +29,7 @@ export const columnsOf = ({ selection }: Table): string[] => selection.split(' '
 
 export function placeOf(table: Table, { table: name }: HasuraCollection, options: ParsedOptions): Place {
   const real = options.naming === 'graphql-default' ? snake : (given: string): string => given;
-  const { primaryKey, updatedAt, deletedAt } = table;
+  const { primaryKey, updatedAt, deletedAt, opId, editedAt } = table;
   const housekeeping = [primaryKey, updatedAt, deletedAt];
   return {
     collection: table.collection,
@@ -36,6 +38,8 @@ export function placeOf(table: Table, { table: name }: HasuraCollection, options
     primaryKey: real(primaryKey),
     updatedAt: real(updatedAt),
     deletedAt: deletedAt && real(deletedAt),
+    opId: opId && real(opId),
+    editedAt: editedAt && real(editedAt),
     columns: columnsOf(table)
       .filter((column) => !housekeeping.includes(column))
       .map(real),

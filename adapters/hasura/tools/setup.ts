@@ -1,3 +1,4 @@
+import { MARKS_WHY, marksSql } from '../../../src/backends/tools/marks-sql.js';
 import { nameOf, sql } from '../../../src/backends/tools/postgres-sql.js';
 import type { Place } from './place.js';
 
@@ -47,6 +48,11 @@ export const rightsOf = ({ deletedAt }: Place): Right[] =>
 export const metadataJson = (calls: readonly Call[]): string =>
   `{ "type": "bulk_keep_going", "args": [\n${calls.map((each) => `  ${JSON.stringify(each)}`).join(',\n')}\n] }`;
 
+const marks = (place: Place): [string, string] | undefined => {
+  const sql = marksSql(place);
+  return sql === undefined ? undefined : [MARKS_WHY, sql];
+};
+
 function tableSql(place: Place): string {
   const parts: readonly (readonly [why: string, sql: string] | undefined)[] = [
     ['When a row was changed: a trigger sets it at each write, with microseconds.', sql.updatedAt(place)],
@@ -57,6 +63,7 @@ function tableSql(place: Place): string {
     place.deletedAt === undefined
       ? undefined
       : ['Deleted rows are marked, so that a catch-up sees them.', sql.deletedAt(place)],
+    marks(place),
     ['Each catch-up reads in this order.', sql.index(place)],
   ];
   const text = parts.flatMap((part) => (part ? [part[0] === '' ? part[1] : `-- ${part[0]}\n${part[1]}`] : []));

@@ -1,11 +1,16 @@
+import { MARKS_WHY, marksSql } from '../../../src/backends/tools/marks-sql.js';
 import { ident, literal, nameOf, shortName, sql } from '../../../src/backends/tools/postgres-sql.js';
 import type { ParsedOptions, SupabaseCollection } from '../options.js';
 
 /** Where a collection lies, with the defaults of the transport. */
 export function placeOf(collection: string, options: SupabaseCollection = {}) {
   const { schema = 'public', table = collection, primaryKey = 'id', updatedAt = 'updated_at', deletedAt } = options;
+  const { opId, editedAt } = options;
   const { topic = collection } = options;
-  return { collection, schema, table, primaryKey, updatedAt, deletedAt, topic, name: nameOf({ schema, table }) };
+  return {
+    ...{ collection, schema, table, primaryKey, updatedAt, deletedAt, opId, editedAt, topic },
+    name: nameOf({ schema, table }),
+  };
 }
 
 export type Place = ReturnType<typeof placeOf>;
@@ -111,6 +116,11 @@ const policies = (place: Place, mode: ParsedOptions['mode']): string =>
     .map((line) => `-- ${line}`)
     .join('\n');
 
+const marks = (place: Place): [string, string] | undefined => {
+  const sql = marksSql(place);
+  return sql === undefined ? undefined : [MARKS_WHY, sql];
+};
+
 /** All that the tables need, in one text that may be run again. */
 export function setupSql(places: readonly Place[], mode: ParsedOptions['mode']): string {
   const blocks = places.map((place) => {
@@ -124,6 +134,7 @@ export function setupSql(places: readonly Place[], mode: ParsedOptions['mode']):
       place.deletedAt === undefined
         ? undefined
         : ['Deleted rows are marked, so that a pull sees them.', sql.deletedAt(place)],
+      marks(place),
       ['Each catch-up reads in this order.', sql.index(place)],
       mode === 'broadcast'
         ? ['The database tells of each change itself.', statements.broadcast(place)]

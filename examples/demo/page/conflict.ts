@@ -50,9 +50,20 @@ export function showConflict(section: HTMLElement, { device, strategy, conflict,
   const time = element('time', '', formatTime(Date.now()));
   find('header', copy).append(time);
 
+  const { localTimestamp, remoteTimestamp, remoteEditedAt } = conflict;
+  const times: Readonly<Record<string, string | undefined>> = {
+    local: `edited ${formatTime(localTimestamp)}`,
+    // Where the backend does not keep when an edit was made, last write wins has only when it was committed.
+    remote:
+      remoteTimestamp === undefined
+        ? undefined
+        : `${remoteEditedAt === undefined ? 'committed' : 'edited'} ${formatTime(remoteTimestamp)}`,
+  };
   const add = (name: string, text: string, side: string) => {
     const term = element('dt', side, name);
     const definition = element('dd', side, element('span', 'value', text));
+    const when = times[side];
+    if (when !== undefined) definition.append(element('span', 'when', when));
     if (side === won) definition.append(element('span', 'kept', 'kept'));
     find('dl', copy).append(term, definition);
   };

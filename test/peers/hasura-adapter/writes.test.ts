@@ -15,7 +15,9 @@ beforeAll(async () => {
       `create table lists (id text primary key, slug text unique, updated_at timestamptz not null default now());
        create trigger touch before insert or update on lists for each row execute function touch();
        create table items (id text primary key, list text not null references lists, updated_at timestamptz not null default now());
-       create trigger touch before insert or update on items for each row execute function touch()`,
+       create trigger touch before insert or update on items for each row execute function touch();
+       create table typed (id int primary key, tags text[], meta jsonb, updated_at timestamptz not null default now());
+       create trigger touch before insert or update on typed for each row execute function touch()`,
     ].join(';\n'),
     pollInterval: 30,
   });
@@ -150,4 +152,41 @@ test('half of a character is refused before it is sent, and alone: Hasura would 
   await client.live();
   expect(state.writes.join()).not.toContain('ud83d');
   expect(await peer.sql('select id, text from tasks')).toEqual([{ id: 'whole', text: '😀' }]);
+});
+
+test("a key that is a number and a list in an array column are written in the column's type, with introspection and without", async () => {
+  for (const [index, tags] of ['tags', { type: 'array' } as const].entries()) {
+    const asked: string[] = [];
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      const introspects = String(init?.body).includes('__type');
+      if (introspects) asked.push(String(init?.body));
+      if (introspects && index === 1)
+        return Response.json({
+          errors: [{ message: 'introspection is disabled', extensions: { code: 'validation-failed' } }],
+        });
+      return globalThis.fetch(input, init);
+    };
+    const fields = { id: { column: 'id', type: 'Int' }, tags, meta: 'meta' } as const;
+    const client = await openClient(peer, { typed: { fields } }, { fetch });
+    const rows = client.sync.collection('typed');
+    await client.live();
+    const id = String(70 + index);
+    await rows.save({ tags: ['a "quoted" one', 'b,c', 'd\\e', ''], meta: [1, { two: [2] }] }, id);
+    await rows.save({ tags: null, meta: {} }, 'no number');
+    await client.live();
+    await rows.update(id, { tags: ['new'] });
+    await client.live();
+    expect(client.sync.outbox.failed()).toMatchObject([
+      {
+        recordId: 'no number',
+        error: { code: 'VALIDATION_FAILED', message: expect.stringContaining('whole number') as string },
+      },
+    ]);
+    expect(await peer.sql('select tags, meta from typed where id = $1', [id])).toEqual([
+      { tags: ['new'], meta: [1, { two: [2] }] },
+    ]);
+    expect(await rows.get(id)).toMatchObject({ tags: ['new'], meta: [1, { two: [2] }] });
+    expect(asked.length).toBe(1);
+    await client.sync.close();
+  }
 });

@@ -57,7 +57,8 @@ const big = new Set(['bigint', 'numeric', 'float8']);
 
 /** Text from Postgres as a value of the answer. */
 export function fromText(scalar: string, text: string, stringifyNumeric: boolean): unknown {
-  if (json.has(scalar)) return verbatim(text);
+  // An array's type begins with `_`; it comes as a JSON list, and its numbers are never stringified.
+  if (json.has(scalar) || scalar.startsWith('_')) return verbatim(text);
   if (scalar === 'Boolean') return text === 'true';
   if (scalar === 'Int' || scalar === 'Float') return Number(text);
   // JSON has no NaN and no infinity.

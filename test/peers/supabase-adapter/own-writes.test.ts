@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { SupabaseCollection } from '../../../adapters/supabase/options.js';
+import { marksSql } from '../../../src/backends/tools/marks-sql.js';
+import type { Row } from '../../../src/change.js';
+import { type Conflict, ConflictResolvers } from '../../../src/index.js';
+import { openClient } from './harness.js';
+import { briefFetch, type Project, startProject, touch } from './peer.js';
+
+const COLUMNS = `id text primary key, n numeric(12,2), r real, t time, i interval, c char(8), s int4range, slug text,
+  times time[], count int, updated_at timestamptz not null default now()`;
+
+let project: Project;
+beforeAll(async () => {
+  const table = (name: string) => `create table ${name} (${COLUMNS});
+    create trigger touch before insert or update on ${name} for each row execute function touch();
+    create trigger slugs before insert or update on ${name} for each row execute function slugs();
+    alter publication supabase_realtime add table ${name};`;
+  project = await startProject({
+    schema: `${touch}
+      create function slugs() returns trigger language plpgsql as $$ begin new.slug = lower(new.slug); return new; end $$;
+      ${table('plain')} ${table('noted')}
+      ${marksSql({ table: 'noted', opId: 'op_id', editedAt: 'edited_at' })}`,
+  });
+});
+afterAll(() => project?.close());
+beforeEach(async () => {
+  await project.sql('truncate plain, noted');
+});
+
+const noted: SupabaseCollection = { opId: 'op_id', editedAt: 'edited_at' };
+
+/** Answers to writes are lost, once each, for as long as `on`. */
+function losing() {
+  const lost = new Set<string>();
+  const wire = { on: true, after: async (): Promise<void> => undefined };
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const response = await briefFetch(input, init);
+    const key = `${init?.method} ${String(init?.body)}`;
+    if (!wire.on || init?.method === 'GET' || lost.has(key)) return response;
+    lost.add(key);
+    await wire.after();
+    throw new TypeError('The test lost this answer.');
+  };
+  return { wire, fetch };
+}
+
+/** Each is written by the database in its own way. */
+const rewritten: readonly (readonly [what: string, sent: Row, stored: Row])[] = [
+  ['a time', { t: '10:00' }, { t: '10:00:00' }],
+  ['a number with two places', { n: 10.005 }, { n: 10.01 }],
+  ['one that is rounded to a whole one', { n: 9.999 }, { n: 10 }],
+  ['a real', { r: 0.123456789 }, { r: 0.12345679 }],
+  ['an interval', { i: '90 minutes' }, { i: '01:30:00' }],
+  ['a padded text', { c: 'ab' }, { c: 'ab      ' }],
+  ['a range', { s: '[1,5]' }, { s: '[1,6)' }],
+  ['an array of times', { times: ['10:00', '11:30'] }, { times: ['10:00:00', '11:30:00'] }],
+];
+
+describe.each(['by its values', 'by its id'])('an own write whose answer was lost is known again %s', (how) => {
+  const name = how === 'by its id' ? 'noted' : 'plain';
+  const ways =
+    how === 'by its id'
+      ? [...rewritten, ['what a trigger makes', { slug: 'ABC' }, { slug: 'abc' }] as const]
+      : rewritten;
+
+  test.each(ways)('%s', async (_, sent, stored) => {
+    const conflicts: Conflict[] = [];
+    const { wire, fetch } = losing();
+    const client = await openClient(
+      project,
+      [name],
+      { fetch, collections: { noted } },
+      {
+        enableRealtimeSync: false,
+        conflictStrategy: 'custom',
+        customConflictResolver: (conflict) => {
+          conflicts.push(conflict);
+          return conflict.remote;
+        },
+      },
+    );
+    const rows = client.sync.collection(name);
+    await client.sync.syncNow();
+    await rows.save(sent, 'inserted');
+    await client.sync.syncNow().catch(() => undefined);
+    await client.sync.syncNow();
+    expect(await rows.get('inserted')).toMatchObject(stored);
+    wire.on = false;
+    await rows.save({ slug: 'x' }, 'updated');
+    await client.sync.syncNow();
+    wire.on = true;
+    await rows.update('updated', sent);
+    await client.sync.syncNow().catch(() => undefined);
+    await client.sync.syncNow();
+    expect(await rows.get('updated')).toMatchObject(stored);
+    expect([conflicts, client.sync.status.pending, client.sync.outbox.failed()]).toEqual([[], 0, []]);
+  });
+});
+
+const counting = {
+  conflictStrategy: 'custom',
+  customConflictResolver: ConflictResolvers.sumNumbers(['count']),
+} as const;
+
+test('a counter is summed right although the answer was lost and somebody else counted since', async () => {
+  const { wire, fetch } = losing();
+  const client = await openClient(
+    project,
+    ['noted'],
+    { fetch, collections: { noted } },
+    { enableRealtimeSync: false, ...counting },
+  );
+  const rows = client.sync.collection('noted');
+  wire.on = false;
+  await client.sync.syncNow();
+  await rows.save({ count: 5 }, 'a');
+  await client.sync.syncNow();
+  wire.on = true;
+  for (const theirs of [10, 100]) {
+    wire.after = async () => void (await project.sql('update noted set count = count + $1', [theirs]));
+    await rows.update('a', { count: ((await rows.get('a'))?.count as number) + 1 });
+    await client.sync.syncNow().catch(() => undefined);
+    await client.sync.syncNow();
+  }
+  expect(await project.sql('select count from noted')).toEqual([{ count: 5 + 1 + 10 + 1 + 100 }]);
+  expect((await rows.get('a'))?.count).toBe(117);
+});
+
+test('the last ten writes are known, and a writer that says nothing of them leaves them there', async () => {
+  await project.sql("insert into noted (id, op_id) values ('a', 'op 0')");
+  for (let index = 1; index < 12; index++)
+    await project.sql('update noted set op_id = $1', [`${index}`.padStart(36, '-')]);
+  await project.sql('update noted set count = 1');
+  const [{ op_id: ids }] = (await project.sql('select op_id from noted')) as [{ op_id: string }];
+  expect(ids.split(' ').map((id) => Number(/\d+/.exec(id)))).toEqual([11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
+});
+
+test('a writer that does not say when its edit was made makes it now, and none makes it later', async () => {
+  const age = async (): Promise<number> => {
+    const [row] = await project.sql('select extract(epoch from clock_timestamp() - edited_at) as age from noted');
+    return Number(row?.age);
+  };
+  await project.sql("insert into noted (id) values ('a')");
+  expect(await age()).toBeLessThan(60);
+  await project.sql("update noted set edited_at = now() - interval '1 hour'");
+  expect(await age()).toBeGreaterThan(3000);
+  await project.sql('update noted set count = 2');
+  expect(await age()).toBeLessThan(60);
+  await project.sql("update noted set edited_at = now() + interval '1 hour'");
+  expect(await age()).toBeGreaterThanOrEqual(0);
+});
