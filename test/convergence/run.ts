@@ -247,7 +247,7 @@ export async function run<B extends Backend>(
         await backend.cut();
         break;
       case 'restart backend':
-        await backend.restart();
+        await backend.restart?.();
         break;
       case 'hang':
         await hang(step.on);

@@ -81,6 +81,8 @@ export async function createBench<B extends ConformanceBackend>(options: Conform
   const backend = await options.backend();
   const before = openHandles();
   const clients: Client[] = [];
+  /** What subscriptions of a bare transport ended with. */
+  const ended: string[] = [];
   const closers: (() => Promise<void>)[] = [];
   let count = 0;
 
@@ -149,6 +151,13 @@ export async function createBench<B extends ConformanceBackend>(options: Conform
       await client.live();
       return client;
     },
+    /** What a failure may come from: why subscriptions ended, and the last errors of clients. */
+    causes: (): readonly string[] => [
+      ...ended,
+      ...clients.flatMap(({ errors }) =>
+        errors.slice(-3).map(({ code, message }) => `A client reported ${code}: ${message}`),
+      ),
+    ],
     /** Another client writes a row. Each write counts one more. */
     async put(id: string, { collection = first, ...write }: { collection?: string; age?: number; text?: string } = {}) {
       const { text = `text of ${id}`, age } = write;
@@ -210,7 +219,10 @@ export async function createBench<B extends ConformanceBackend>(options: Conform
             change: (change) => void said.push(change),
             live: () => void said.push('live'),
             gap: () => void said.push('gap'),
-            error: () => void said.push('error'),
+            error(error) {
+              said.push('error');
+              ended.push(`The subscription to "${collection}" had ended with ${error?.code}: ${error?.message}`);
+            },
           };
           return { said, stop: transport.subscribe({ collection }, sink) };
         },

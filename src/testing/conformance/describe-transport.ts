@@ -46,6 +46,10 @@ async function runScenario<B extends ConformanceBackend>(
   try {
     await scenario.run(bench as never);
     await bench.finish();
+  } catch (error) {
+    const causes = [...new Set(bench.causes())].slice(-5);
+    if (error instanceof Error && causes.length > 0) error.message += `\n${causes.join('\n')}`;
+    throw error;
   } finally {
     await bench.release();
     await bench.backend.close();

@@ -28,8 +28,8 @@ export interface ConformanceBackend {
   cut(): Promise<void>;
   /** `true`: the network dies without a word, half-open: nothing passes, and nobody is told. `false`: it is back. */
   hang(on: boolean): Promise<void>;
-  /** Stops the server, and starts it again at the same address with the same data. */
-  restart(): Promise<void>;
+  /** Stops the server, and starts it again at the same address with the same data. Left out: the scenario cuts its connections. */
+  restart?(): Promise<void>;
   close(): Promise<void>;
 }
 
