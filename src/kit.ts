@@ -23,6 +23,7 @@ export { createTimers } from './sync/timers.js';
 export { createTokenSource } from './transport/auth.js';
 export { backoffDelay } from './transport/backoff.js';
 export { subjectOf, tokenExpiry } from './transport/jwt.js';
+export { notLoaded } from './transport/not-loaded.js';
 export type * from './transport/transport.js';
 export { OUTSIDE_LIMIT, within } from './transport/within.js';
 export { parseUrl, type Url } from './url.js';

@@ -83,6 +83,19 @@ export function transportOf({
   return resolveTransport({ type: 'websocket', ...addresses, ...transport });
 }
 
+/** How long a transport may prepare itself, in ms. What is not installed is known at once; what a slow line brings is not waited for. */
+const PREPARE_LIMIT = 1000;
+
+/** Throws PEER_MISSING. */
+async function prepare(transport: RealtimeTransport): Promise<void> {
+  const late = (): SyncLayerError => new SyncLayerError('CONNECT_TIMEOUT', '');
+  try {
+    await within(transport.prepare?.(), { ms: PREPARE_LIMIT, late });
+  } catch (error) {
+    if (isSyncLayerError(error) && error.code === 'PEER_MISSING') throw error;
+  }
+}
+
 /**
  * Opens the local store, then keeps it equal to the backend. Resolves once local data can be read; the backend is
  * reached afterwards, however long that takes.
@@ -103,9 +116,17 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   const metrics = createMetrics();
   const announcer = createAnnouncer(events, metrics, log);
   const settings = settingsOf(config);
-  const transport = limited(await transportOf(config), settings.answerTimeout);
+  const given = await transportOf(config);
+  const installed = prepare(given);
+  // It may fail before the store is there.
+  installed.catch(() => undefined);
+  const transport = limited(given, settings.answerTimeout);
   const store = await makeStore(config.store ?? { type: 'memory' });
   await open(store);
+  await installed.catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   const journal = createJournal(store, {
     onError: announcer.report,
     everything: async () => () => [...engine.collections.values()].flatMap((core) => core.stored()),

@@ -1,3 +1,4 @@
+import { notLoaded } from '../../src/kit.js';
 import type { AppsyncAuth, AppsyncTransportOptions, AwsCredentials } from './options.js';
 import { problem } from './problem.js';
 
@@ -28,7 +29,7 @@ async function loadAuth() {
   try {
     return await import('aws-amplify/auth');
   } catch (cause) {
-    throw problem('PEER_MISSING', 'aws-amplify could not be loaded. Install it: npm install aws-amplify', { cause });
+    throw notLoaded('aws-amplify', cause, { adapter: 'appsync' });
   }
 }
 

@@ -12,7 +12,7 @@ import {
   toSyncLayerError,
   type Unsubscribe,
 } from '../../src/kit.js';
-import { appLink, ownLink, probe, type Session } from './link.js';
+import { appLink, loadSdk, ownLink, probe, type Session } from './link.js';
 import { listen } from './listener.js';
 import { type FirestoreTransportOptions, readOptions, TRANSACTION_SIZE } from './options.js';
 import { problem } from './problem.js';
@@ -139,6 +139,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     attach(to) {
       attached = to;
     },
+    prepare: async () => given ?? loadSdk(),
 
     async connect({ signal }) {
       if (life.over) throw problem('CLOSED', 'This transport is closed; make a new one.');

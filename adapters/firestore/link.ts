@@ -1,6 +1,14 @@
 import type { FirebaseApp, FirebaseOptions } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
-import { abort, type ErrorCode, isSyncLayerError, newId, reasonOf, type SyncLayerError } from '../../src/kit.js';
+import {
+  abort,
+  type ErrorCode,
+  isSyncLayerError,
+  newId,
+  notLoaded,
+  reasonOf,
+  type SyncLayerError,
+} from '../../src/kit.js';
 import { codeOf, isBroken, readError } from './failure.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -35,10 +43,10 @@ export interface Link {
   close(): Promise<void>;
 }
 
-const missing = (cause: unknown): SyncLayerError =>
-  problem('PEER_MISSING', 'firebase could not be loaded. Install it: npm install firebase', { cause });
+const missing = (cause: unknown): SyncLayerError => notLoaded('firebase', cause, { adapter: 'firestore' });
 
-async function loadSdk(): Promise<Sdk> {
+/** The SDK of Firestore. */
+export async function loadSdk(): Promise<Sdk> {
   try {
     return await import('firebase/firestore');
   } catch (cause) {

@@ -59,6 +59,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     attach(to) {
       attached = to;
     },
+    prepare: async () => options.client ?? (await loadPart(() => import('./live.js'))).loadSdk(),
 
     async connect({ signal }) {
       checkOpen();

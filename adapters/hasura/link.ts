@@ -1,5 +1,12 @@
 import { renewalDelay } from '../../src/backends/renewal-delay.js';
-import { joined, reasonOf, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import {
+  joined,
+  notLoaded,
+  reasonOf,
+  type SyncLayerError,
+  type TransportHost,
+  toSyncLayerError,
+} from '../../src/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Credentials, Rest } from './rest.js';
@@ -102,15 +109,12 @@ interface Socket {
   close(dead?: true): Promise<void>;
 }
 
-/**
- * The client alone: the package's main entry brings the server, and with it all of `graphql`. Throws PEER_MISSING, or CONNECT_FAILED
- * where it may be tried again.
- */
+/** The client alone: the package's main entry brings the server, and with it all of `graphql`. */
 export async function loadSdk(): Promise<typeof import('graphql-ws/client')> {
   try {
     return await import('graphql-ws/client');
   } catch (cause) {
-    throw unloaded(cause);
+    throw notLoaded('graphql-ws', cause, { adapter: 'hasura' });
   }
 }
 
@@ -283,9 +287,3 @@ function unreached(error: SyncLayerError): SyncLayerError {
     `${what} A server that knows only the older subprotocol "graphql-ws" (before Hasura 2.1) is not supported: update it.`,
   );
 }
-
-/** Not there, or only out of reach: a browser that is offline cannot load the chunk. */
-const unloaded = (cause: unknown): SyncLayerError =>
-  /MODULE_NOT_FOUND/.test(String(Object(cause).code))
-    ? problem('PEER_MISSING', 'graphql-ws is not installed: npm install graphql-ws', { cause })
-    : problem('CONNECT_FAILED', 'graphql-ws could not be loaded. It is tried again.', { cause });

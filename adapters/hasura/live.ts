@@ -14,6 +14,8 @@ import type { Rest } from './rest.js';
 import type { Tables } from './table.js';
 import { watch } from './watch.js';
 
+export { loadSdk } from './link.js';
+
 interface Subscription {
   /** On the link of now, from the beginning. */
   begin(): void;

@@ -14,7 +14,7 @@ import {
   type Unsubscribe,
 } from '../../src/kit.js';
 import { openChannel } from './channel.js';
-import { appLink, ownLink } from './link.js';
+import { appLink, loadSdk, ownLink } from './link.js';
 import { readOptions, type SupabaseTransportOptions } from './options.js';
 import { problem } from './problem.js';
 import { createRest, schemaOf } from './rest.js';
@@ -105,6 +105,7 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
     attach(to) {
       attached = to;
     },
+    prepare: async () => given ?? loadSdk(),
 
     async connect({ signal }) {
       if (life.over) throw problem('CLOSED', 'This transport is closed; make a new one.');

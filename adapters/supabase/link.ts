@@ -2,7 +2,7 @@ import type { SupabaseClient } from '@supabase/supabase-js';
 import { headerToken } from '../../src/backends/header-token.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { renewalDelay } from '../../src/backends/renewal-delay.js';
-import { reasonOf, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import { notLoaded, reasonOf, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
 import type { AppSession } from './app-session.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -90,8 +90,7 @@ export async function loadSdk(): Promise<typeof import('@supabase/supabase-js')>
   try {
     return await import('@supabase/supabase-js');
   } catch (cause) {
-    const fix = 'Install it: npm install @supabase/supabase-js';
-    throw problem('PEER_MISSING', `@supabase/supabase-js could not be loaded. ${fix}`, { cause });
+    throw notLoaded('@supabase/supabase-js', cause, { adapter: 'supabase' });
   }
 }
 

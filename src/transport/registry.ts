@@ -39,7 +39,7 @@ export function registerTransport<Options>(name: string, factory: TransportFacto
 /** The transports that a configuration can name. */
 export const transportNames = (): string[] => [...Object.keys(builtIn), ...registered.keys()];
 
-/** Loads and makes the transport that `type` names. Throws CONFIG_INVALID, or PEER_MISSING with what to install. */
+/** Loads and makes the transport that `type` names. Throws CONFIG_INVALID, or CONNECT_FAILED where its code is out of reach. */
 export async function resolveTransport({ type, ...options }: { readonly type: string }): Promise<RealtimeTransport> {
   const factory = registered.get(type) ?? (Object.hasOwn(builtIn, type) ? await load(type) : undefined);
   if (!factory) {
@@ -54,7 +54,8 @@ async function load(type: string): Promise<TransportFactory | undefined> {
   try {
     return await builtIn[type]?.();
   } catch (error) {
-    const message = `The ${type} transport could not be loaded. Is its SDK installed?`;
-    throw toSyncLayerError(error, 'PEER_MISSING', message, { adapter: type });
+    // No adapter imports its SDK at once, so that this is a chunk out of reach.
+    const message = `The ${type} transport could not be loaded. Is the network up?`;
+    throw toSyncLayerError(error, 'CONNECT_FAILED', message, { adapter: type });
   }
 }

@@ -281,7 +281,12 @@ export interface RealtimeTransport {
   readonly capabilitiesOf?: ((collection: string) => TransportCapabilities) | undefined;
   /** What it does to the values of a collection. Left out: it keeps every JSON value as it is. */
   readonly values?: ((collection: string) => TransportValues) | undefined;
-  /** Called once, before any other method. */
+  /**
+   * Loads what the transport needs, such as an SDK, while the store is opened. Where it rejects with PEER_MISSING, so does
+   * `createSyncLayer`; whatever else fails here fails again in `connect`, and is tried again. It is not waited for for long.
+   */
+  prepare?(): Promise<unknown>;
+  /** Called once, before any other method but `prepare`. */
   attach?(host: TransportHost): void;
   /** Opens the link. Always settles; rejects with a SyncLayerError, and when `signal` aborts. */
   connect(options: { readonly signal: AbortSignal }): Promise<void>;

@@ -1,7 +1,8 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { isSurelyRight } from '../../../src/config-check.js';
-import { createSyncLayer, registerTransport } from '../../../src/index.js';
+import { createSyncLayer, memoryStore, registerTransport } from '../../../src/index.js';
 import { memoryTransport } from '../../../src/testing/index.js';
+import { notLoaded } from '../../../src/transport/not-loaded.js';
 
 afterEach(() => {
   vi.doUnmock('../../../adapters/websocket/index.js');
@@ -74,18 +75,52 @@ test('the websocket transport by name takes the general addresses', async () => 
   await sync.close();
 });
 
-test('a transport whose SDK is not installed', async () => {
-  // The way that Node says so.
-  const cause = Object.assign(new Error("Cannot find package 'some-sdk' imported from index.js"), {
-    code: 'ERR_MODULE_NOT_FOUND',
-  });
+test('a transport whose code is out of reach', async () => {
+  const cause = new TypeError('Failed to fetch dynamically imported module');
   vi.doMock('../../../adapters/websocket/index.js', () => {
     throw cause;
   });
   const fresh = await import('../../../src/index.js');
   const creating = fresh.createSyncLayer({ websocketUrl: 'ws://127.0.0.1:1/ws', collections: ['todos'] });
-  await expect(creating).rejects.toMatchObject({ code: 'PEER_MISSING', adapter: 'websocket' });
-  await expect(creating).rejects.toThrow('The websocket transport could not be loaded. Is its SDK installed?');
+  await expect(creating).rejects.toMatchObject({ code: 'CONNECT_FAILED', adapter: 'websocket' });
+});
+
+describe('a transport that prepares itself', () => {
+  const opened = (prepare: () => Promise<unknown>) => {
+    const store = memoryStore();
+    const closed = vi.spyOn(store, 'close');
+    const creating = createSyncLayer({ transport: { ...memoryTransport(), prepare }, collections: ['todos'], store });
+    return { creating, closed };
+  };
+
+  test('keeps the app from starting where a package is not installed', async () => {
+    const cause = Object.assign(new Error("Cannot find package 'acme'"), { code: 'ERR_MODULE_NOT_FOUND' });
+    const { creating, closed } = opened(async () => {
+      throw notLoaded('acme', cause);
+    });
+    await expect(creating).rejects.toMatchObject({ code: 'PEER_MISSING', cause });
+    await expect(creating).rejects.toThrow('npm install acme');
+    expect(closed).toHaveBeenCalledOnce();
+  });
+
+  test('does not where it is only out of reach', async () => {
+    const { creating } = opened(async () => {
+      throw notLoaded('acme', new TypeError('Failed to fetch dynamically imported module: /acme.js'));
+    });
+    await (await creating).close();
+  });
+
+  test('is not waited for for long', async () => {
+    vi.useFakeTimers();
+    try {
+      const { creating } = opened(() => new Promise(() => {}));
+      await vi.advanceTimersByTimeAsync(1000);
+      const sync = await creating;
+      await sync.close();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });
 
 test('offline, where the rules of the configuration cannot be loaded, the app starts all the same', async () => {
