@@ -83,12 +83,12 @@ function leftOut(name: string): { readonly file: string; readonly why: string }[
   });
 }
 
-const suite = (name: string): Stage => ({
+const suite = (name: string, missing: readonly { readonly file: string; readonly why: string }[] = []): Stage => ({
   name,
   run: () => {
     const report = join(reports, `${name}.json`);
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-    const left = leftOut(name);
+    const left = [...leftOut(name), ...missing];
     for (const { file, why } of left) console.error(`${inCI ? 'FAILED' : 'SKIPPED'} ${file}: ${why}`);
     const excluded = left.flatMap(({ file }) => ['--exclude', file]);
     const ok = succeeds('vitest', 'run', '--project', name, ...reporters, ...excluded);
@@ -135,8 +135,20 @@ const simulatorSuite = (name: string): Stage => ({
   },
 });
 
+/** The bundlers are not among this project's packages either. They are small enough to be installed wherever npm can. */
+const packageSuite = (name: string): Stage => ({
+  name,
+  run: () => {
+    const installed = succeeds('tsx', 'scripts/install-bundlers.ts');
+    const why =
+      'the bundlers are not installed. Run npx tsx scripts/install-bundlers.ts where npm can download them (110 MB).';
+    return suite(name, installed ? [] : [{ file: 'test/package/bundlers.test.ts', why }]).run();
+  },
+});
+
 const special: Readonly<Record<string, (name: string) => Stage>> = {
   browser: browserSuite,
+  package: packageSuite,
   'appsync-simulator': simulatorSuite,
 };
 
@@ -144,7 +156,7 @@ const order = ['unit', 'conformance', 'peers', 'faults', 'seed-guide', 'browser'
 const place = (name: string): number => (order.includes(name) ? order.indexOf(name) : order.length);
 const suites = [...new Set(globSync('test/*/**/*.test.ts').map((file) => file.split(/[\\/]/)[1] ?? ''))]
   .sort((a, b) => place(a) - place(b) || a.localeCompare(b))
-  .map((name) => (special[name] ?? suite)(name));
+  .map((name) => special[name]?.(name) ?? suite(name));
 const stages: readonly Stage[] = [script('lint'), script('typecheck'), script('build'), script('size'), ...suites];
 
 const wanted = process.argv.slice(2);

@@ -88,7 +88,10 @@ export function appLink(client: SupabaseClient, host: () => TransportHost): Link
 /** Throws PEER_MISSING. */
 export async function loadSdk(): Promise<typeof import('@supabase/supabase-js')> {
   try {
-    return await import('@supabase/supabase-js');
+    const sdk = await import('@supabase/supabase-js');
+    // Next.js with webpack gives an empty module for an optional peer that is not installed.
+    if (!('createClient' in sdk)) throw new Error('Cannot find module');
+    return sdk;
   } catch (cause) {
     throw notLoaded('@supabase/supabase-js', cause, { adapter: 'supabase' });
   }

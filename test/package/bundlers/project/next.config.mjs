@@ -1,0 +1,5 @@
+export default {
+  distDir: process.env.DIST_DIR,
+  outputFileTracingRoot: import.meta.dirname,
+  turbopack: { root: import.meta.dirname },
+};
