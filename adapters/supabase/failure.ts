@@ -55,6 +55,9 @@ export function restError(what: string, kind: 'read' | 'write', failure: RestFai
   const fix = /^PGRST2/.test(code) ? ` ${RELOAD}` : '';
   if (kind === 'read')
     return problem(meaning === 'waiting' ? 'CONNECTION_LOST' : 'SUBSCRIBE_REJECTED', `${said}${fix}`, { details });
+  // PostgREST's word for what the role anon may not do. https://docs.postgrest.org/en/stable/references/errors.html
+  if (meaning === 'final' && status === 401)
+    return problem('WAITING', said, { details: { ...details, edit: 'waiting', signIn: true } });
   if (meaning === 'final') return problem('PUSH_REJECTED', said, { details });
   const as = meaning === 'waiting' ? 'WAITING' : 'CONFLICT';
   return problem(as, `${said}${fix}`, { details: { ...details, edit: meaning } });

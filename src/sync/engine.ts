@@ -68,6 +68,12 @@ export async function createEngine(options: EngineOptions) {
   const isConnected = (): boolean => connection.state.status === 'connected';
   const allLive = (): boolean => isConnected() && sessions().every(({ phase }) => phase === 'live');
 
+  /** Edits were refused since nobody is signed in. */
+  const waitsForSignIn = (): boolean =>
+    [...collections.values()].some(({ replica }) =>
+      [...replica.pending.values()].some(({ entries }) => entries[0].waiting?.code === 'AUTH_REQUIRED'),
+    );
+
   function updateStatus(): void {
     const pending = rounds.pendingCount();
     const link = connection.state;
@@ -79,6 +85,7 @@ export async function createEngine(options: EngineOptions) {
       link,
       allLive: allLive(),
       refused: sessions().some(({ phase }) => phase === 'failed'),
+      unsigned: tokens.user === null && waitsForSignIn(),
       // What only syncNow() sends is not on its way.
       pending: settings.enableAutoSync ? pending : 0,
       failures: rounds.pullFailures,
@@ -124,6 +131,7 @@ export async function createEngine(options: EngineOptions) {
     retryDelay,
     clockOffset: clock.offset,
     flushed: journal.flushed,
+    awaitsSignIn: () => tokens.awaitsSignIn,
     settled: updateStatus,
     mayWork: () => !closed && !paused && connection.state.status !== 'needs-auth',
     isOnline: () => online,

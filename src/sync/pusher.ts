@@ -3,6 +3,7 @@ import { disposition, isSyncLayerError, SyncLayerError, toSyncLayerError } from 
 import { patchBetween } from '../patch.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
+import { beforeSignIn } from './authors.js';
 import { afterAnswer, FIRST_LIMITS, type SentBatch, sizeOf } from './batch-limits.js';
 import type { Remedy } from './push-trouble.js';
 import type { Replica } from './replica.js';
@@ -37,6 +38,8 @@ export interface PusherOptions {
   readonly flushed: () => Promise<void>;
   /** Called after each batch. */
   readonly settled: () => void;
+  /** Nobody is signed in, and somebody may yet. */
+  readonly awaitsSignIn: () => boolean;
 }
 
 interface Run {
@@ -73,7 +76,7 @@ async function loadTrouble() {
 }
 
 /** Sends the outbox, oldest edit first, one push at a time, until nothing is left that may go. */
-export function createPusher({ transport, collections, clockOffset, flushed, settled }: PusherOptions) {
+export function createPusher({ transport, collections, clockOffset, flushed, settled, awaitsSignIn }: PusherOptions) {
   const adapter = transport.name;
   let running: Run | undefined;
   let limits = FIRST_LIMITS;
@@ -165,8 +168,9 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     for (const [collection, { replica }] of collections) {
       replica.batch(() => {
         for (const [index, entry] of batch.entries()) {
-          const result = results[index];
-          if (entry.collection !== collection || !result) continue;
+          const answer = results[index];
+          if (entry.collection !== collection || !answer) continue;
+          const result = beforeSignIn(answer, awaitsSignIn());
           const { recordId, opId, sent } = entry;
           const how = { touched: touched.get(collection)?.ids.has(recordId) === true, repeated: sent };
           defer(entry, result, replica.settle(recordId, opId, result, how), run, before);
@@ -177,7 +181,10 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
   }
 
   const settle = ({ collection, recordId, opId }: OutboxEntry, result: PushResult): void =>
-    void collections.get(collection)?.replica.settle(recordId, opId, result, { touched: false, repeated: true });
+    void collections.get(collection)?.replica.settle(recordId, opId, beforeSignIn(result, awaitsSignIn()), {
+      touched: false,
+      repeated: true,
+    });
 
   /** Leaves an edit to a later run, after its backoff, if the backend wants that or will not let it through. */
   function defer(entry: OutboxEntry, result: PushResult, settled: boolean, run: Run, before: number): void {

@@ -96,7 +96,10 @@ export function createRounds(options: RoundsOptions) {
     const reasons = waiting.map(({ opId, waiting: { message } = { message: '' } }) => `${opId} ${message}`);
     for (const [index, { collection, waiting: reason }] of waiting.entries())
       if (reason && !told.includes(reasons[index] ?? ''))
-        announcer.report(new SyncLayerError('WAITING', reason.message), collection);
+        announcer.report(
+          new SyncLayerError(reason.code === 'AUTH_REQUIRED' ? 'AUTH_REQUIRED' : 'WAITING', reason.message),
+          collection,
+        );
     told = reasons;
     // A failed push comes again by itself, with what waits.
     waits = waiting.length > 0 && !timers.has('push') ? waits + 1 : 0;

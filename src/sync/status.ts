@@ -13,6 +13,8 @@ export interface StatusInput {
   readonly allLive: boolean;
   /** The backend refused a subscription for good. */
   readonly refused: boolean;
+  /** Edits wait until somebody signs in. */
+  readonly unsigned: boolean;
   /** Edits on their way. */
   readonly pending: number;
   /** Polls that failed in a row. */
@@ -28,13 +30,15 @@ export function syncPhase({
   link,
   allLive,
   refused,
+  unsigned,
   pending,
   failures,
 }: StatusInput): SyncStatus['phase'] {
   if (closed) return 'closed';
   if (paused) return 'paused';
   if (!online) return 'offline';
-  if (link.status === 'needs-auth') return 'needs-auth';
+  const reached = link.status === 'connected' || !realtime;
+  if (link.status === 'needs-auth' || (unsigned && reached)) return 'needs-auth';
   if (!realtime) return failures > 0 ? 'offline' : 'polling';
   if (link.status === 'failed' || (link.status === 'connected' && refused)) return 'failed';
   if (link.status === 'connected') return allLive && pending === 0 ? 'live' : 'syncing';

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { SyncLayerError } from '../../../src/errors.js';
 import type { AuthToken, OutgoingChange, RealtimeTransport, TransportHost } from '../../../src/transport/transport.js';
 import {
   backendRows,
@@ -318,5 +319,44 @@ describe('law 16: edits have an author', () => {
     await settle();
     expect(Object.keys(await rowsOf(second)).sort()).toEqual(['a', 'mine']);
     expect(second.sync.outbox.pending()).toMatchObject([{ author: 'ann' }]);
+  });
+
+  test('an edit that is refused before anybody signed in waits, and reading goes on', async () => {
+    let token: string | undefined;
+    const { pushed, wrap } = asking();
+    const client = await open({
+      config: { authToken: async () => token, editsBeforeSignIn: 'send' },
+      wrap,
+      wire: (wire) => {
+        wire.decide = () =>
+          token ? undefined : { type: 'rejected', error: new SyncLayerError('PUSH_REJECTED', 'No policy lets you.') };
+      },
+    });
+    await live(client);
+    const errors = record(client.sync, 'error', 'operationFailed');
+    await client.todos.save({ n: 1 }, 'mine');
+    await until(() => client.sync.status.phase === 'needs-auth');
+    expect(errors).toMatchObject([{ event: { error: { code: 'AUTH_REQUIRED' } } }]);
+    client.backend.write('todos', 'other', { n: 1 });
+    await settle();
+    expect(Object.keys(await rowsOf(client)).sort()).toEqual(['mine', 'other']);
+    expect(pushed.length).toBeLessThan(3);
+    token = ann;
+    client.sync.setAuthToken(async () => token);
+    await until(() => client.sync.status.phase === 'live' && client.sync.status.pending === 0);
+    expect(client.sync.outbox.failed()).toEqual([]);
+    expect(await rowsOf(client)).toEqual(backendRows(client));
+  });
+
+  test('where nobody can sign in, a refusal is one', async () => {
+    const client = await open({
+      wire: (wire) => {
+        wire.decide = () => ({ type: 'rejected', error: new SyncLayerError('PUSH_REJECTED', 'It is not for you.') });
+      },
+    });
+    await live(client);
+    await client.todos.save({ n: 1 }, 'mine');
+    await until(() => client.sync.outbox.failed().length === 1);
+    await live(client);
   });
 });

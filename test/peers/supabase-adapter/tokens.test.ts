@@ -229,3 +229,16 @@ test('a table whose name speaks of tokens, not published yet, is no matter of th
   await project.sql('alter publication supabase_realtime add table jwt_tokens');
   await client.live();
 });
+
+test('edits of before anybody signed in wait, and are sent by the first who does', async () => {
+  await project.sql('truncate todos');
+  const client = await openClient(project, ['todos'], {}, { editsBeforeSignIn: 'send' });
+  await client.sync.collection('todos').save({ text: 'early', owner: BOB }, 'early');
+  await until('needs-auth', () => client.sync.status.phase === 'needs-auth');
+  expect(client.sync.outbox.failed()).toEqual([]);
+  expect(await ids(client)).toEqual(['early']);
+  client.sync.setAuthToken(await project.token({ sub: BOB }));
+  await client.live();
+  expect(await project.sql('select id, owner from todos')).toEqual([{ id: 'early', owner: BOB }]);
+  expect(client.sync.outbox.failed()).toEqual([]);
+});

@@ -16,6 +16,7 @@ test.each([
   ['write', 400, 'PGRST204', 'WAITING'],
   ['write', 404, 'PGRST205', 'WAITING'],
   ['write', 403, '42501', 'PUSH_REJECTED'],
+  ['write', 401, '42501', 'WAITING'],
   ['write', 400, '22P05', 'PUSH_REJECTED'],
   ['write', 400, '23502', 'PUSH_REJECTED'],
   ['write', 400, 'P0001', 'PUSH_REJECTED'],

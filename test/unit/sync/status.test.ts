@@ -11,6 +11,7 @@ const well: StatusInput = {
   link: { status: 'connected', since: 0 },
   allLive: true,
   refused: false,
+  unsigned: false,
   pending: 0,
   failures: 0,
 };
