@@ -9,7 +9,9 @@ import { createSyncLayer } from './sync-layer.js';
 
 let instance: SyncLayerInstance | undefined;
 /** From `init` to `dispose`: two calls of `init` in one turn must not open the store twice. */
-let starting: Promise<unknown> | undefined;
+let starting: Promise<SyncLayerInstance> | undefined;
+/** The end of the one before. */
+let disposing: Promise<void> = Promise.resolve();
 let logger: LoggerOptions | undefined;
 
 function current(): SyncLayerInstance {
@@ -29,14 +31,16 @@ export const SyncLayer = {
   async init<const C extends CollectionsConfig>(config: SyncLayerConfig<C>): Promise<SyncLayerInstance<C>> {
     if (starting)
       throw new SyncLayerError('CONFIG_INVALID', 'SyncLayer is initialised already; await SyncLayer.dispose() first.');
-    const creating = createSyncLayer<C>(logger ? { logger, ...config } : config);
-    starting = creating;
+    // An effect that is run, cleaned up and run again begins while the end of the first one is under way.
+    const creating = disposing.then(() => createSyncLayer<C>(logger ? { logger, ...config } : config));
+    const mine = creating as unknown as Promise<SyncLayerInstance>;
+    starting = mine;
     try {
       const created = await creating;
-      instance = created as unknown as SyncLayerInstance;
+      if (starting === mine) instance = await mine;
       return created;
     } catch (error) {
-      starting = undefined;
+      if (starting === mine) starting = undefined;
       throw error;
     }
   },
@@ -54,10 +58,12 @@ export const SyncLayer = {
   },
   /** Closes it. Afterwards `init` may be called again. */
   async dispose(): Promise<void> {
-    await starting?.catch(() => undefined);
-    const closing = instance;
+    const created = starting?.catch(() => undefined);
     instance = undefined;
     starting = undefined;
-    await closing?.close();
+    const closing = (async () => (await created)?.close())();
+    disposing = Promise.allSettled([disposing, closing]).then(() => undefined);
+    await closing;
+    await disposing;
   },
 };

@@ -1,4 +1,5 @@
 import type { Row } from '../change.js';
+import { SyncLayerError } from '../errors.js';
 import { handOut } from '../json.js';
 import { invalid } from './invalid.js';
 import { createLiveQuery, type WatchInfo } from './live-query.js';
@@ -64,6 +65,7 @@ export interface Query<T = Row> {
    * in which a row that did not change is the same object. `loading`: rows are still on their way from the backend.
    *
    * @returns a function that stops it.
+   * @throws SyncLayerError CLOSED after `close()`, in both forms.
    * @example
    * const stop = todos.orderBy('text').watch((rows, { loading }) => render(loading ? 'Loading' : rows));
    */
@@ -125,6 +127,7 @@ export function createQuery<T = Row>(
   function watch(callback: (rows: readonly T[], info: WatchInfo) => void): () => void;
   function watch(): AsyncIterable<T[]>;
   function watch(callback?: (rows: readonly T[], info: WatchInfo) => void) {
+    if (source.closed?.aborted) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.');
     if (callback !== undefined) {
       if (typeof callback !== 'function')
         throw invalid('watch()', 'needs a function, or nothing for an async iterable');

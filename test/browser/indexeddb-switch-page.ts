@@ -2,16 +2,33 @@
 import { createSyncLayer, type SyncLayerInstance } from '../../src/index.js';
 
 let sync: SyncLayerInstance<readonly string[]>;
+const errors: string[] = [];
+
+const create = (url: string, enableRealtimeSync = true): Promise<SyncLayerInstance<readonly string[]>> =>
+  createSyncLayer({
+    transport: { type: 'websocket', url },
+    collections: ['todos'],
+    store: { type: 'indexeddb', name: 'switch' },
+    websocketReconnectDelay: 50,
+    enableRealtimeSync,
+    enableAutoSync: enableRealtimeSync,
+  });
 
 export const page = {
-  async open(url: string): Promise<void> {
-    sync = await createSyncLayer({
-      transport: { type: 'websocket', url },
-      collections: ['todos'],
-      store: { type: 'indexeddb', name: 'switch' },
-      websocketReconnectDelay: 50,
+  async open(url: string, enableRealtimeSync?: boolean): Promise<void> {
+    sync = await create(url, enableRealtimeSync);
+    sync.events.on('error', ({ error }) => {
+      if (error.code === 'STORE_FAILED') errors.push(error.code);
     });
   },
+  /** Opens, closes in the cleanup of the same turn, and opens again. */
+  async openAsStrictMode(url: string): Promise<void> {
+    const first = create(url, false);
+    void first.then((opened) => opened.close());
+    sync = await create(url, false);
+  },
+  /** Of the store. */
+  errors: () => errors,
   /** Resolves once all is read, and nothing waits. */
   async live(): Promise<void> {
     const isLive = (): boolean => sync.status.phase === 'live' && sync.status.pending === 0;

@@ -1,4 +1,7 @@
-import { afterEach, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { type LogLevel, SyncLayer } from '../../src/index.js';
 import { addressesOf, connections, hasText, shows, startServer, type Todo } from './setup.js';
 
@@ -80,6 +83,26 @@ test('dispose while init is under way closes what comes of it', async () => {
   expect(sync.status.phase).toBe('closed');
   await connections(server, 0);
   expect(() => SyncLayer.instance).toThrow('not initialised');
+});
+
+test('init, dispose and init in one turn, as an effect of React in StrictMode: the second one has the store', async () => {
+  const server = await startServer();
+  const folder = mkdtempSync(join(tmpdir(), 'synclayer-strict-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const config = {
+    ...addressesOf(server),
+    collections: ['todos'],
+    store: { type: 'sqlite', path: join(folder, 'app.db') },
+  } as const;
+  const first = SyncLayer.init(config);
+  const disposed = SyncLayer.dispose();
+  const second = SyncLayer.init(config);
+  await disposed;
+  expect((await first).status.phase).toBe('closed');
+  expect(SyncLayer.instance).toBe(await second);
+  await SyncLayer.collection('todos').save({ text: 'Milk' });
+  await SyncLayer.syncNow();
+  expect(server.collection('todos').count()).toBe(1);
 });
 
 test('a logger that was set before init stays, unless the configuration has its own', async () => {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import type { Change, Row } from '../../../src/change.js';
-// Loaded when a push fails, which on a busy machine takes longer than the turns that a test waits.
+// Loaded when they are used, which on a busy machine takes longer than the turns that a test waits.
+import '../../../src/sync/audit.js';
 import '../../../src/sync/push-trouble.js';
 import {
   createSyncLayer,

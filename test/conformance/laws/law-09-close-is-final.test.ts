@@ -89,10 +89,8 @@ async function closesForGood(client: Watched, release: () => void = () => undefi
   expect(sync.status.phase).toBe('closed');
   expect(sync.realtime.state.status).toBe('closed');
   const events = record(sync, ...EVENTS);
-  let watches = 0;
-  todos.watch(() => {
-    watches += 1;
-  });
+  expect(() => todos.watch(() => undefined)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+  expect(() => todos.watch()).toThrow(expect.objectContaining({ code: 'CLOSED' }));
   const calls = { ...wire.calls };
   const commits = store.commits.length;
   release();
@@ -100,7 +98,6 @@ async function closesForGood(client: Watched, release: () => void = () => undefi
   await settle();
   await pass(24 * 3_600_000);
   expect(events).toEqual([]);
-  expect(watches).toBe(0);
   expect(wire.calls, 'calls of the transport').toEqual(calls);
   expect(store.commits.length, 'commits').toBe(commits);
   expect(vi.getTimerCount(), 'timers afterwards').toBe(0);
