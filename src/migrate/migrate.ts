@@ -1,6 +1,6 @@
 import { SyncLayerError } from '../kit.js';
 import { createMigration } from './migration.js';
-import type { Finding, MigrationOptions, MigrationPlan, Refusal, Verification } from './types.js';
+import type { Finding, MigrationOptions, MigrationPlan, Refusal, TrialRows, Verification } from './types.js';
 
 /** What came of a migration. `done` is false where something is missing or different, or was not even begun. */
 export interface MigrationReport {
@@ -11,6 +11,8 @@ export interface MigrationReport {
   /** Undefined: the findings say that rows would be refused or damaged, so nothing more was written. */
   readonly verification: Verification | undefined;
   readonly refused: readonly Refusal[];
+  /** Where it ended with the trial: the rows that this left at the target. The next run goes on with them; else delete them. */
+  readonly trialRows: readonly TrialRows[];
   /** ms. */
   readonly took: number;
 }
@@ -54,6 +56,7 @@ export async function migrate(options: MigrationOptions): Promise<MigrationRepor
       trial,
       verification,
       refused: migration.refused(),
+      trialRows: verification === undefined ? migration.trialRows() : [],
       took: Math.round(performance.now() - started),
     });
     if (blocking(plan.findings, options.accept).length > 0) return report(false, []);

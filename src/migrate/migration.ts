@@ -23,6 +23,7 @@ import type {
   Refusal,
   Side,
   SwitchPhase,
+  TrialRows,
   Verification,
 } from './types.js';
 import { MOST_LISTED, verifyCollection } from './verify.js';
@@ -44,9 +45,11 @@ export interface Migration {
   plan(): Promise<MigrationPlan>;
   /**
    * Writes a few rows that together show every kind of value, and tells what the target made of them. They are rows of the
-   * source under their own ids, so nothing needs to be cleared away.
+   * source under their own ids, so nothing needs to be cleared away if the move goes on.
    */
   tryOut(): Promise<readonly Finding[]>;
+  /** The rows that the trial left at the target. Where the move ends there, delete them by these ids. */
+  trialRows(): readonly TrialRows[];
   /** Carries over all rows that are not there yet. */
   backfill(): Promise<void>;
   /** Carries over what changes from now on; deletes too. */
@@ -128,6 +131,8 @@ export function createMigration(input: MigrationOptions): Migration {
   });
   const totals = new Map<string, number>();
   const examples = new Map<string, Examples>();
+  /** What the trial was made with. */
+  const tried = new Map<string, readonly string[]>();
 
   /** Progress of what is read, for who watches. */
   function counter(collection: string): (count: number) => void {
@@ -211,11 +216,18 @@ export function createMigration(input: MigrationOptions): Migration {
     const findings: Finding[] = [];
     for (const lane of lanes.forward) {
       const rows = examples.get(lane.collection) ?? new Map();
+      tried.set(lane.collection, [...rows.keys()]);
       await lane.carry([...rows.values()]);
       findings.push(...trialFindings(lane.collection, rows, forward, state));
     }
     return findings;
   }
+
+  const trialRows = (): readonly TrialRows[] =>
+    [...tried].flatMap(([collection, ids]) => {
+      const recordIds = ids.filter((id) => state.pair(collection, id).to?.row);
+      return recordIds.length > 0 ? [{ collection, recordIds }] : [];
+    });
 
   async function backfill(): Promise<void> {
     for (const lane of lanes.forward) {
@@ -338,6 +350,7 @@ export function createMigration(input: MigrationOptions): Migration {
     get unfinished() {
       return unfinishedOf(state);
     },
+    trialRows,
     refused: () => state.refused(),
     async close() {
       closing.abort(new SyncLayerError('CLOSED', 'The migration was closed.'));

@@ -195,6 +195,12 @@ export type CutOverResult =
       readonly held: number;
     };
 
+/** Rows that the trial wrote, and that are at the target. */
+export interface TrialRows {
+  readonly collection: string;
+  readonly recordIds: readonly string[];
+}
+
 /** A row that the target refused. */
 export interface Refusal {
   readonly collection: string;

@@ -18,7 +18,9 @@ function planLines(plan: MigrationPlan): string[] {
   return [
     ...plan.collections.flatMap((each) => collectionLines(plan, each)),
     ...(harmless
-      ? ['Nothing is known that would not survive. The first run writes a few rows, and says what became of them.']
+      ? [
+          'Nothing is known beforehand that would not survive. That is no promise: what the columns, types, rules and rights of the target refuse shows only when the first run writes a few rows on trial. It ends there if they do not survive, and says which rows are at the target.',
+        ]
       : []),
   ];
 }

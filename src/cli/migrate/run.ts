@@ -114,6 +114,22 @@ async function move(
   return { outcome: 'not moved', advice: why };
 }
 
+/** Ids that are named; the rest is counted. */
+const MOST_NAMED = 20;
+
+/** What was written on trial stays where it is: it is said, with the ids. */
+function blockedByTrial(migration: Migration, advice: string): End {
+  const names = migration
+    .trialRows()
+    .flatMap(({ collection, recordIds }) => recordIds.map((id) => `${collection}/${id}`));
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+  const left =
+    names.length === 0
+      ? 'The trial left nothing at the target.'
+      : `The trial left ${names.length} ${names.length === 1 ? 'row' : 'rows'} at the target: ${names.slice(0, MOST_NAMED).join(', ')}${more}. They are rows of the source under their own ids: the next run goes on with them; if there is none, delete them.`;
+  return { outcome: 'blocked', advice: `${advice}\n${left}` };
+}
+
 /** Copies, and does what is to come after it. */
 async function goForward(migration: Migration, options: RunOptions, found: Found, stop: Stop): Promise<End> {
   if (migration.unfinished) return move(migration, options, found, 'forward');
@@ -125,9 +141,9 @@ async function goForward(migration: Migration, options: RunOptions, found: Found
   if (expected.length > 0) return { outcome: 'blocked', advice };
   if (options.step === 'plan') return { outcome: 'planned', advice: '' };
   found.trial = await migration.tryOut();
-  if (blocking(found.trial, options.accept).length > 0) return { outcome: 'blocked', advice };
+  if (blocking(found.trial, options.accept).length > 0) return blockedByTrial(migration, advice);
   if (migration.refused().length > 0)
-    return { outcome: 'blocked', advice: 'The target refused rows on trial: see why, put it right, and run it again.' };
+    return blockedByTrial(migration, 'The target refused rows on trial: see why, put it right, and run it again.');
   await migration.backfill();
   if (options.step === 'copy') return compare(migration, found, 'forward', options.repair);
   const following = migration.follow();

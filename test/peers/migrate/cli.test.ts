@@ -84,7 +84,7 @@ test('looking writes nothing: no comparison, no plan, no state file', { timeout:
   expect(planned.stdout).toContain('todos: 30 rows at --from (websocket), 2 at --to (websocket)');
   expect(planned.stdout).toMatch(/^ {2}done +boolean 30$/m);
   expect(planned.stdout).toContain('note: todos: The target has 2 rows already.');
-  expect(planned.stdout).toContain('Nothing is known that would not survive.');
+  expect(planned.stdout).toContain('Nothing is known beforehand that would not survive. That is no promise');
   expect(planned.stdout).not.toContain('clients');
   expect(rowsOf(b)).toEqual(before);
   expect(readdirSync(folder).sort()).toEqual(['a.config.ts', 'b.config.ts']);
@@ -186,5 +186,23 @@ test('a backend that is not there is given up after --give-up, and named', { tim
   expect(stdout).toContain('Nothing was written.');
   expect(stderr.trim().split('\n').at(-1)).toMatch(
     /^\S*b\.config\.ts: .*Is the server up.* It was given up; --give-up/,
+  );
+});
+
+test('a trial that is refused ends it, and says which rows it left at the target', { timeout: 120_000 }, async () => {
+  await b.close();
+  b = await createSyncServer({ validate: (_, row) => (row.done === true ? 'done is not kept here' : undefined) });
+  writeFileSync(
+    join(folder, 'b.config.ts'),
+    `export default ${JSON.stringify({ transport: { type: 'websocket', url: b.url }, collections: ['todos', 'notes'] })} as object;`,
+  );
+  a.collection('todos').save('other', { text: null, done: false });
+  a.collection('todos').save('t0', { text: 'Todo 0', done: true });
+  const refused = await run('--collections', 'todos');
+  expect(refused.code).toBe(1);
+  const [, left] = rowsOf(b)[0]?.length === 1 ? rowsOf(b) : [];
+  expect(left).toEqual([]);
+  expect(refused.stdout).toMatch(
+    /The target refused rows on trial[\s\S]*The trial left 1 row at the target: todos\/other\./,
   );
 });

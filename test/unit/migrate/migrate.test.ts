@@ -172,6 +172,8 @@ test('what the target makes of a value is seen on a few rows, before all are wri
     { collection: 'todos', field: 'price', level: 'lossy', seen: true, text: '"1.50" becomes 1.5.' },
   ]);
   expect(b.rows('todos').size).toBeLessThan(10);
+  // What it left at the target is named.
+  expect(report.trialRows).toEqual([{ collection: 'todos', recordIds: [...b.rows('todos').keys()] }]);
   // Who can do without it says so.
   expect(await migrate({ ...damaging(), accept: ['todos.price'] })).toMatchObject({ done: true });
 });
