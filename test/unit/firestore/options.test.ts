@@ -67,6 +67,7 @@ test('its source is the project; what it can do follows from how documents are d
     cursor: 'timestamp',
     reconnect: 'core',
     filters: false,
+    pushSize: 100,
   });
   const soft = { deletedAt: 'deletedAt' };
   expect(firestoreTransport({ app, collections: { todos: soft } }).capabilities.deletes).toBe('tombstones');
