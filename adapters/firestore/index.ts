@@ -1,3 +1,4 @@
+import type { FirebaseApp } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
 import { timedCapabilities } from '../../src/backends/capabilities.js';
 import { loadPart } from '../../src/backends/load-part.js';
@@ -12,7 +13,7 @@ import {
   toSyncLayerError,
   type Unsubscribe,
 } from '../../src/kit.js';
-import { appLink, loadSdk, ownLink, probe, type Session } from './link.js';
+import { appLink, loadSdk, ownLink, probe, type Session, signedIn } from './link.js';
 import { listen } from './listener.js';
 import { type FirestoreTransportOptions, readOptions, TRANSACTION_SIZE } from './options.js';
 import { problem } from './problem.js';
@@ -48,7 +49,9 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
   const life = createLifetime();
   let attached = unattached;
   const given = options.firestore as Firestore | undefined;
-  const link = given ? appLink(given) : ownLink(options);
+  const plain = given ? appLink(given) : ownLink(options);
+  const app = (given?.app ?? options.app) as FirebaseApp | undefined;
+  const link = app ? signedIn(plain, app, () => attached) : plain;
   const reads = createReads(link, options, () => attached);
   /** Since when no server is found. */
   let refusedAt: number | undefined;
@@ -104,6 +107,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       stop = listen(session, table, [...conditions, ...(from ? [since(session, table, from)] : [])], sink, {
         heard,
         doubt: pulse.doubt,
+        check: () => link.check?.(),
         failed: end,
       });
     }

@@ -1,5 +1,6 @@
 import type { FirebaseApp, FirebaseOptions } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
+import { loadPart } from '../../src/backends/load-part.js';
 import {
   abort,
   type ErrorCode,
@@ -8,7 +9,9 @@ import {
   notLoaded,
   reasonOf,
   type SyncLayerError,
+  type TransportHost,
 } from '../../src/kit.js';
+import type { Auth } from './auth.js';
 import { codeOf, isBroken, readError } from './failure.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -41,6 +44,37 @@ export interface Link {
   /** Ends the client too, if it is ours. */
   drop(reason?: SyncLayerError): Promise<void>;
   close(): Promise<void>;
+  /** Before an answer is handed on: throws where the session has changed since it was asked for. */
+  check?(): void;
+}
+
+/** A link of an app that may have Firebase Auth: see `watchAuth`. */
+export function signedIn(link: Link, app: FirebaseApp, host: () => TransportHost): Link {
+  let auth: Auth | undefined;
+  async function ready(): Promise<void> {
+    const { watchAuth } = await loadPart(() => import('./auth.js'));
+    auth ??= watchAuth(app, host);
+    await auth.ready();
+  }
+  return {
+    ...link,
+    get current() {
+      return link.current;
+    },
+    async session() {
+      await ready();
+      return link.session();
+    },
+    async renew(refusedAt) {
+      await ready();
+      return link.renew(refusedAt);
+    },
+    check: () => auth?.check(),
+    async close() {
+      auth?.close();
+      await link.close();
+    },
+  };
 }
 
 const missing = (cause: unknown): SyncLayerError => notLoaded('firebase', cause, { adapter: 'firestore' });

@@ -10,6 +10,8 @@ import type { Table } from './table.js';
 export interface ListenerEvents {
   /** The server spoke, and read so many documents for it. */
   heard(documents: number): void;
+  /** Throws where the session has changed. */
+  check(): void;
   /** The SDK itself thinks that the link is gone. */
   doubt(): void;
   failed(error: SyncLayerError): void;
@@ -32,6 +34,13 @@ export function listen(
     query,
     options,
     (snapshot) => {
+      try {
+        // With fewer rights the documents that are hidden come as removed.
+        events.check();
+      } catch (error) {
+        events.failed(error as SyncLayerError);
+        return;
+      }
       if (!live) {
         if (snapshot.metadata.fromCache) return;
         live = true;

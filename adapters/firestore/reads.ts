@@ -43,6 +43,7 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     try {
       const answer = await within(session, question(session), what, most, signal);
       if (performance.now() - since < options.requestTimeout / 2) patience.delete(what);
+      link.check?.();
       return answer;
     } catch (error) {
       // A timer may fire a little early.

@@ -1,4 +1,5 @@
-import { deleteApp, initializeApp } from 'firebase/app';
+import { Component, type ComponentContainer } from '@firebase/component';
+import { deleteApp, type FirebaseApp, initializeApp } from 'firebase/app';
 import {
   connectFirestoreEmulator,
   doc,
@@ -136,4 +137,85 @@ test('half of a character is refused before it is sent: it would break off the s
   await client.live();
   expect([...(await stored(emulator.project('half-characters'))).keys()]).toEqual(['whole']);
   expect(client.errors).not.toContain('CONNECTION_LOST');
+});
+
+/** Firebase Auth as the other parts of the SDK see it, whose user the test decides. */
+function fakeAuth(app: FirebaseApp, first: string | null) {
+  const listeners = new Set<(token: string | null) => void>();
+  let uid = first;
+  const token = (): string | null =>
+    uid &&
+    [{ alg: 'none' }, { sub: uid, user_id: uid, iat: 0, exp: 4e9 }, '']
+      .map((part) => (part === '' ? '' : Buffer.from(JSON.stringify(part)).toString('base64url')))
+      .join('.');
+  const internal = {
+    getUid: () => uid,
+    getToken: async () => uid && { accessToken: token() },
+    addAuthTokenListener(listener: (token: string | null) => void) {
+      listeners.add(listener);
+      queueMicrotask(() => listener(token()));
+    },
+    removeAuthTokenListener: (listener: (token: string | null) => void) => void listeners.delete(listener),
+  };
+  const { container } = app as unknown as { container: ComponentContainer };
+  container.addComponent(new Component('auth-internal' as never, () => internal as never, 'PRIVATE' as never));
+  container.getProvider('auth-internal' as never).getImmediate();
+  return {
+    listeners,
+    signIn(next: string | null) {
+      uid = next;
+      for (const listener of listeners) listener(token());
+    },
+  };
+}
+
+test('signed out for a moment nothing is deleted or rejected; another user sends no edit of the one before', async () => {
+  const app = initializeApp({ projectId: 'session' }, 'session');
+  onTestFinished(() => deleteApp(app));
+  const auth = fakeAuth(app, 'u1');
+  const hand = emulator.project('session');
+  await hand.rules(`rules_version = '2';
+    service cloud.firestore {
+      match /databases/{database}/documents/todos/{id} {
+        allow read: if true;
+        allow write: if request.auth != null && request.resource.data.owner == request.auth.uid;
+      }
+    }`);
+  await hand.writeAll(new Map(['a', 'b'].map((id) => [`todos/${id}`, { owner: 'u1' }])));
+  const sync = await createSyncLayer({
+    transport: firestoreTransport({ app, emulator: `${emulator.host}:${emulator.port}` }),
+    collections: ['todos'],
+    syncInterval: 3_600_000,
+    websocketReconnectDelay: 20,
+    maxReconnectDelay: 200,
+  });
+  onTestFinished(() => sync.close());
+  const failed: unknown[] = [];
+  for (const name of ['operationFailed', 'realtimeDelete'] as const)
+    sync.events.on(name, (event) => void failed.push(event));
+  const todos = sync.collection('todos');
+  const phase = (wanted: string) => expect.poll(() => sync.status.phase, { timeout: 30_000 }).toBe(wanted);
+  await phase('live');
+
+  auth.signIn(null);
+  await phase('needs-auth');
+  await todos.save({ owner: 'u1' }, 'mine');
+  await sync.syncNow().catch(() => undefined);
+  expect(await todos.count()).toBe(3);
+  auth.signIn('u1');
+  await expect.poll(() => sync.status, { timeout: 30_000 }).toEqual({ phase: 'live', pending: 0 });
+  expect([failed, await hand.list('todos').then((all) => all.length)]).toEqual([[], 3]);
+
+  await sync.pause();
+  await todos.save({ owner: 'u1' }, 'late');
+  expect(sync.outbox.pending()).toMatchObject([{ author: 'u1' }]);
+  auth.signIn('u2');
+  sync.resume();
+  await expect.poll(() => sync.status, { timeout: 30_000 }).toEqual({ phase: 'live', pending: 0 });
+  expect(sync.outbox.held()).toMatchObject([{ author: 'u1', recordId: 'late' }]);
+  expect(failed).toEqual([]);
+  auth.signIn('u1');
+  await expect.poll(async () => (await hand.list('todos')).length, { timeout: 30_000 }).toBe(4);
+  await sync.close();
+  expect(auth.listeners.size).toBeLessThan(2);
 });
