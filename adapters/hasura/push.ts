@@ -1,4 +1,5 @@
 import { isObject } from '../../src/backends/is-object.js';
+import { rowsOf } from '../../src/backends/key-spelling.js';
 import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
 import { refusalOf } from '../../src/backends/refusal.js';
@@ -108,9 +109,9 @@ export async function pushChanges(
         throw problem('PROTOCOL_VIOLATION', 'A write was answered without rows.');
       const written = answer.returning.flatMap((row) => rest.toChange(statement.table, row));
       if (statement.type !== 'delete') clockOfWrites(written, sentAt, host());
-      const rows = new Map(written.map((row) => [row.recordId, row]));
+      const rows = rowsOf(changes, written, true);
       for (const change of changes) {
-        const row = rows.get(change.recordId);
+        const row = rows.get(change);
         if (row) settle(change, applied(change, row));
         else missed.push(change);
       }
@@ -119,15 +120,15 @@ export async function pushChanges(
 
   /** Rows of these changes that are there, whatever the collection's condition says. */
   async function current(these: readonly OutgoingChange[]): Promise<(change: OutgoingChange) => Current> {
-    const rows = new Map<string, Exclude<Current, undefined>>();
-    const key = (collection: string, id: string): string => JSON.stringify([collection, id]);
+    const rows = new Map<OutgoingChange, Current>();
     for (const name of new Set(these.map(({ collection }) => collection))) {
-      const ids = these.filter(({ collection }) => collection === name).map(({ recordId }) => recordId);
+      const mine = these.filter(({ collection }) => collection === name);
+      const ids = mine.map(({ recordId }) => recordId);
       const { changes: found, present } = await rest.byIds(tables.get(name), ids, signal, true);
-      for (const id of present) rows.set(key(name, id), 'unread');
-      for (const row of found) rows.set(key(name, row.recordId), row);
+      for (const change of mine) if (present.has(change.recordId)) rows.set(change, 'unread');
+      for (const [change, row] of rowsOf(mine, found, false)) rows.set(change, row);
     }
-    return ({ collection, recordId }) => rows.get(key(collection, recordId));
+    return (change) => rows.get(change);
   }
 
   /** Tables in the order of their first edits: parents are made before their children. */

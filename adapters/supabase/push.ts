@@ -1,3 +1,4 @@
+import { rowsOf } from '../../src/backends/key-spelling.js';
 import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
 import { changeOf } from '../../src/backends/postgres-rows.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
@@ -43,9 +44,9 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
       const written = rows.flatMap((row) => changeOf(table, table.resolve(row)) ?? []);
       // A row that is deleted for good has the stamp of its last change.
       if (table.soft || part[0]?.type !== 'delete') clockOfWrites(written, sentAt, host());
-      const changed = new Map(written.map((row) => [row.recordId, row]));
+      const changed = rowsOf(part, written, true);
       for (const change of part) {
-        const row = changed.get(change.recordId);
+        const row = changed.get(change);
         if (row) settle(change, applied(change, row));
         else missed.push(change);
       }
@@ -105,10 +106,10 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
     const changes = missed.splice(0);
     if (changes.length === 0) return;
     const ids = changes.map(({ recordId }) => recordId);
-    const rows = new Map((await rest.current(table, ids, signal)).map((row) => [row.recordId, row]));
+    const rows = rowsOf(changes, await rest.current(table, ids, signal), false);
     const deleted: OutgoingChange[] = [];
     for (const change of changes) {
-      const row = rows.get(change.recordId);
+      const row = rows.get(change);
       const doubt = table.opId === undefined ? inDoubt(change, row) : undefined;
       const own = row && doubt && (await isThere(rest, table, row.recordId, doubt, signal));
       const result = own ? applied(change, row) : outcome(change, row, problem);

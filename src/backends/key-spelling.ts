@@ -1,10 +1,16 @@
 import { type Change, type OutgoingChange, usualSpelling } from '../kit.js';
 import { hasOp } from './marks.js';
+import { holds } from './postgres-outcome.js';
+import { fieldsOf } from './push-fields.js';
 
-/** Finds the row of each change: by its key, or, where the database has written that its own way, by what else shows it. */
+/**
+ * Finds the row of each change: by its key, or, where the database has written that its own way, by what else shows it. `written`:
+ * these rows, and no others, were made by these changes.
+ */
 export function rowsOf<R extends Change>(
   changes: readonly OutgoingChange[],
   rows: readonly R[],
+  written: boolean,
 ): Map<OutgoingChange, R> {
   const found = new Map<OutgoingChange, R>();
   const free = new Set(rows);
@@ -30,5 +36,7 @@ export function rowsOf<R extends Change>(
   take((change, row) => usualSpelling(change.recordId) === usualSpelling(row.recordId));
   // A trigger made another key of it.
   take((change, row) => change.type === 'insert' && hasOp(row, change));
+  if (written)
+    take((change, row) => change.type === 'insert' && row.type !== 'delete' && holds(row.data, fieldsOf(change)));
   return found;
 }

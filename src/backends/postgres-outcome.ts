@@ -17,17 +17,29 @@ const timesOf = ({ timestamp, editedAt }: Change) => ({
   ...(editedAt !== undefined && { editedAt }),
 });
 
-/** A change that is done, and the row that came of it; a delete is answered with the row as it was. */
-export const applied = ({ type }: OutgoingChange, row: Change): PushResult => ({
+/** The key of a row that the database has written its own way. */
+const keyOf = ({ recordId }: OutgoingChange, row: Change) => row.recordId !== recordId && { recordId: row.recordId };
+
+/**
+ * A change that is done, and the row that came of it: null, if that was marked as deleted since. A delete is answered with the row
+ * as it was.
+ */
+export const applied = (change: OutgoingChange, row: Change): PushResult => ({
   type: 'applied',
+  ...keyOf(change, row),
   version: row.version,
-  ...(type !== 'delete' && row.type !== 'delete' && { data: row.data }),
+  ...(change.type !== 'delete' && { data: row.type === 'delete' ? null : row.data }),
   ...timesOf(row),
 });
 
-const conflict = (row: Change): PushResult => ({
+const conflict = (change: OutgoingChange, row: Change): PushResult => ({
   type: 'conflict',
-  current: { data: row.type === 'delete' ? null : row.data, version: row.version, ...timesOf(row) },
+  current: {
+    ...keyOf(change, row),
+    data: row.type === 'delete' ? null : row.data,
+    version: row.version,
+    ...timesOf(row),
+  },
 });
 
 const isScalar = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
@@ -45,7 +57,7 @@ export function isSame(sent: unknown, stored: unknown): boolean {
 
 /** Whether a row has all that we sent: then the push came through and its answer was lost, or somebody else wrote the same. */
 export const holds = (data: Row, sent: Row): boolean =>
-  Object.entries(sent).every(([field, value]) => isSame(value, data[field]));
+  Object.entries(sent).every(([field, value]) => field === 'id' || isSame(value, data[field]));
 
 /** The answer to a change that is not sent: the database would refuse its text, or the API in front of it would alter it. */
 export function unsendable(change: OutgoingChange, problem: ProblemMaker): PushResult | undefined {
@@ -72,7 +84,7 @@ export function outcome(
   const { type, collection, recordId, baseVersion } = change;
   const name = `${collection}/${recordId}`;
   const gone = row?.type === 'delete';
-  if (row && !gone && type !== 'delete' && hasOp(row, change)) return applied(change, row);
+  if (row && type !== 'delete' && hasOp(row, change)) return applied(change, row);
   if (type === 'insert') {
     // Hidden by the rights, or deleted a moment ago.
     if (!row) return { type: 'retry', error: problem('PUSH_REJECTED', `${name} exists, and cannot be read.`) };
@@ -84,7 +96,7 @@ export function outcome(
   if (row.type !== 'delete' && type !== 'delete' && holds(row.data, fieldsOf(change))) return applied(change, row);
   // As it was, and still not written: the rights forbid it. As a conflict it would come again for ever.
   const at = updatedAtOf(baseVersion);
-  if (at === undefined || at !== updatedAtOf(row.version)) return conflict(row);
+  if (at === undefined || at !== updatedAtOf(row.version)) return conflict(change, row);
   const message = `${name} may be read, but no policy or permission lets this user ${type} it.`;
   return { type: 'rejected', error: problem('PUSH_REJECTED', message) };
 }

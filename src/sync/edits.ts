@@ -1,6 +1,7 @@
 import type { Row } from '../change.js';
 import { deepEqual } from '../json.js';
 import type { User } from '../transport/identity.js';
+import type { PushResult } from '../transport/transport.js';
 import { changedFields, fieldTimes, lastTimeOf, takeUp } from './edit-times.js';
 import { type ConflictResolver, type Rebased, rebase, withField } from './merge.js';
 import type { OutboxEntry, Pending, ServerState } from './replica-state.js';
@@ -22,6 +23,20 @@ export interface EditRules {
 /** Where edits lead on top of a newer server state. No entry: to that state itself, so nothing is left to push. */
 export interface Carried extends Rebased {
   readonly entry?: OutboxEntry;
+}
+
+/** The edit, of a record that the backend knows by another key. */
+export const withId = (entry: OutboxEntry, id: string): OutboxEntry => ({
+  ...entry,
+  recordId: id,
+  base: entry.base && { ...entry.base, id },
+  local: entry.local && { ...entry.local, id },
+});
+
+/** The key under which the backend has a record, by its answer to an edit of it; undefined: it does not say. */
+export function storedId(id: string, result: PushResult): string | undefined {
+  if (result.type === 'applied') return result.recordId ?? id;
+  return result.type === 'conflict' ? (result.current.recordId ?? id) : undefined;
 }
 
 /** The edit that has not left yet, and takes up what comes. */

@@ -1,5 +1,6 @@
 import type { Change, Row, Version } from '../change.js';
-import { type SyncLayerError, toSyncLayerError } from '../errors.js';
+import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import { usualSpelling } from '../id.js';
 import { deepEqual } from '../json.js';
 import type { Delta } from '../query/types.js';
 import type { StoreWrite } from '../store/store.js';
@@ -7,7 +8,17 @@ import type { Cursor, PushResult, RecordKey } from '../transport/transport.js';
 import { type AnswerRules, hiddenError, judge, type PushCircumstances } from './answer.js';
 import { authored, isSent, mayTakeOver, type UserSwitch } from './authors.js';
 import { type BatchHooks, createBatch } from './batch.js';
-import { afterHead, carryOver, type EditRules, inWordsOf, makeEdit, openEdit, withoutHead } from './edits.js';
+import {
+  afterHead,
+  carryOver,
+  type EditRules,
+  inWordsOf,
+  makeEdit,
+  openEdit,
+  storedId,
+  withId,
+  withoutHead,
+} from './edits.js';
 import { type After, createIncoming, type IncomingRules } from './incoming.js';
 import type { Loaded } from './load.js';
 import { type Conflict, threeWay, withField } from './merge.js';
@@ -59,6 +70,8 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   const failed = new Map<string, OutboxEntry>();
   /** Edits of other users, by their opId: they are no part of what this one sees. */
   const held = new Map<string, OutboxEntry>();
+  /** Records that are being made, by the id as a backend may write it that has one spelling for each. */
+  const respelled = new Map<string, string>();
   /** Ids that changed while the backend was asked about them: its answer says nothing about those. */
   const trackers = new Set<Set<string>>();
   /** Records that must be read by id: what has come of them does not say for certain what the backend holds. */
@@ -115,6 +128,31 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     const [head, ...rest] = entries;
     if (head) pending.set(id, { server: from, entries: [head, ...rest] });
     else pending.delete(id);
+  }
+
+  function noteSpelling({ recordId, base, local, sent }: OutboxEntry): void {
+    const usual = usualSpelling(recordId);
+    if (sent && !base && local && usual !== recordId) respelled.set(usual, recordId);
+  }
+
+  /** The backend knows a record that was made here by another key: there is one row at every moment. */
+  function rename(from: string, to: string): void {
+    const edits = pending.get(from);
+    if (!edits || pending.has(to)) return;
+    const entries = edits.entries.map((entry) => withId(entry, to));
+    entries.forEach(saveEntry);
+    release(from, edits.server);
+    setPending(to, server.get(to), entries);
+    show(to, entries.at(-1)?.local ?? null);
+  }
+
+  /** `rename`, and says so. */
+  function adopt(from: string, to: string): void {
+    if (!pending.has(from)) return;
+    rename(from, to);
+    const what = `Record ${JSON.stringify(from)} of "${collection}" is stored as ${JSON.stringify(to)}`;
+    const details = { collection, recordId: from, storedAs: to };
+    invalid(new SyncLayerError('VALIDATION_FAILED', `${what}, and goes on under that id. Save it so.`, { details }));
   }
 
   function keepHeld(entry: OutboxEntry): void {
@@ -191,6 +229,8 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
 
   /** Applies one change. Returns its id if it is partial and the row must be fetched. */
   function applyChange(change: Change, { now, news }: Reading): string | undefined {
+    const made = change.type === 'delete' ? undefined : respelled.get(change.recordId);
+    if (made !== undefined && serverState(change.recordId).version === null) adopt(made, change.recordId);
     let state: After;
     try {
       state = stateAfter(change, now && !now.has(change.recordId));
@@ -328,6 +368,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     setPending(id, known, [...(edits?.entries ?? []), entry]);
     if (local) rows.set(id, local);
     else rows.delete(id);
+    noteSpelling(entry);
   }
   for (const entry of loaded.failed) failed.set(entry.opId, entry);
   for (const entry of loaded.held) held.set(entry.opId, entry);
@@ -470,19 +511,31 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
           const edits = pending.get(head.recordId);
           if (!edits || edits.entries[0].opId !== head.opId || head.sent) continue;
           amendHead(head.recordId, edits, { sent: true });
+          noteSpelling({ ...head, sent: true });
         }
       });
     },
 
     /** What became of a pushed edit. Nothing, if its echo has settled it already. False: the same edit is sent again. */
     settle(id: string, opId: string, result: PushResult, how: PushCircumstances): boolean {
-      const edits = pending.get(id);
-      if (edits?.entries[0].opId !== opId) return true;
+      const isHere = (each: string): boolean => pending.get(each)?.entries[0].opId === opId;
+      const usual = usualSpelling(id);
+      let at = [id, usual].find(isHere);
+      if (at === undefined) return true;
       batch.run(() => {
-        onAnswer(id, edits, result, how);
+        const stored = storedId(id, result);
+        if (stored !== undefined && stored !== at) {
+          // What came by the other spelling was another record, after all.
+          if (stored === id) rename(at ?? id, id);
+          else adopt(at ?? id, stored);
+          at = [stored, at].find((each) => each !== undefined && isHere(each));
+        }
+        respelled.delete(usual);
+        const edits = at === undefined ? undefined : pending.get(at);
+        if (at !== undefined && edits) onAnswer(at, edits, result, how);
         trim();
       });
-      return pending.get(id)?.entries[0].opId !== opId;
+      return !isHere(at);
     },
 
     /** Takes a refused edit, or one of another user, out of its list and from the store. `again`: to make it as this user. */

@@ -211,6 +211,8 @@ export interface OutgoingChange {
 export interface CurrentRow {
   readonly data: Row | null;
   readonly version: Version;
+  /** The key under which the backend has it, where it writes that another way: a uuid in lower case, a number without zeros. */
+  readonly recordId?: string;
   /** With `data: null`: the row may well exist, but not for this user (rights, a condition). The edit is kept aside. */
   readonly hidden?: true;
   /** When it was committed, in ms. */
@@ -224,10 +226,12 @@ export type PushResult =
   /**
    * Committed. `data`: the row as the backend has it, where that differs from what was sent; null: it is gone, or out of this
    * user's sight, by now. A repeated `opId` is answered with the row as it is *now*, and its version, and never without `data`:
-   * where that is missing, core has to read the row.
+   * where that is missing, core has to read the row. `recordId`: the key under which it is stored, where the backend writes that
+   * another way; the record goes on under it.
    */
   | {
       readonly type: 'applied';
+      readonly recordId?: string;
       readonly version: Version;
       readonly data?: Row | null;
       readonly timestamp?: number;
