@@ -1,4 +1,5 @@
 import { statusError } from '../../src/backends/http-status.js';
+import { sentence } from '../../src/backends/sentence.js';
 import { BUSY } from '../../src/backends/sql-state.js';
 import type { SyncLayerError } from '../../src/kit.js';
 import { problem } from './problem.js';
@@ -73,7 +74,7 @@ export function errorOf(
     ...passing,
   };
   const words = [type, String(first.message ?? '')].filter((text) => text !== '').join(': ');
-  const said = `${what} was answered with ${words || `status ${code}`}.`;
+  const said = sentence(`${what} was answered with ${words || `status ${code}`}`);
   if (errors.some(isAuth) || code === 401)
     return problem('AUTH_REQUIRED', `${said} Sign in again, or check the API key.`, { details });
   if (code === 413) return problem('TOO_LARGE', said, { details });

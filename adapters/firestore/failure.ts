@@ -1,3 +1,4 @@
+import { sentence } from '../../src/backends/sentence.js';
 import type { SyncLayerError } from '../../src/kit.js';
 import { problem } from './problem.js';
 
@@ -23,7 +24,7 @@ const FINAL = [
 export function readError(what: string, cause: unknown): SyncLayerError {
   const code = codeOf(cause);
   const details = code === undefined ? {} : { code };
-  const said = `${what} failed${code ? ` (${code})` : ''}: ${wordsOf(cause)}`;
+  const said = sentence(`${what} failed${code ? ` (${code})` : ''}: ${wordsOf(cause)}`);
   if (code === 'unauthenticated')
     return problem('AUTH_REQUIRED', `${said} Sign in again with Firebase Auth.`, { cause, details });
   if (code === 'permission-denied')

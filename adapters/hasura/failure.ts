@@ -1,4 +1,5 @@
 import { isPage, statusError } from '../../src/backends/http-status.js';
+import { sentence } from '../../src/backends/sentence.js';
 import { BUSY, isSqlState, meaningOf, type SqlMeaning } from '../../src/backends/sql-state.js';
 import type { ErrorCode, SyncLayerError } from '../../src/kit.js';
 import { problem } from './problem.js';
@@ -36,7 +37,7 @@ export function graphqlError(what: string, kind: 'read' | 'write', errors: unkno
   const meaning = sqlState === undefined ? found : meaningOf(sqlState);
   const details = { code, message, ...(sqlState !== undefined && { sqlState }) };
   const make = (as: ErrorCode, more: object = {}, fix = ''): SyncLayerError =>
-    problem(as, `${what} was answered with ${code}: ${message}.${fix}`, { details: { ...details, ...more } });
+    problem(as, sentence(`${what} was answered with ${code}: ${message}`) + fix, { details: { ...details, ...more } });
   if (meaning === 'token') return make('AUTH_REQUIRED', {}, ' Sign in again, or check the headers.');
   if (meaning === 'busy') return make('CONNECTION_LOST', BUSY);
   if (meaning === 'unclear') return make('CONNECTION_LOST', { unclear: true });

@@ -1,3 +1,4 @@
+import { sentence } from '../../src/backends/sentence.js';
 import type { SyncLayerError } from '../../src/kit.js';
 import { problem } from './problem.js';
 
@@ -10,7 +11,7 @@ const aboutToken =
 
 /** Why a channel ended, from what supabase-js or Realtime says. */
 export function channelError(collection: string, said: string): SyncLayerError {
-  const what = `The subscription to "${collection}" ended: ${said}`;
+  const what = sentence(`The subscription to "${collection}" ended: ${said}`);
   if (/^heartbeat timeout/.test(said)) return problem('HEARTBEAT_TIMEOUT', what);
   if (/^(socket closed|channel error)/.test(said)) return problem('CONNECTION_LOST', what);
   if (aboutToken.test(said)) return problem('AUTH_REQUIRED', what);
@@ -20,7 +21,7 @@ export function channelError(collection: string, said: string): SyncLayerError {
   if (/Realtime is enabled/.test(said))
     return problem(
       'CONNECT_FAILED',
-      `${what}. Is it in the publication (alter publication supabase_realtime add table ...), with SELECT granted? It is tried again.`,
+      `${what} Is it in the publication (alter publication supabase_realtime add table ...), with SELECT granted? It is tried again.`,
     );
-  return problem('CONNECT_FAILED', `${what}. It is tried again.`);
+  return problem('CONNECT_FAILED', `${what} It is tried again.`);
 }

@@ -1,4 +1,5 @@
 import { isPage, statusError } from '../../src/backends/http-status.js';
+import { sentence } from '../../src/backends/sentence.js';
 import { BUSY, isSqlState, meaningOf, type SqlMeaning } from '../../src/backends/sql-state.js';
 import type { SyncLayerError } from '../../src/kit.js';
 import { problem } from './problem.js';
@@ -48,7 +49,7 @@ export function restError(what: string, kind: 'read' | 'write', failure: RestFai
       said: page ? '' : message,
     });
   const details = { status, code };
-  const said = `${what} was answered with ${status} (${code})${message ? `: ${message}` : ''}`;
+  const said = sentence(`${what} was answered with ${status} (${code})${message ? `: ${message}` : ''}`);
   if (meaning === 'token') return problem('AUTH_REQUIRED', `${said} Sign in again, or check the key.`, { details });
   if (meaning === 'busy') return problem('CONNECTION_LOST', said, { details: { ...details, ...BUSY } });
   if (meaning === 'backend') return problem('CONNECTION_LOST', said, { details });

@@ -1,5 +1,6 @@
 import type { SyncLayerError } from '../kit.js';
 import type { ProblemMaker } from './problem.js';
+import { sentence } from './sentence.js';
 
 /** What a status means where the backend itself has said nothing: then a proxy, a gateway or a firewall has answered. */
 const meanings: Readonly<Record<number, string>> = {
@@ -27,7 +28,7 @@ export function statusError(
   { page, hint, said = '' }: { readonly page: boolean; readonly hint: string; readonly said?: string },
 ): SyncLayerError {
   const details = { status };
-  const start = `${what} was answered with status ${status}${said && `: ${said}`}.`;
+  const start = sentence(`${what} was answered with status ${status}${said && `: ${said}`}`);
   if (status === 401 && !page)
     return problem('AUTH_REQUIRED', `${start} Sign in again, or check the key and the headers.`, { details });
   const meaning = meanings[status];

@@ -6,8 +6,6 @@ import type { Table } from '../table.js';
 export interface Place extends SqlPlace {
   /** Other schemas are not looked at. */
   readonly schema: 'public';
-  readonly opId?: string | undefined;
-  readonly editedAt?: string | undefined;
   /** All other columns that are read and written. */
   readonly columns: readonly string[];
   /** Rows are counted. */

@@ -2,8 +2,9 @@ import type { Client } from 'pg';
 import { type Check, toSyncLayerError } from '../../kit.js';
 import type { ProblemMaker } from '../problem.js';
 import { ok, wrong } from './check.js';
+import { marksSql } from './marks-sql.js';
 import { ident, nameOf, type SqlPlace, sql } from './postgres-sql.js';
-import { type Trigger, touchFault } from './postgres-triggers.js';
+import { sets, type Trigger, touchFault } from './postgres-triggers.js';
 
 /** What the catalog says of one table. */
 export interface TableFacts {
@@ -21,6 +22,9 @@ export interface TableFacts {
   /** An index by which `primaryKey` alone is unique. */
   readonly unique: string | null;
   readonly indexed: boolean;
+  /** The types of the columns in which writes leave a note. */
+  readonly opId: string | null;
+  readonly editedAt: string | null;
   readonly triggers: readonly Trigger[];
 }
 
@@ -47,6 +51,8 @@ select
   (select fallback from columns where name = $3) as "stampDefault",
   (select type from columns where name = $5) as mark,
   coalesce((select required from columns where name = $5), false) as "markRequired",
+  (select type from columns where name = $6) as "opId",
+  (select type from columns where name = $7) as "editedAt",
   (select required from columns where name = $4) as "keyRequired",
   (select keys from indexes where indisprimary) as "primaryKey",
   (select name from indexes where indisunique and keys = array[$4::text] order by indisprimary desc limit 1) as "unique",
@@ -93,8 +99,9 @@ export async function* withCatalog(
 }
 
 export async function readTable(client: Client, place: SqlPlace): Promise<TableFacts> {
-  const { schema, table, updatedAt, primaryKey, deletedAt } = place;
-  const { rows } = await client.query<TableFacts>(QUERY, [schema, table, updatedAt, primaryKey, deletedAt ?? null]);
+  const { schema, table, updatedAt, primaryKey, deletedAt, opId, editedAt } = place;
+  const optional = [deletedAt, opId, editedAt].map((column) => column ?? null);
+  const { rows } = await client.query<TableFacts>(QUERY, [schema, table, updatedAt, primaryKey, ...optional]);
   return rows[0] as TableFacts;
 }
 
@@ -145,6 +152,31 @@ function timeFault(place: SqlPlace, column: string, type: string | null, require
   ];
 }
 
+/** The columns that the configuration names for the notes of writes, and the trigger that keeps them right. */
+function markChecks(
+  place: SqlPlace,
+  facts: TableFacts,
+  check: (what: string, faults: readonly string[]) => Check,
+): Check[] {
+  const { opId, editedAt } = place;
+  const columns = [
+    ...(opId === undefined ? [] : [{ name: opId, type: facts.opId, wanted: /^(text|character varying)$/ }]),
+    ...(editedAt === undefined ? [] : [{ name: editedAt, type: facts.editedAt, wanted: /^timestamp with time zone$/ }]),
+  ];
+  const fix = marksSql(place);
+  if (fix === undefined) return [];
+  const names = columns.map(({ name }) => name).join(' and ');
+  const odd = columns.filter(({ type, wanted }) => type !== null && !wanted.test(type));
+  const kept = columns.every(({ name }) =>
+    facts.triggers.some((each) => each.insert && each.update && sets(each, name)),
+  );
+  const remarks = odd.map(
+    ({ name, type }) => `-- ${ident(name)} is ${type}: name another column in the configuration.`,
+  );
+  const right = odd.length === 0 && kept && columns.every(({ type }) => type !== null);
+  return [check(`a trigger keeps ${names}`, right ? [] : [...remarks, fix])];
+}
+
 export interface TableCheckOptions {
   /** The table itself has to have a primary key. */
   readonly primary: boolean;
@@ -170,6 +202,7 @@ export function tableChecks(place: SqlPlace, facts: TableFacts, { primary }: Tab
             mark === TIME && !markRequired ? [] : timeFault(place, deletedAt, mark, false),
           ),
         ]),
+    ...markChecks(place, facts, check),
     check(`an index serves the catch-up (${updatedAt}, ${primaryKey})`, indexed ? [] : [sql.otherIndex(place)]),
   ];
 }

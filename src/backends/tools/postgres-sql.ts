@@ -6,6 +6,8 @@ export interface SqlPlace {
   readonly primaryKey: string;
   readonly updatedAt: string;
   readonly deletedAt: string | undefined;
+  readonly opId?: string | undefined;
+  readonly editedAt?: string | undefined;
 }
 
 /** An SQL identifier, quoted. */

@@ -228,6 +228,21 @@ test('a key of several columns is said, with a key of its own that the configura
     drop index if exists synclayer_notes; create index synclayer_notes on notes (updated_at, id)`);
 });
 
+test('the columns for the notes of writes are looked at where the configuration names them', {
+  timeout: 60_000,
+}, async () => {
+  const { collections } = (await import(config)).default.transport;
+  const marked = {
+    options: { collections: { ...collections, notes: { opId: 'op_id', editedAt: 'edited_at' } } },
+  };
+  const found = await look(marked);
+  expect(wrong(found)).toEqual(['problem: notes: a trigger keeps op_id and edited_at']);
+  for (const { state, fix = '' } of found) if (state === 'problem') await peer.sql(fix);
+  expect(wrong(await look(marked))).toEqual([]);
+  await peer.sql('drop trigger zz_synclayer_note on notes');
+  expect(wrong(await look(marked))).toEqual(['problem: notes: a trigger keeps op_id and edited_at']);
+});
+
 test('an identity that says more is left as it is, and the setup of before is replaced', {
   timeout: 60_000,
 }, async () => {
