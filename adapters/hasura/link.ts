@@ -1,3 +1,4 @@
+import { loadPart } from '../../src/backends/load-part.js';
 import { renewalDelay } from '../../src/backends/renewal-delay.js';
 import {
   joined,
@@ -82,7 +83,7 @@ export function ask(client: GraphqlClient, signal: AbortSignal): Promise<void> {
 }
 
 /** A client of the app's: its token and its reconnecting are its own business; its closes are a loss all the same. */
-export function appLink(client: GraphqlClient, events: LinkEvents): Link {
+export function appLink(client: GraphqlClient, rest: Rest, events: LinkEvents): Link {
   let off: readonly (() => void)[] = [];
   const leave = (): void => {
     for (const each of off) each();
@@ -95,7 +96,11 @@ export function appLink(client: GraphqlClient, events: LinkEvents): Link {
       leave();
       // It subscribes anew by itself, with the same old cursor: core does it better.
       off = [client.on('message', events.heard), client.on('closed', (event) => events.lost(socketError(event)))];
-      await ask(client, signal);
+      try {
+        await ask(client, signal);
+      } catch (thrown) {
+        throw await meaningOf(thrown, rest, undefined, signal);
+      }
     },
     async disconnect(dead) {
       leave();
@@ -148,7 +153,7 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
         if (before === 'opening') {
           // Nothing else ends a socket that was not acknowledged.
           client.terminate();
-          reject(about(used, unreached(socketError(cause))));
+          reject(socketError(cause));
         } else if (before === 'open' && current === socket) {
           // To subscribe on it would make graphql-ws open another one, which nobody would close.
           current = undefined;
@@ -210,6 +215,15 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
     });
   }
 
+  /** Opens a socket, or fails with what the refusal means. */
+  async function openWith(signed: Credentials, signal: AbortSignal): Promise<Socket> {
+    try {
+      return await open(signed, signal);
+    } catch (thrown) {
+      throw about(signed.token, await meaningOf(thrown, rest, signed, signal));
+    }
+  }
+
   /** Takes a new socket instead of the one before. */
   function take(socket: Socket, fresh: string | undefined): Socket | undefined {
     const before = current;
@@ -266,7 +280,7 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
       const mine = turn;
       await before;
       const signed = await rest.credentials();
-      const socket = await open(signed, signal);
+      const socket = await openWith(signed, signal);
       if (mine === turn) {
         take(socket, signed.token);
         return;
@@ -276,6 +290,20 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
     },
     disconnect,
   };
+}
+
+/** What a failure to connect means: where the server refused, that is asked for by HTTP. */
+async function meaningOf(
+  thrown: unknown,
+  rest: Rest,
+  signed: Credentials | undefined,
+  signal: AbortSignal,
+): Promise<SyncLayerError> {
+  const error = socketError(thrown);
+  // 2.0.8 and 2.0.9 close with 1000.
+  if (error.code !== 'AUTH_REQUIRED' && error.details.closeCode !== 1000) return unreached(error);
+  const { whyRefused } = await loadPart(() => import('./refused-init.js'));
+  return whyRefused(error, rest, signed, signal);
 }
 
 /** Of a socket that never was acknowledged. */

@@ -40,7 +40,7 @@ export function createLive(options: ParsedOptions, host: () => TransportHost, ta
     },
   };
   const link = options.client
-    ? appLink(options.client as unknown as GraphqlClient, events)
+    ? appLink(options.client as unknown as GraphqlClient, rest, events)
     : ownLink(options, rest, host, events);
 
   const pulse = createPulse(

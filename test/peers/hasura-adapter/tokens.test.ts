@@ -100,7 +100,7 @@ test('a token that is refused at a reconnect is asked for anew, and the next one
 });
 
 // How each version refuses a connection_init.
-test.each(['2.48.1', '2.27.0', '2.20.0'])(
+test.each(['2.48.1', '2.27.0', '2.20.0', '2.0.9'])(
   'Hasura %s: a refused token is asked for once more, then needs-auth',
   async (version) => {
     const old = await startHasuraPeer({ postgres, schema, permissions, pollInterval: 30, version });
@@ -182,3 +182,25 @@ test('a refusal that comes late says nothing about the token in use', async () =
   });
   expect(await peer.sql("select text from todos where id = 'late'")).toEqual([{ text: 'mine' }]);
 });
+
+test.each(['2.48.1', '2.27.0', '2.20.0', '2.0.9'])(
+  'Hasura %s: an auth webhook that is away for a while is no matter of the token',
+  async (version) => {
+    const old = await startHasuraPeer({ postgres, schema, permissions, pollInterval: 30, version });
+    onTestFinished(old.close);
+    const token = await old.token({ userId: 'ann' });
+    const client = await openClient(old, { todos }, {}, { authToken: token });
+    await client.live();
+    const phases = new Set<string>();
+    client.sync.events.on('statusChanged', ({ phase }) => void phases.add(phase));
+    old.webhook(false);
+    old.cut();
+    await until('an attempt that failed', () => client.errors.some(({ code }) => code === 'CONNECT_FAILED'));
+    await client.sync.collection('todos').save({ text: 'mine', owner: 'ann' }, `mine ${version}`);
+    old.webhook(true);
+    await client.live();
+    expect([...phases]).not.toContain('needs-auth');
+    expect(client.sync.outbox.failed()).toEqual([]);
+    expect(await old.sql('select id from todos')).toContainEqual({ id: `mine ${version}` });
+  },
+);

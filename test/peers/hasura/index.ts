@@ -4,7 +4,7 @@ import type { GraphQLSchema } from 'graphql';
 import { WebSocketServer } from 'ws';
 import { type Postgres, startPostgres } from '../postgres/start-postgres.js';
 import { createDatabase, type Database } from './database.js';
-import { fromPostgres } from './failure.js';
+import { fromPostgres, HasuraError } from './failure.js';
 import { applyMetadata, createMetadata, type Operation, type Permissions, type TablePermissions } from './metadata.js';
 import { prepare } from './request.js';
 import { buildSchema } from './schema/build.js';
@@ -76,6 +76,8 @@ export interface HasuraPeer {
   permit<Kind extends Operation>(role: string, table: string, kind: Kind, to: TablePermissions[Kind] | undefined): void;
   /** A token for a role, default `user`. */
   token(options?: TokenOptions): Promise<string>;
+  /** False: the auth webhook is away, so that nobody is let in, by HTTP as by socket. */
+  webhook(there: boolean): void;
   /** Cuts every socket as a lost network does (1006), or with a close code. Clients may connect at once. */
   cut(code?: number, reason?: string): void;
   /** It is gone (1006, and connections are refused) until `start`. Postgres stays. */
@@ -150,9 +152,13 @@ async function serve(
     return schema;
   };
 
+  let webhook = true;
   const engine: Engine = {
-    openSession: (headers) =>
-      openSession(headers, { adminSecret, jwtSecret, unauthorizedRole: options.unauthorizedRole }),
+    async openSession(headers) {
+      // What Hasura answers when the hook does not.
+      if (!webhook) throw new HasuraError('unexpected', 'Internal Server Error');
+      return openSession(headers, { adminSecret, jwtSecret, unauthorizedRole: options.unauthorizedRole });
+    },
     prepare: ({ role }, request) => prepare(schemaOf(role), request, !metadata.blind.has(role)),
     async run(session, prepared, cursor) {
       const context = { session, stringifyNumeric, ...(cursor && { cursor }) };
@@ -253,6 +259,9 @@ async function serve(
       changed();
     },
     token: (token) => signToken(jwtSecret ?? JWT_SECRET, token),
+    webhook(there) {
+      webhook = there;
+    },
     cut,
     kill,
     start: async () => void (await listen(port)),

@@ -136,6 +136,7 @@ test('a refused initialisation ends in the way of the version', async () => {
     ['2.48.1', 4403, /^\{"server_error_msg":"4403: Forbidden"\}$/, false],
     ['2.30.0', 4403, /4403: Forbidden/, false],
     ['2.28.0', 4400, /Could not verify JWT/, true],
+    ['2.0.9', 1000, /^$/, false],
     ['2.24.0', 4400, /^\{"server_error_msg":"4400: Connection initialization failed: Could not verify JWT/, false],
   ];
   for (const [version, code, why, stray] of cases) {

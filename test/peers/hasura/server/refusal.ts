@@ -13,13 +13,17 @@ function minorOf(version: string): number {
 }
 
 /** Such a Hasura knows only the subprotocol `graphql-ws` of the package subscriptions-transport-ws, and answers with it. */
-export const isLegacy = (version: string): boolean => minorOf(version) < 1;
+export const isLegacy = (version: string): boolean => minorOf(version) < 1 && !isFirst(version);
+
+/** The first ones that know the newer subprotocol. */
+const isFirst = (version: string): boolean => /^v?2\.0\.[89]$/.test(version);
 
 /** Refuses a `connection_init`, each version in its own way. */
 export function refuseInit(socket: WebSocket, version: string, reason: string): void {
   const minor = minorOf(version);
   // No message of the protocol (graphql-engine#9689): a client that checks the types ends with an error of its own.
   if (minor >= 25 && minor < 30) socket.send(JSON.stringify({ type: 'connection_error', payload: reason }));
-  if (minor >= 30) closeWith(socket, 4403, 'Forbidden');
+  if (isFirst(version)) socket.close(1000);
+  else if (minor >= 30) closeWith(socket, 4403, 'Forbidden');
   else closeWith(socket, 4400, `Connection initialization failed: ${reason}`);
 }
