@@ -15,6 +15,8 @@ export interface WireRecord {
   /** When the newest edit in it was made, where the server keeps that. */
   readonly editedAt?: string;
   readonly deleted?: true;
+  /** With `deleted`: the record may be there, but not for this user, or not within the filter. */
+  readonly hidden?: true;
 }
 
 /** Which rows a subscription or pull wants; the server applies `where` (equality, dots reach into objects). */
@@ -47,6 +49,8 @@ export interface SubscribeMessage {
      * taken for a cursor that is too old.
      */
     readonly snapshot?: number | true;
+    /** Only which records there are, and their versions: `data` is empty. A server that does not know it sends whole ones. */
+    readonly keys?: true;
   };
 }
 
@@ -121,6 +125,8 @@ export interface EventMessage {
     readonly userId?: string;
     /** When the newest edit in the row was made; `timestamp` is when it was committed. */
     readonly editedAt?: string;
+    /** Of a delete: the record may be there, but not for this user, or not within the filter. */
+    readonly hidden?: true;
   };
 }
 
@@ -142,14 +148,22 @@ export interface SyncMessage {
   };
 }
 
-/** The write named by `opId` is committed. `data` only where the server stored something else than was sent. */
+/**
+ * The write named by `opId` is committed. `data` only where the server stored something else than was sent. Where the `opId` came
+ * before, the record is told as it is now, with its version: `data` is then always there, and null where it is gone.
+ */
 export interface AckMessage {
   readonly type: 'ack';
   readonly collection: string;
   readonly recordId: string;
-  readonly data?: Readonly<Record<string, unknown>>;
+  readonly data?: Readonly<Record<string, unknown>> | null;
   readonly timestamp: string;
-  readonly metadata: { readonly opId: string; readonly version: number; readonly seq: number };
+  readonly metadata: {
+    readonly opId: string;
+    readonly version: number;
+    readonly seq: number;
+    readonly editedAt?: string;
+  };
 }
 
 /** The write named by `opId` came too late. `data`, `version` and `timestamp` are the current row's; null: it is gone. */
@@ -159,7 +173,13 @@ export interface ConflictMessage {
   readonly recordId: string;
   readonly data: Readonly<Record<string, unknown>> | null;
   readonly timestamp: string;
-  readonly metadata: { readonly opId: string; readonly version: number; readonly editedAt?: string };
+  readonly metadata: {
+    readonly opId: string;
+    readonly version: number;
+    readonly editedAt?: string;
+    /** With `data: null`: it is there, but not for this user. */
+    readonly hidden?: true;
+  };
 }
 
 export type WireErrorCode =
@@ -210,11 +230,13 @@ export interface RestRecord {
   readonly updatedAt: string;
   readonly editedAt?: string;
   readonly deleted?: true;
+  /** With `deleted`: the record may be there, but not for this user, or not within the filter. */
+  readonly hidden?: true;
 }
 
 /**
  * `GET /sync/:collection`. With `?seq=N&limit=` (the addition): records above N with tombstones, `seq` and `snapshot`
- * as in `SyncMessage`; `&snapshot=` is `SubscribeMessage.metadata.snapshot` (1 for `true`), `&filter=` a `WireFilter` as
+ * as in `SyncMessage`; `&snapshot=` is `SubscribeMessage.metadata.snapshot` (1 for `true`), `&keys=1` its `keys`, `&filter=` a `WireFilter` as
  * JSON. With the original `?since=ISO&limit=&offset=`: live records changed since, no `seq`.
  */
 export interface RestPage {

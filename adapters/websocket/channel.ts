@@ -3,7 +3,6 @@ import type {
   ClientMessage,
   ErrorMessage,
   EventMessage,
-  PullPage,
   PullRequest,
   ServerMessage,
   SubscribedMessage,
@@ -16,7 +15,7 @@ import type {
 } from '../../src/kit.js';
 import type { SeqCursor } from './cursor.js';
 import { type Link, openLink } from './link.js';
-import { type Answer, fromEvent, toError, toPage } from './normalize.js';
+import { type Answer, type CountedPage, fromEvent, toError, toPage } from './normalize.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Frame } from './push.js';
@@ -202,12 +201,16 @@ export function createChannel(options: ParsedOptions, { host, counts, tooLarge }
     },
 
     /** A page, from a server that counts changes. */
-    async pull({ collection, limit, filter, signal }: PullRequest, from: SeqCursor): Promise<PullPage> {
+    async pull(
+      { collection, limit, filter, signal }: PullRequest,
+      from: SeqCursor,
+      keys: boolean,
+    ): Promise<CountedPage> {
       if (!link) throw notConnected();
       const requestId = nextId();
       const answer = pulls.expect(requestId, signal);
       const snapshot = from.snapshot === undefined ? {} : { snapshot: from.snapshot };
-      const metadata = { requestId, since: from.seq, limit, ...snapshot, ...filterOf(filter) };
+      const metadata = { requestId, since: from.seq, limit, ...snapshot, ...filterOf(filter), ...(keys && { keys }) };
       send({ type: 'subscribe', collection, metadata });
       const reply = await answer;
       if (reply.type === 'error') throw refused(collection, reply, 'CONNECTION_LOST');

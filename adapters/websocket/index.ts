@@ -1,6 +1,7 @@
 import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
 import {
+  type Cursor,
   createLifetime,
   type OutgoingChange,
   type PullPage,
@@ -8,6 +9,7 @@ import {
   type PushResult,
   parseUrl,
   type RealtimeTransport,
+  type RecordKey,
   type TransportCapabilities,
   type TransportHost,
 } from '../../src/kit.js';
@@ -18,6 +20,9 @@ import { readOptions, type WebSocketTransportOptions } from './options.js';
 import { problem } from './problem.js';
 
 export type { WebSocketTransportOptions } from './options.js';
+
+/** Ids in one page. */
+const KEYS = 10_000;
 
 const sequenced: TransportCapabilities = {
   push: true,
@@ -104,19 +109,36 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
   }
 
   /** Undefined: the server does not count changes. */
-  async function pullCounted(request: PullRequest): Promise<PullPage | undefined> {
+  async function pullCounted(request: PullRequest, keys = false): Promise<PullPage | undefined> {
     const cursor = seqCursor(request.cursor);
     const from = cursor ?? { seq: 0 };
     const page = channel?.isOpen
-      ? await channel.pull(request, from).catch((error: unknown) => {
+      ? await channel.pull(request, from, keys).catch((error: unknown) => {
           if (counts !== false) throw error;
           return undefined;
         })
-      : await (await fallback()).rest.pull(request, from);
+      : await (await fallback()).rest.pull(request, from, keys);
     counts = page !== undefined;
     outdated = page !== undefined && cursor === undefined;
     checkComparable();
-    return page;
+    // Empty would say that this is the end.
+    const isSkipped = page && page.changes.length === 0 && !page.ended;
+    return isSkipped ? pullCounted({ ...request, cursor: page.cursor }, keys) : page;
+  }
+
+  /** The ids that a server which counts changes holds. */
+  async function countedKeys(request: Omit<PullRequest, 'cursor'>): Promise<RecordKey[]> {
+    checkReachable();
+    const keys = new Map<string, RecordKey>();
+    for (let cursor: Cursor | null = null; ; ) {
+      const page: PullPage | undefined = await pullCounted({ ...request, cursor }, true);
+      if (!page) throw problem('CONNECTION_LOST', 'The server was changed while its records were listed.');
+      if (page.changes.length === 0) return [...keys.values()];
+      for (const { type, recordId, version } of page.changes)
+        if (type === 'delete') keys.delete(recordId);
+        else keys.set(recordId, { recordId, version });
+      ({ cursor } = page);
+    }
   }
 
   async function pull(request: PullRequest): Promise<PullPage> {
@@ -178,13 +200,11 @@ export function websocketTransport(input: WebSocketTransportOptions): RealtimeTr
 
     push: (changes, { signal }) => life.during(signal, (signal) => push(changes, signal)),
 
-    get keys() {
-      if (counts !== false) return undefined;
-      return (collection: string, { signal }: { signal: AbortSignal }) =>
-        life.each(signal, async function* keys(signal) {
-          yield* (await original()).keys(collection, signal);
-        });
-    },
+    keys: (collection, { signal, filter }) =>
+      life.each(signal, async function* keys(signal) {
+        if (counts === false) yield* (await original()).keys(collection, signal);
+        else yield await countedKeys({ collection, start: false, limit: KEYS, signal, ...(filter && { filter }) });
+      }),
     get fetch() {
       if (counts !== false) return undefined;
       return async (collection: string, ids: readonly string[], { signal }: { signal: AbortSignal }) =>

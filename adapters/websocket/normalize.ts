@@ -29,12 +29,15 @@ function times(committed: unknown, edited?: unknown): { timestamp?: number; edit
   return { ...(timestamp !== undefined && { timestamp }), ...(editedAt !== undefined && { editedAt }) };
 }
 
+/** The record may be there, but not for this user: it can come back with the version that is known. */
+const OUT_OF_SIGHT = { inferred: true, hidden: true } as const;
+
 /** A live event of a server that counts changes; undefined if it is malformed. */
 export function fromEvent({ type, collection, recordId, data, timestamp, metadata }: EventMessage): Change | undefined {
   const version = metadata?.version ?? metadata?.seq;
   if (typeof version !== 'number' || typeof recordId !== 'string') return undefined;
   const base = { collection, recordId, version, ...times(timestamp, metadata?.editedAt) };
-  if (type === 'delete') return { type, ...base };
+  if (type === 'delete') return { type, ...base, ...(metadata?.hidden && OUT_OF_SIGHT) };
   return isObject(data) ? { type, ...base, data } : undefined;
 }
 
@@ -44,7 +47,7 @@ export function fromRecord(collection: string, record: unknown): Change | undefi
   const { version, data, updatedAt, editedAt, recordId = record.id } = record;
   if (typeof recordId !== 'string' || typeof version !== 'number') return undefined;
   const base = { collection, recordId, version, ...times(updatedAt, editedAt) };
-  if (data === null || record.deleted) return { type: 'delete', ...base };
+  if (data === null || record.deleted) return { type: 'delete', ...base, ...(record.hidden === true && OUT_OF_SIGHT) };
   // Pulls do not tell insert from update; core does, by what it has.
   return isObject(data) ? { type: 'update', ...base, data } : undefined;
 }
@@ -58,6 +61,9 @@ export interface PageInfo {
   readonly timestamp?: string | undefined;
 }
 
+/** A page, and whether it is the end: one without a change that can be read need not be. */
+export type CountedPage = PullPage & { readonly ended: boolean };
+
 /** A page of a server that counts changes. `skipped` is told of malformed records. */
 export function toPage(
   collection: string,
@@ -65,7 +71,7 @@ export function toPage(
   from: SeqCursor,
   { seq = from.seq, snapshot, snapshotSeq, timestamp }: PageInfo,
   skipped: (error: SyncLayerError) => void,
-): PullPage {
+): CountedPage {
   if (!Array.isArray(records)) throw problem('PROTOCOL_VIOLATION', `A page of "${collection}" has no records.`);
   const changes = records.flatMap((record) => {
     const change = fromRecord(collection, record);
@@ -73,12 +79,13 @@ export function toPage(
     return change ?? [];
   });
   const ended = records.length === 0;
-  // Empty would say that this is the end.
-  if (changes.length === 0 && !ended)
-    throw problem('PROTOCOL_VIOLATION', `No record of a page of "${collection}" can be read.`);
+  // Where nothing of a page can be read its cursor leads on; one that does not would be asked for again and again.
+  if (changes.length === 0 && !ended && seq <= from.seq)
+    throw problem('PROTOCOL_VIOLATION', `No record of a page of "${collection}" can be read, nor where it ends.`);
   const time = parsed(timestamp);
   return {
     changes,
+    ended,
     cursor: snapshot && !ended ? { seq, snapshot: snapshotSeq ?? true } : { seq },
     ...(snapshot && { snapshot }),
     ...(time !== undefined && { serverTime: time }),
@@ -116,10 +123,12 @@ export function toError({ error, code, metadata }: ErrorMessage, what: string): 
 export function toResult(answer: Answer | undefined): PushResult {
   if ((answer?.type === 'ack' || answer?.type === 'conflict') && typeof answer.metadata?.version === 'number') {
     const { type, data, timestamp, metadata } = answer;
-    const edited = 'editedAt' in metadata ? metadata.editedAt : undefined;
-    const state = { version: metadata.version, ...times(timestamp, edited) };
-    if (type === 'conflict') return { type, current: { data: isObject(data) ? data : null, ...state } };
-    return { type: 'applied', ...state, ...(isObject(data) && { data }) };
+    const { version, editedAt, hidden } = metadata as ConflictMessage['metadata'];
+    const state = { version, ...times(timestamp, editedAt) };
+    if (type === 'conflict')
+      return { type, current: { data: isObject(data) ? data : null, ...state, ...(hidden && { hidden }) } };
+    // Null: it was applied before, and is gone by now.
+    return { type: 'applied', ...state, ...((isObject(data) || data === null) && { data }) };
   }
   if (answer?.type !== 'error') {
     const what = answer ? 'answered an edit with a malformed frame' : 'did not answer an edit';

@@ -1,7 +1,7 @@
-import type { PullPage, PullRequest, RestPage, TransportHost } from '../../src/kit.js';
+import type { PullRequest, RestPage, TransportHost } from '../../src/kit.js';
 import type { SeqCursor } from './cursor.js';
 import { checkReply, type Http, pathOf, recordsOf } from './http.js';
-import { type Answer, toPage } from './normalize.js';
+import { type Answer, type CountedPage, toPage } from './normalize.js';
 import { problem } from './problem.js';
 import type { Frame } from './push.js';
 
@@ -37,10 +37,15 @@ export function createRest(http: Http, host: () => TransportHost) {
 
   return {
     /** Undefined: the server does not count changes. */
-    async pull({ collection, limit, filter, signal }: PullRequest, from: SeqCursor): Promise<PullPage | undefined> {
+    async pull(
+      { collection, limit, filter, signal }: PullRequest,
+      from: SeqCursor,
+      keys: boolean,
+    ): Promise<CountedPage | undefined> {
       const query = new URLSearchParams({ seq: String(from.seq), limit: String(limit) });
       if (from.snapshot !== undefined) query.set('snapshot', String(Number(from.snapshot)));
       if (filter?.where) query.set('filter', JSON.stringify({ where: filter.where }));
+      if (keys) query.set('keys', '1');
       const reply = await http({ method: 'GET', path: `${pathOf(collection)}?${query}`, signal });
       const records = recordsOf(collection, reply);
       const page = reply.body as unknown as RestPage;

@@ -24,12 +24,26 @@ export function answerTo(write: Write, opId: string, outcome: Outcome): AckMessa
   const { collection, recordId } = write;
   switch (outcome.kind) {
     case 'applied': {
-      const { version, at } = outcome;
-      return { type: 'ack', collection, recordId, timestamp: iso(at), metadata: { opId, version, seq: version } };
+      const { version, at, now } = outcome;
+      const data = now === undefined ? {} : { data: now };
+      const metadata = { opId, version, seq: version, ...editTime(outcome) };
+      return {
+        type: 'ack',
+        collection,
+        recordId,
+        ...data,
+        timestamp: iso(at),
+        metadata,
+      };
     }
     case 'conflict': {
       const { data, version, updatedAt } = outcome.current;
-      const metadata = { opId, version, ...editTime(outcome.current) };
+      const metadata = {
+        opId,
+        version,
+        ...editTime(outcome.current),
+        ...(outcome.hidden && { hidden: true as const }),
+      };
       return { type: 'conflict', collection, recordId, data, timestamp: iso(updatedAt), metadata };
     }
     case 'refused':

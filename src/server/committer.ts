@@ -1,7 +1,8 @@
+import type { Row } from '../change.js';
 import type { WireErrorCode } from '../protocol.js';
 import type { Access } from './access.js';
 import type { Settings, SyncUser } from './options.js';
-import type { StoredRecord } from './store.js';
+import type { StoredOp, StoredRecord } from './store.js';
 import { decide, type Write, wantedRow } from './write-rules.js';
 
 /** A change that is in the store and goes out to subscribers. */
@@ -16,8 +17,17 @@ export interface Committed {
 /** What became of a write. */
 export type Outcome =
   /** It is in the store. Without `change` nothing happened now: it changed nothing, or was applied before. */
-  | { readonly kind: 'applied'; readonly version: number; readonly at: number; readonly change?: Committed }
-  | { readonly kind: 'conflict'; readonly current: Omit<StoredRecord, 'id'> }
+  | {
+      readonly kind: 'applied';
+      readonly version: number;
+      readonly at: number;
+      readonly change?: Committed;
+      /** It was applied before, and `version` is that of the record as it is now, for this user. */
+      readonly now?: Row | null;
+      /** Of that record. */
+      readonly editedAt?: number;
+    }
+  | { readonly kind: 'conflict'; readonly current: Omit<StoredRecord, 'id'>; readonly hidden: boolean }
   | { readonly kind: 'refused'; readonly code: WireErrorCode; readonly reason: string };
 
 type Settle = (outcome: Outcome) => void;
@@ -94,16 +104,29 @@ export function createCommitter(
     }
   }
 
-  function conflict({ write, user, trusted }: Job, current: StoredRecord | undefined): Outcome {
-    const { collection, recordId } = write;
+  function conflict(job: Job, current: StoredRecord | undefined): Outcome {
+    const { collection, baseVersion } = job.write;
     if (!current) {
       // Its tombstone is gone too. Any number above what the client has will do, and below what comes next.
-      const version = Math.max(store.seq(collection), write.baseVersion ?? 0);
-      return { kind: 'conflict', current: { data: null, version, updatedAt: now() } };
+      const version = Math.max(store.seq(collection), baseVersion ?? 0);
+      return { kind: 'conflict', current: { data: null, version, updatedAt: now() }, hidden: false };
     }
+    const data = shown(job, current);
+    return { kind: 'conflict', current: { ...current, data }, hidden: data !== current.data };
+  }
+
+  /** What the sender may see of a record. */
+  function shown({ write: { collection, recordId }, user, trusted }: Job, { data }: StoredRecord): Row | null {
     const sees = trusted ? undefined : access.reader(user, collection);
-    const visible = current.data && (!sees || sees(recordId, current.data));
-    return { kind: 'conflict', current: { ...current, data: visible ? current.data : null } };
+    return data && (!sees || sees(recordId, data)) ? data : null;
+  }
+
+  /** The record may have been changed or deleted since: an answer of then would make a ghost of it. */
+  function again(job: Job, op: StoredOp, current: StoredRecord | undefined): Outcome {
+    if (!current) return { kind: 'applied', ...op, now: null };
+    const { version, updatedAt: at, editedAt } = current;
+    const edited = editedAt !== undefined && { editedAt };
+    return { kind: 'applied', version, at, now: shown(job, current), ...edited };
   }
 
   function apply(job: Job, current: StoredRecord | undefined): Outcome {
@@ -143,8 +166,8 @@ export function createCommitter(
       return refused('COLLECTION_NOT_FOUND', `There is no collection '${collection}'`);
     }
     const op = opId === undefined ? undefined : store.op(collection, recordId, opId);
-    if (op) return { kind: 'applied', ...op };
     const current = store.get(collection, recordId);
+    if (op) return again(job, op, current);
     if (authorize && !job.trusted) {
       let verdict = job.verdict;
       // Somebody changed the row while `authorize` was thinking: what it allowed is no longer what would happen.

@@ -11,16 +11,18 @@ export interface Subscriber {
 }
 
 /** An event as it goes over the wire. */
-const eventOf = ({ collection, type, record, userId }: Committed, visible: boolean) =>
-  ({
+const eventOf = ({ collection, type, record, userId }: Committed, visible: boolean) => {
+  const hidden = !visible && record.data !== null;
+  return {
     type: visible ? type : 'delete',
     collection,
     recordId: record.id,
     // JSON has no place for what is undefined.
     data: (visible && record.data) || undefined,
     timestamp: new Date(record.updatedAt).toISOString(),
-    metadata: { version: record.version, seq: record.version, userId, ...editTime(record) },
-  }) satisfies { readonly [Field in keyof EventMessage]: unknown };
+    metadata: { version: record.version, seq: record.version, userId, ...editTime(record), ...(hidden && { hidden }) },
+  } satisfies { readonly [Field in keyof EventMessage]: unknown };
+};
 
 export interface FanOut {
   /** `sees` undefined: every row. Subscribing again replaces it. */

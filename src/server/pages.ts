@@ -36,7 +36,7 @@ const PAGE_LENGTH = 4_194_304;
 export async function readPage(
   store: ServerStore,
   { collection, since, limit, snapshot, sees }: PageRequest,
-  toJson: (record: StoredRecord) => string,
+  toJson: (record: StoredRecord, visible: boolean) => string,
 ): Promise<Page> {
   const end = store.seq(collection);
   const follows = snapshot !== undefined && since > 0;
@@ -57,7 +57,7 @@ export async function readPage(
       const visible = record.data && (!sees || sees(record.id, record.data));
       // What a snapshot never held needs no tombstone; what changed since it began may have been in a page before.
       if (!visible && snapshotSeq !== undefined && record.version <= snapshotSeq) continue;
-      const json = toJson(visible || !record.data ? record : { ...record, data: null });
+      const json = toJson(record, Boolean(visible));
       records.push(json);
       length += json.length;
       if (records.length >= limit || length >= PAGE_LENGTH) return page(after);
@@ -67,11 +67,13 @@ export async function readPage(
   }
 }
 
-export const wireRecord = (record: StoredRecord): WireRecord => ({
+/** `visible`: this reader sees it; else it is told as deleted. `keys`: without its fields. */
+export const wireRecord = (record: StoredRecord, visible: boolean, keys = false): WireRecord => ({
   id: record.id,
-  data: record.data,
+  data: visible && record.data ? (keys ? {} : record.data) : null,
   version: record.version,
   updatedAt: iso(record.updatedAt),
   ...editTime(record),
-  ...(!record.data && { deleted: true as const }),
+  ...(!(visible && record.data) && { deleted: true as const }),
+  ...(!visible && record.data && { hidden: true as const }),
 });

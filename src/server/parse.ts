@@ -11,6 +11,8 @@ export interface Subscribe {
   readonly filter?: WireFilter;
   /** Where the snapshot that is being paged began; 0 if the client does not say. */
   readonly snapshot?: number;
+  /** Only which records there are. */
+  readonly keys?: true;
 }
 
 export type Incoming = AuthMessage | Subscribe | UnsubscribeMessage | Write | PingMessage;
@@ -112,6 +114,7 @@ function parseSubscribe(collection: string, meta: Fields): Subscribe | string {
     ...(requestId !== undefined && { requestId: requestId as string }),
     ...(filter && { filter }),
     ...(snapshot !== undefined && { snapshot: snapshot === true ? 0 : snapshot }),
+    ...(meta.keys === true && { keys: true }),
   };
 }
 

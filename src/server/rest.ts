@@ -58,8 +58,8 @@ function targetOf(pathname: string, prefix: string): Target | undefined {
   }
 }
 
-const restRecord = (record: StoredRecord): RestRecord => {
-  const { id: recordId, ...rest } = wireRecord(record);
+const restRecord = (record: StoredRecord, visible = true, keys = false): RestRecord => {
+  const { id: recordId, ...rest } = wireRecord(record, visible, keys);
   return { recordId, ...rest };
 };
 
@@ -160,7 +160,11 @@ export function createRest({
     } catch {
       return problem(400, 'INVALID_MESSAGE', 'filter must be JSON');
     }
-    const parsed = parseMessage({ type: 'subscribe', collection, metadata: { ...numbers, filter } });
+    const parsed = parseMessage({
+      type: 'subscribe',
+      collection,
+      metadata: { ...numbers, filter, keys: params.get('keys') === '1' },
+    });
     if (parsed.type !== 'subscribe') {
       const reason = parsed.type === 'invalid' ? parsed.reason : 'seq must be a number';
       return problem(400, 'INVALID_MESSAGE', reason);
@@ -174,7 +178,7 @@ export function createRest({
         snapshot: parsed.snapshot,
         sees: access.reader(user, collection, parsed.filter),
       },
-      (record) => JSON.stringify(restRecord(record)),
+      (record, visible) => JSON.stringify(restRecord(record, visible, parsed.keys)),
     );
     const rest: Omit<RestPage, 'records'> = {
       seq: page.seq,

@@ -165,10 +165,10 @@ export function openSession(
   }
 
   async function sendPage(message: Subscribe, since: number, sees: Sees | undefined): Promise<void> {
-    const { collection, requestId, snapshot } = message;
+    const { collection, requestId, snapshot, keys } = message;
     const limit = Math.min(message.limit ?? pageSize, pageSize);
     const wanted = { collection, since, limit, snapshot, sees };
-    const page = await readPage(store, wanted, (record) => JSON.stringify(wireRecord(record)));
+    const page = await readPage(store, wanted, (record, visible) => JSON.stringify(wireRecord(record, visible, keys)));
     const metadata = {
       ...(requestId !== undefined && { requestId }),
       seq: page.seq,

@@ -222,8 +222,8 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     noteServer(id, state);
     if (!edits) told(show(id, state.row));
     // The push under way decides who was first: keep both until its answer.
-    else if (head?.sent) setPending(id, state, edits.entries);
-    else if (hidden) setAside(id, edits.entries, state);
+    // The answer to a push decides, too, what becomes of edits of a row that is out of sight.
+    else if (head?.sent || hidden) setPending(id, state, edits.entries);
     else told(rebaseEdits(id, edits.entries, state));
   }
 

@@ -95,7 +95,7 @@ describe('a restart', () => {
     const reader = await second.subscriber();
     const after = await second.client();
     after.send(insert('o1'));
-    expect(await after.expect('ack')).toEqual(ack);
+    expect(await after.expect('ack')).toEqual({ ...ack, data: { a: 1 } });
     after.send(insert('o2', 7));
     await after.expect('conflict');
     expect(await reader.settled()).toEqual([]);

@@ -159,7 +159,9 @@ describe('permissions', () => {
     todos.delete('1');
     todos.save('2', { owner: 'nobody' });
     todos.delete('2');
-    expect(brief(await ann.settled())).toEqual(['insert 1', 'delete 1']);
+    const seen = await ann.settled();
+    expect(brief(seen)).toEqual(['insert 1', 'delete 1']);
+    expect(seen.at(-1), 'out of sight is not deleted').toMatchObject({ metadata: { hidden: true } });
     expect(brief(await bob.settled())).toEqual(['update 1', 'delete 1']);
   });
 

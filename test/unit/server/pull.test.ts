@@ -13,6 +13,7 @@ interface PullMetadata {
   filter?: WireFilter;
   snapshot?: number | true;
   requestId?: string;
+  keys?: true;
 }
 
 /** A page; live events that come in between are none of its business. */
@@ -169,6 +170,16 @@ describe.each(stores)('a pull, %s store', (_name, make) => {
     expect(brief(second)).toEqual({ records: '3999', seq: 5000, snapshot: 5000 });
   });
 
+  test('of keys alone tells versions, and no fields', async () => {
+    const { server, client } = await start({ store: make() });
+    const todos = server.collection('todos');
+    todos.save('a', { n: 1 });
+    todos.save('b', { n: 1 });
+    todos.delete('b');
+    const { records } = (await pull(await client(), { since: 0, keys: true })).data;
+    expect(records).toMatchObject([{ id: 'a', version: 1, data: {} }]);
+  });
+
   test('never shows what the user may not read', async () => {
     const { server, client } = await start({
       store: make(),
@@ -185,6 +196,9 @@ describe.each(stores)('a pull, %s store', (_name, make) => {
     todos.save('b', { owner: 'ann', secret: 'of ann' });
     const later = await pull(bob, { since: 2 });
     expect(brief(later)).toEqual({ records: '-c -b', seq: 4 });
+    expect(later.data.records, 'out of sight is not deleted').toMatchObject([{ hidden: true }, { hidden: true }]);
+    todos.delete('c');
+    expect((await pull(bob, { since: 4 })).data.records[0]).not.toHaveProperty('hidden');
     expect(JSON.stringify([snapshot, later, bob.inbox])).not.toContain('of ann');
   });
 });

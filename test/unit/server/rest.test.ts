@@ -73,7 +73,7 @@ describe('POST /sync', () => {
         { type: 'error', code: 'INVALID_MESSAGE' },
         { type: 'error', code: 'INVALID_MESSAGE', metadata: { recordId: '2' } },
         { type: 'ack', metadata: { opId: 'o3', version: 3 } },
-        { type: 'ack', metadata: { opId: 'o1', version: 2 } },
+        { type: 'ack', data: { a: 1, b: 2 }, metadata: { opId: 'o1', version: 3 } },
       ],
     });
     expect((await reader.settled()).map((message) => message.type)).toEqual(['insert', 'update']);

@@ -34,9 +34,38 @@ describe.each(stores)('writes with an opId, %s store', (_name, make) => {
     clock.time = 2000;
     server.collection('todos').save('1', { a: 2 });
     writer.send(insert);
-    expect(await writer.expect('ack')).toEqual(ack);
+    expect(await writer.expect('ack'), 'the record as it is now').toEqual({
+      ...ack,
+      data: { a: 2 },
+      timestamp: '1970-01-01T00:00:02.000Z',
+      metadata: { opId: 'o1', version: 2, seq: 2 },
+    });
     expect(server.collection('todos').get('1')).toEqual({ a: 2 });
     expect((await reader.settled()).map(({ type }) => type)).toEqual(['insert', 'update']);
+    server.collection('todos').delete('1');
+    writer.send(insert);
+    expect(await writer.expect('ack'), 'it is gone').toMatchObject({ data: null, metadata: { version: 3 } });
+    expect(server.collection('todos').get('1')).toBeUndefined();
+  });
+
+  test('that come again, or too late, tell nothing of a record that their sender may not see', async () => {
+    const { client, server } = await start({
+      store: make(),
+      authorize: ({ action, row }) => action !== 'read' || !row.secret,
+    });
+    const writer = await client();
+    const insert = write('insert', '1', { a: 1 }, { opId: 'o1', baseVersion: null });
+    writer.send(insert);
+    await writer.expect('ack');
+    server.collection('todos').save('1', { a: 2, secret: true });
+    writer.send(insert);
+    expect(await writer.expect('ack')).toMatchObject({ data: null });
+    writer.send(write('update', '1', { a: 3 }, { opId: 'o2', baseVersion: 1 }));
+    const conflict = await writer.expect('conflict');
+    expect(conflict).toMatchObject({ data: null, metadata: { version: 2, hidden: true } });
+    server.collection('todos').delete('1');
+    writer.send(write('update', '1', { a: 3 }, { opId: 'o3', baseVersion: 1 }));
+    expect((await writer.expect('conflict')).metadata, 'gone is not hidden').toEqual({ opId: 'o3', version: 3 });
   });
 
   test('of the same op for another record are another op', async () => {

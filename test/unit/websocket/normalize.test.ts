@@ -22,6 +22,8 @@ describe('an event', () => {
     expect(fromEvent(event)).toEqual({ type: 'update', ...base, data: { text: 'Milk' } });
     expect(fromEvent({ ...event, type: 'insert' })).toEqual({ type: 'insert', ...base, data: { text: 'Milk' } });
     expect(fromEvent({ ...event, type: 'delete' })).toEqual({ type: 'delete', ...base });
+    const hidden = fromEvent({ ...event, type: 'delete', metadata: { version: 7, hidden: true } });
+    expect(hidden).toEqual({ type: 'delete', ...base, inferred: true, hidden: true });
   });
 
   test('takes seq where there is no version, and can do without a time', () => {
@@ -53,6 +55,8 @@ describe('a record', () => {
     const gone = { type: 'delete', collection: 'todos', recordId: '1', version: 3, timestamp: time };
     expect(fromRecord('todos', { id: '1', version: 3, updatedAt: at, data: null })).toEqual(gone);
     expect(fromRecord('todos', { id: '1', version: 3, updatedAt: at, data: { n: 1 }, deleted: true })).toEqual(gone);
+    const hidden = { id: '1', version: 3, updatedAt: at, data: null, deleted: true, hidden: true };
+    expect(fromRecord('todos', hidden)).toEqual({ ...gone, inferred: true, hidden: true });
   });
 
   test.each([
@@ -75,7 +79,7 @@ describe('a page', () => {
 
   test('moves the cursor to where the server says, and carries its clock', () => {
     expect(page([record], { seq: 9, timestamp: at })).toMatchObject({ cursor: { seq: 9 }, serverTime: time });
-    expect(page([], {})).toEqual({ changes: [], cursor: { seq: 2 } });
+    expect(page([], {})).toEqual({ changes: [], ended: true, cursor: { seq: 2 } });
   });
 
   test('of a snapshot asks for the next one as such, until it is empty', () => {
@@ -86,16 +90,18 @@ describe('a page', () => {
     expect(page([record], { seq: 9, snapshot: true })).toMatchObject({ cursor: { seq: 9, snapshot: true } });
     expect(page([], { seq: 9, snapshot: true, snapshotSeq: 5 })).toEqual({
       changes: [],
+      ended: true,
       snapshot: true,
       cursor: { seq: 9 },
     });
   });
 
-  test('with one bad record keeps the others; with nothing else it is no end', () => {
+  test('with one bad record keeps the others; with nothing else it is no end, and leads on', () => {
     skipped.length = 0;
     expect(page([null, record], { seq: 9 }).changes.map(({ recordId }) => recordId)).toEqual(['1']);
     expect(skipped.map(({ code }) => code)).toEqual(['PROTOCOL_VIOLATION']);
-    expect(() => page([null], { seq: 9 })).toThrow('No record of a page');
+    expect(page([null], { seq: 9 })).toMatchObject({ changes: [], ended: false, cursor: { seq: 9 } });
+    expect(() => page([null], { seq: 2 })).toThrow('No record of a page');
   });
 });
 

@@ -47,7 +47,7 @@ test('its source is the address without its query; what it can do is a sequence 
     editTimes: true,
     live: true,
   });
-  expect(transport.keys).toBeUndefined();
+  expect(transport.fetch, 'until it is known to be a server of the original protocol').toBeUndefined();
   const polling = websocketTransport({ baseUrl: 'https://x.example/api/' });
   expect(polling.source).toBe('x.example/api/');
   expect(polling.capabilities.live).toBe(false);
