@@ -113,7 +113,10 @@ export function createSession(options: SessionOptions) {
   function look(): void {
     const { signal } = abort;
     // A catch-up looks before it ends.
-    if (!running) void settleDoubts(signal).catch(() => signal.aborted || onGap());
+    if (running) return;
+    if (transport.fetch) void settleDoubts(signal).catch(() => signal.aborted || onGap());
+    // Reading all again is a catch-up, and two at once would take each other's pages for theirs.
+    else void catchUp().catch(ignore);
   }
 
   function onChange(change: Change): void {

@@ -189,6 +189,39 @@ describe('a row that the backend no longer has does not stay', () => {
     await endsWith(client, 1);
   });
 
+  test('and a gap while all is read again for one takes no row away', async () => {
+    const lose = { answers: true };
+    const client = await openLive({
+      backend: backendWith({ a: { n: 1 }, b: { n: 1 }, c: { n: 1 } }),
+      pageCap: 1,
+      wrap: (transport) => losing(lose)({ ...remembering(transport), fetch: undefined }),
+      wire: (wire) => Object.assign(wire, { deliver: false }),
+    });
+    const events = record(client.sync, 'realtimeDelete');
+    await client.todos.save({ n: 1 }, 'mine');
+    await until(() => client.backend.get('todos', 'mine') !== undefined);
+    const [both, hold] = [gate(), gate()];
+    let pulls = 0;
+    // What begins first waits for what begins beside it, and comes to its end before that.
+    client.wire.before = (step) => {
+      if (step !== 'pull' || ++pulls > 2) return undefined;
+      if (pulls === 2) both.open();
+      return pulls === 1 ? both.opened : hold.opened;
+    };
+    client.sync.events.on('operationSynced', () => queueMicrotask(() => client.wire.gap()));
+    lose.answers = false;
+    await until(() => pulls >= 1);
+    await settle();
+    both.open();
+    await settle();
+    hold.open();
+    await endsWith(client, 4);
+    await live(client);
+    await settle();
+    expect(events).toEqual([]);
+    expect(await rowsOf(client)).toEqual(backendRows(client));
+  });
+
   for (const [name, options] of [
     ['tombstones and no list of keys', { deletes: 'tombstones' }],
     ['a time cursor and tombstones', { cursor: 'timestamp', deletes: 'tombstones' }],
