@@ -4,9 +4,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { createSyncLayer } from '../../src/index.js';
 
-/** A JWT that is good for so many seconds, which is all that a client looks at. */
+/** A JWT of one user that is good for so many seconds, which is all that a client looks at. */
 const jwt = (name: string, seconds: number): string =>
-  `h.${Buffer.from(JSON.stringify({ sub: name, exp: Math.floor(Date.now() / 1000) + seconds })).toString('base64url')}.s`;
+  `h.${Buffer.from(JSON.stringify({ sub: 'me', jti: name, exp: Math.floor(Date.now() / 1000) + seconds })).toString('base64url')}.s`;
 
 test('a refusal of the old token that crosses the new one is not taken for one of the new', async () => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
