@@ -1,5 +1,6 @@
 import { defineConfig, type Options } from 'tsup';
 import { entries } from './scripts/entries.js';
+import { oneKit } from './scripts/one-kit.js';
 import { ownCopies } from './scripts/own-copies.js';
 
 type Plugin = NonNullable<Options['plugins']>[number];
@@ -31,7 +32,7 @@ export default defineConfig({
   splitting: true,
   // Also drops `import './chunk.js'` lines that import nothing: no module of ours has side effects.
   plugins: [requireSdks],
-  esbuildPlugins: [ownCopies],
+  esbuildPlugins: [oneKit, ownCopies],
   treeshake: { moduleSideEffects: false },
   sourcemap: true,
   minify: false,

@@ -25,6 +25,7 @@ export default defineConfig({
         name,
         include: [`test/${name}/**/*.test.ts`],
         environment: 'node',
+        setupFiles: ['test/preload.ts'],
         testTimeout: 20_000,
         hookTimeout: 20_000,
         retry: 0,

@@ -4,6 +4,9 @@
  * brings zod stays out, for code is split by files: through `adapter-kit.ts` an app would load zod at its start.
  */
 export { abort, abortable, createLifetime, joined, reasonOf, throwIfAborted } from './abort.js';
+export { asyncIterator } from './async-iterator.js';
+export { isObject } from './backends/is-object.js';
+export { problemsOf } from './backends/problem.js';
 export { type Change, compareVersions, type Row, type Version } from './change.js';
 export type { BackendTools, Check, ToolsInput } from './cli/tools.js';
 export {
@@ -16,12 +19,15 @@ export {
 } from './errors.js';
 export { newId, usualSpelling } from './id.js';
 export { deepEqual } from './json.js';
+export { patchBetween } from './patch.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';
 export type * from './protocol.js';
 export { checkWrites } from './store/check-writes.js';
+export { operationType } from './sync/replica-state.js';
 export { createTimers } from './sync/timers.js';
 export { createTokenSource } from './transport/auth.js';
 export { backoffDelay } from './transport/backoff.js';
+export { capabilitiesOf } from './transport/capabilities.js';
 export { subjectOf, tokenExpiry } from './transport/jwt.js';
 export { notLoaded } from './transport/not-loaded.js';
 export type * from './transport/transport.js';

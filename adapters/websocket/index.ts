@@ -8,6 +8,7 @@ import {
   type PullRequest,
   type PushResult,
   parseUrl,
+  problemsOf,
   type RealtimeTransport,
   type RecordKey,
   type TransportCapabilities,
@@ -17,12 +18,13 @@ import type { Channel } from './channel.js';
 import { seqCursor } from './cursor.js';
 import type { Fallback } from './fallback.js';
 import { readOptions, type WebSocketTransportOptions } from './options.js';
-import { problem } from './problem.js';
 
 export type { WebSocketTransportOptions } from './options.js';
 
 /** Ids in one page. */
 const KEYS = 10_000;
+/** Not that of problem.ts, which the parts share that are loaded later. */
+const problem = problemsOf('websocket');
 
 const sequenced: TransportCapabilities = {
   push: true,

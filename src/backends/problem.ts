@@ -1,4 +1,4 @@
-import { type ErrorCode, type ErrorOptions, SyncLayerError } from '../kit.js';
+import { type ErrorCode, type ErrorOptions, SyncLayerError } from '../errors.js';
 
 /** Makes the errors of one adapter. */
 export type ProblemMaker = (code: ErrorCode, message: string, more?: Omit<ErrorOptions, 'adapter'>) => SyncLayerError;

@@ -2,8 +2,7 @@ import { compareVersions, type Row, type Version } from '../change.js';
 import { SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
 import type { PushResult } from '../transport/transport.js';
-import { type Stamp, stampOf } from './incoming.js';
-import type { Pending, ServerState } from './replica-state.js';
+import { type Pending, type ServerState, type Stamp, stampOf } from './replica-state.js';
 
 export interface AnswerRules {
   readonly collection: string;
@@ -57,12 +56,6 @@ const missing = (known: ServerState, version: Version): ServerState => ({
 
 const unreadable = (collection: string, error: unknown): SyncLayerError =>
   toSyncLayerError(error, 'VALIDATION_FAILED', `The backend's row of "${collection}" could not be read.`);
-
-/** Why edits of a row that this user may no longer see are kept aside. */
-export const hiddenError = (collection: string, recordId: string): SyncLayerError => {
-  const what = `Record ${JSON.stringify(recordId)} of "${collection}" may no longer be seen by this user.`;
-  return new SyncLayerError('PUSH_REJECTED', `${what} Its edit is kept: outbox.retry() it when it is visible again.`);
-};
 
 function applied(
   { server: known, entries: [{ recordId, local }] }: Pending,
@@ -133,4 +126,24 @@ export function judge(edits: Pending, result: PushResult, how: PushCircumstances
   return result.type === 'retry' && edits.entries[0].attempts < rules.maxRetries
     ? { type: 'again', counts: true }
     : { type: 'refused', error: result.error };
+}
+
+/**
+ * What an answer means that came before anybody signed in. What is refused to nobody may be allowed to a user: it waits.
+ * `awaited`: somebody may yet sign in. A backend that says so itself sets `details.signIn`.
+ */
+export function beforeSignIn(result: PushResult, awaited: boolean): PushResult {
+  if (result.type !== 'rejected' && result.type !== 'waiting') return result;
+  const { code, message, details, adapter } = result.error;
+  const mayPass = awaited && result.type === 'rejected' && code === 'PUSH_REJECTED';
+  if (details.signIn !== true && !mayPass) return result;
+  const error = new SyncLayerError(
+    'AUTH_REQUIRED',
+    `${message} Nobody is signed in; the edit waits until somebody is.`,
+    {
+      ...(adapter !== undefined && { adapter }),
+      details,
+    },
+  );
+  return { type: 'waiting', error };
 }

@@ -1,6 +1,4 @@
-import { SyncLayerError } from '../errors.js';
 import { isOwn, type User } from '../transport/identity.js';
-import type { PushResult } from '../transport/transport.js';
 import type { OutboxEntry } from './replica-state.js';
 
 /** Another user is signed in. */
@@ -23,23 +21,3 @@ export const isSent = ({ author }: OutboxEntry, user: User): boolean => isOwn(au
 
 /** Whether the app may have an edit made again as this user, which was refused or is held: never in another one's name. */
 export const mayTakeOver = ({ author }: OutboxEntry, user: User): boolean => author === null || isOwn(author, user);
-
-/**
- * What an answer means that came before anybody signed in. What is refused to nobody may be allowed to a user: it waits.
- * `awaited`: somebody may yet sign in. A backend that says so itself sets `details.signIn`.
- */
-export function beforeSignIn(result: PushResult, awaited: boolean): PushResult {
-  if (result.type !== 'rejected' && result.type !== 'waiting') return result;
-  const { code, message, details, adapter } = result.error;
-  const mayPass = awaited && result.type === 'rejected' && code === 'PUSH_REJECTED';
-  if (details.signIn !== true && !mayPass) return result;
-  const error = new SyncLayerError(
-    'AUTH_REQUIRED',
-    `${message} Nobody is signed in; the edit waits until somebody is.`,
-    {
-      ...(adapter !== undefined && { adapter }),
-      details,
-    },
-  );
-  return { type: 'waiting', error };
-}

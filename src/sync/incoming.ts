@@ -4,7 +4,7 @@ import { deepEqual } from '../json.js';
 import { jsonFault } from '../json-fault.js';
 import type { SyncFilter } from '../transport/transport.js';
 import { matchesFilter, projectRow } from './filter.js';
-import type { ServerState } from './replica-state.js';
+import { type ServerState, type Stamp, stampOf } from './replica-state.js';
 
 export interface IncomingRules {
   readonly collection: string;
@@ -16,16 +16,6 @@ export interface IncomingRules {
   /** Somebody changed this record and left its version as it was. */
   readonly unstamped: (id: string) => void;
 }
-
-/** The version of a row, and its times. */
-export type Stamp = Pick<ServerState, 'timestamp' | 'editedAt'> & { readonly version: Version };
-
-/** Of what a backend said. A time that is none is left out. */
-export const stampOf = ({ version, timestamp, editedAt }: Stamp): Stamp => ({
-  version,
-  timestamp: Number.isFinite(timestamp) ? timestamp : undefined,
-  ...(Number.isFinite(editedAt) && { editedAt }),
-});
 
 /** What is known of the records so far. */
 export interface Known {

@@ -3,9 +3,9 @@ import { disposition, isSyncLayerError, SyncLayerError, toSyncLayerError } from 
 import { patchBetween } from '../patch.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
-import { beforeSignIn } from './authors.js';
+import { beforeSignIn, judge, type PushCircumstances } from './answer.js';
 import { afterAnswer, FIRST_LIMITS, type SentBatch, sizeOf } from './batch-limits.js';
-import type { Remedy } from './push-trouble.js';
+import { type Remedy, remedyFor } from './push-trouble.js';
 import type { Replica } from './replica.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
@@ -61,19 +61,13 @@ interface Batch extends SentBatch {
   readonly entries: readonly OutboxEntry[];
 }
 
+/** How the push of one edit went, where nothing else is known. */
+const ALONE: PushCircumstances = { touched: false, repeated: true };
+
 /** An answer that was lost is asked for where sending the edits again takes more bytes than this. */
 const WORTH_ASKING = 4096;
 
 const recordOf = ({ collection, recordId }: OutboxEntry): string => JSON.stringify([collection, recordId]);
-
-/** What to do about a rejected push. Undefined while it cannot be loaded: then all of it is tried again. */
-async function loadTrouble() {
-  try {
-    return await import('./push-trouble.js');
-  } catch {
-    return undefined;
-  }
-}
 
 /** Sends the outbox, oldest edit first, one push at a time, until nothing is left that may go. */
 export function createPusher({ transport, collections, clockOffset, flushed, settled, awaitsSignIn }: PusherOptions) {
@@ -170,21 +164,21 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
         for (const [index, entry] of batch.entries()) {
           const answer = results[index];
           if (entry.collection !== collection || !answer) continue;
+          const how = { touched: touched.get(collection)?.ids.has(entry.recordId) === true, repeated: entry.sent };
           const result = beforeSignIn(answer, awaitsSignIn());
-          const { recordId, opId, sent } = entry;
-          const how = { touched: touched.get(collection)?.ids.has(recordId) === true, repeated: sent };
-          defer(entry, result, replica.settle(recordId, opId, result, how), run, before);
+          defer(entry, result, settle(entry, result, how), run, before);
         }
       });
     }
     settled();
   }
 
-  const settle = ({ collection, recordId, opId }: OutboxEntry, result: PushResult): void =>
-    void collections.get(collection)?.replica.settle(recordId, opId, beforeSignIn(result, awaitsSignIn()), {
-      touched: false,
-      repeated: true,
-    });
+  /** False: the same edit is sent again. */
+  function settle({ collection, recordId, opId }: OutboxEntry, answer: PushResult, how = ALONE): boolean {
+    const result = beforeSignIn(answer, awaitsSignIn());
+    const replica = collections.get(collection)?.replica;
+    return replica?.settle(recordId, opId, result, (edits, rules) => judge(edits, result, how, rules)) ?? true;
+  }
 
   /** Leaves an edit to a later run, after its backoff, if the backend wants that or will not let it through. */
   function defer(entry: OutboxEntry, result: PushResult, settled: boolean, run: Run, before: number): void {
@@ -228,14 +222,12 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       throwIfAborted(run.signal);
       const error = inWords(thrown);
       const took = sent();
-      const trouble = await loadTrouble();
-      throwIfAborted(run.signal);
       const known = { taken: run.taken > 0, doubtful: entries.some(isDoubtful) };
       const state = { error, batch: entries, sent: took, limits, unclear, ...known };
-      const found = trouble?.remedyFor(state);
-      if (found) limits = found.limits;
+      const found = remedyFor(state);
+      limits = found.limits;
       if (error.details.unclear) unclear += 1;
-      return apply(found?.remedy ?? { type: 'wait' }, entries, error, run);
+      return apply(found.remedy, entries, error, run);
     }
   }
 
@@ -317,3 +309,5 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     waiting: (): OutboxEntry[] => heads().filter(({ waiting }) => waiting),
   };
 }
+
+export type Pusher = ReturnType<typeof createPusher>;

@@ -1,4 +1,5 @@
 import type { Row, Version } from '../change.js';
+import { SyncLayerError } from '../errors.js';
 import type { User } from '../transport/identity.js';
 import type { FieldTimes } from './edit-times.js';
 
@@ -73,3 +74,19 @@ export interface Pending {
 /** Insert, update or delete: what an edit is follows from what it starts from and leads to. */
 export const operationType = ({ base, local }: Pick<OutboxEntry, 'base' | 'local'>): 'insert' | 'update' | 'delete' =>
   local === null ? 'delete' : base === null ? 'insert' : 'update';
+
+/** Why edits of a row that this user may no longer see are kept aside. */
+export const hiddenError = (collection: string, recordId: string): SyncLayerError => {
+  const what = `Record ${JSON.stringify(recordId)} of "${collection}" may no longer be seen by this user.`;
+  return new SyncLayerError('PUSH_REJECTED', `${what} Its edit is kept: outbox.retry() it when it is visible again.`);
+};
+
+/** The version of a row, and its times. */
+export type Stamp = Pick<ServerState, 'timestamp' | 'editedAt'> & { readonly version: Version };
+
+/** Of what a backend said. A time that is none is left out. */
+export const stampOf = ({ version, timestamp, editedAt }: Stamp): Stamp => ({
+  version,
+  timestamp: Number.isFinite(timestamp) ? timestamp : undefined,
+  ...(Number.isFinite(editedAt) && { editedAt }),
+});

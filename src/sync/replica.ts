@@ -5,7 +5,7 @@ import { deepEqual } from '../json.js';
 import type { Delta } from '../query/types.js';
 import type { StoreWrite } from '../store/store.js';
 import type { Cursor, PushResult, RecordKey } from '../transport/transport.js';
-import { type AnswerRules, hiddenError, judge, type PushCircumstances } from './answer.js';
+import type { AnswerRules, Verdict } from './answer.js';
 import { authored, isSent, mayTakeOver, type UserSwitch } from './authors.js';
 import { type BatchHooks, createBatch } from './batch.js';
 import {
@@ -23,6 +23,7 @@ import { type After, createIncoming, type IncomingRules } from './incoming.js';
 import type { Loaded } from './load.js';
 import { type Conflict, threeWay, withField } from './merge.js';
 import {
+  hiddenError,
   type OutboxEntry,
   type Pending,
   type ServerState,
@@ -302,8 +303,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     refuse(id, { server: state, entries: [{ ...tail, base, baseVersion, order }] }, hiddenError(collection, id));
   }
 
-  function onAnswer(id: string, edits: Pending, result: PushResult, how: PushCircumstances): void {
-    const verdict = judge(edits, result, how, answerRules);
+  function onAnswer(id: string, edits: Pending, verdict: Verdict): void {
     switch (verdict.type) {
       case 'done':
         told(finishHead(id, edits, verdict.state, verdict.own));
@@ -516,8 +516,16 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
       });
     },
 
-    /** What became of a pushed edit. Nothing, if its echo has settled it already. False: the same edit is sent again. */
-    settle(id: string, opId: string, result: PushResult, how: PushCircumstances): boolean {
+    /**
+     * What became of a pushed edit, as `verdictOf` finds it. Nothing, if its echo has settled it already. False: the same edit is sent
+     * again.
+     */
+    settle(
+      id: string,
+      opId: string,
+      result: PushResult,
+      verdictOf: (edits: Pending, rules: AnswerRules) => Verdict,
+    ): boolean {
       const isHere = (each: string): boolean => pending.get(each)?.entries[0].opId === opId;
       const usual = usualSpelling(id);
       let at = [id, usual].find(isHere);
@@ -532,7 +540,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
         }
         respelled.delete(usual);
         const edits = at === undefined ? undefined : pending.get(at);
-        if (at !== undefined && edits) onAnswer(at, edits, result, how);
+        if (at !== undefined && edits) onAnswer(at, edits, verdictOf(edits, answerRules));
         trim();
       });
       return !isHere(at);

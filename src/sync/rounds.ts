@@ -1,9 +1,9 @@
 import type { Settings } from '../defaults.js';
-import { disposition, SyncLayerError } from '../errors.js';
+import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { backoffDelay } from '../transport/backoff.js';
 import type { Announcer } from './announcer.js';
 import type { CollectionCore } from './collection-core.js';
-import { createPusher, type PusherOptions } from './pusher.js';
+import type { Pusher, PusherOptions } from './pusher.js';
 import { createTimers } from './timers.js';
 
 export interface RoundsOptions extends PusherOptions {
@@ -39,7 +39,8 @@ export function createRounds(options: RoundsOptions) {
   const { collections, announcer, settings, retryDelay, mayWork } = options;
   const { events, metrics } = announcer;
   const names = (): string[] => [...collections.keys()];
-  const pusher = createPusher(options);
+  let pusher: Pusher | undefined;
+  let loading: Promise<void> | undefined;
   const timers = createTimers<'push' | 'waiting' | 'retry' | 'poll' | 'audit'>();
   /** Failures in a row, for their backoff. */
   let pushFailures = 0;
@@ -59,13 +60,34 @@ export function createRounds(options: RoundsOptions) {
   /** The run of the pusher that is under way, or was. */
   let run: Promise<void> | undefined;
 
+  /** In a chunk of its own: an app reads first. While it is out of reach, edits stay in the outbox. */
+  async function loadPusher(): Promise<void> {
+    try {
+      const { createPusher } = await import('./pusher.js');
+      pusher ??= createPusher(options);
+    } catch (error) {
+      throw toSyncLayerError(error, 'CONNECTION_LOST', 'What sends edits could not be loaded; it is tried again.');
+    } finally {
+      loading = undefined;
+    }
+  }
+  // It comes while the store is read.
+  loading = loadPusher();
+  loading.catch(ignore);
+
   async function push(): Promise<void> {
     // Nothing is left that fails: the next edit must not wait for a backoff that is over.
     if (pendingCount() === 0) pushFailures = 0;
     if (!mayWork() || pendingCount() === 0) return;
     timers.cancel('push');
     const { signal } = work;
-    const mine = pusher.push(signal);
+    if (!pusher) loading ??= loadPusher();
+    const loaded = loading;
+    if (loaded !== undefined) {
+      await loaded.catch(ignore);
+      if (signal.aborted || !mayWork()) return;
+    }
+    const mine = pusher?.push(signal) ?? loaded;
     // Who joins it learns how it ended; it failed once.
     const isJoined = mine === run;
     run = mine;
@@ -92,7 +114,7 @@ export function createRounds(options: RoundsOptions) {
 
   /** What is waited for may come from elsewhere, and nobody tells. Each reason is told once. */
   function scheduleWaiting(): void {
-    const waiting = pusher.waiting();
+    const waiting = pusher?.waiting() ?? [];
     const reasons = waiting.map(({ opId, waiting: { message } = { message: '' } }) => `${opId} ${message}`);
     for (const [index, { collection, waiting: reason }] of waiting.entries())
       if (reason && !told.includes(reasons[index] ?? ''))

@@ -133,3 +133,21 @@ test('offline, where the rules of the configuration cannot be loaded, the app st
   await sync.collection('todos').save({ text: 'Milk' });
   await sync.close();
 });
+
+test('while what sends edits is out of reach they wait in the outbox, and leave once it is there', async () => {
+  vi.resetModules();
+  vi.doMock('../../../src/sync/pusher.js', () => {
+    throw new TypeError('Failed to fetch dynamically imported module');
+  });
+  const fresh = await import('../../../src/index.js');
+  const { memoryTransport: transportOf } = await import('../../../src/testing/index.js');
+  const transport = transportOf();
+  const sync = await fresh.createSyncLayer({ transport, collections: ['todos'] });
+  await sync.collection('todos').save({ text: 'Milk' }, '1');
+  await expect(sync.syncNow()).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+  expect(sync.status.pending).toBe(1);
+  vi.doUnmock('../../../src/sync/pusher.js');
+  await sync.syncNow();
+  expect(sync.status.pending).toBe(0);
+  await sync.close();
+});
