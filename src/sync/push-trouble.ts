@@ -1,6 +1,6 @@
 import { SyncLayerError } from '../errors.js';
 import {
-  afterFailure,
+  afterSilence,
   afterTooLarge,
   afterUnclear,
   type BatchLimits,
@@ -66,7 +66,11 @@ export function remedyFor({ error, batch, sent, limits, unclear, taken, doubtful
     case 'VALIDATION_FAILED':
       return { remedy: alone ? { type: 'reject', error } : { type: 'halve' }, limits: halved(limits, sent) };
   }
-  if (error.details.unclear !== true) return { remedy: { type: 'wait' }, limits: afterFailure(limits, sent) };
+  const { unclear: isUnclear, status, code } = error.details;
+  // A backend that says no, however late, gets whole batches.
+  const answered = isUnclear === true || status !== undefined || code !== undefined;
+  if (!answered) return { remedy: { type: 'wait' }, limits: afterSilence(limits, sent) };
+  if (isUnclear !== true) return { remedy: { type: 'wait' }, limits };
   // Overload gets whole batches and its time. What goes on for longer may be one edit's: fewer go, until it is alone.
   const narrowing = unclear + 1 >= UNCLEAR || limits.edits < MOST_EDITS;
   const suspicious = alone && (narrowing || (taken && doubtful));

@@ -249,22 +249,24 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
 
   /** Asks for the rows of edits whose answer was lost: those that are in need not be sent again. */
   async function recall({ signal }: Run): Promise<void> {
-    const asked = heads().filter(({ opId }) => lost.has(opId));
+    const queue = heads().filter(({ opId }) => lost.has(opId));
+    // Once: where this gets no answer either they are sent.
     lost.clear();
     if (!transport.fetch) return;
     try {
-      for (const [collection, { replica }] of collections) {
-        const ids = asked.filter((entry) => entry.collection === collection).map(({ recordId }) => recordId);
-        if (ids.length === 0) continue;
-        const rows = await abortable(transport.fetch(collection, ids, { signal }), signal);
-        throwIfAborted(signal);
-        replica.apply(rows);
+      while (queue.length > 0) {
+        const { entries } = take(queue);
+        for (const [collection, { replica }] of collections) {
+          const ids = entries.filter((entry) => entry.collection === collection).map(({ recordId }) => recordId);
+          if (ids.length === 0) continue;
+          const rows = await abortable(transport.fetch(collection, ids, { signal }), signal);
+          throwIfAborted(signal);
+          replica.apply(rows);
+        }
       }
     } catch (error) {
       // A user who may write need not be allowed to read.
-      if (isSyncLayerError(error) && disposition(error.code) === 'fatal') return;
-      for (const { opId } of asked) lost.add(opId);
-      throw error;
+      if (!isSyncLayerError(error) || disposition(error.code) !== 'fatal') throw error;
     }
   }
 

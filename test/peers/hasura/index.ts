@@ -47,8 +47,11 @@ export interface HasuraPeerOptions {
   readonly pingInterval?: number;
   /** For the `connection_init`, ms. Default 3000, as Hasura. */
   readonly initTimeout?: number;
-  /** Subscriptions that saw Postgres away stay silent once it is back (graphql-engine#5099). Default false. */
-  readonly silentAfterRestart?: boolean;
+  /**
+   * Subscriptions that saw Postgres away stay silent once it is back (graphql-engine#5099); `without a word`: they are not told that it
+   * was away either. Default false.
+   */
+  readonly silentAfterRestart?: boolean | 'without a word';
   /** Default: any. */
   readonly port?: number;
 }
@@ -78,6 +81,13 @@ export interface HasuraPeer {
   token(options?: TokenOptions): Promise<string>;
   /** False: the auth webhook is away, so that nobody is let in, by HTTP as by socket. */
   webhook(there: boolean): void;
+  /**
+   * From now on every request and poll is answered with this code, whatever it asks for, as by a Hasura that is overloaded:
+   * `postgres-max-connections-error`, `rate-limit-exceeded`, `unexpected`. Undefined: no more.
+   */
+  trouble(code: string | undefined): void;
+  /** Requests by HTTP that were answered since the start. */
+  readonly requests: number;
   /** Cuts every socket as a lost network does (1006), or with a close code. Clients may connect at once. */
   cut(code?: number, reason?: string): void;
   /** It is gone (1006, and connections are refused) until `start`. Postgres stays. */
@@ -92,6 +102,13 @@ export interface HasuraPeer {
   /** Ends everything. After it resolves no process, socket, timer or file is left. */
   close(): Promise<void>;
 }
+
+/** What Hasura says with a code that is about the whole backend. */
+const words: Readonly<Record<string, string>> = {
+  'postgres-max-connections-error': 'max connections reached on postgres',
+  'rate-limit-exceeded': 'request rejected due to exceeding the rate limit',
+  unexpected: 'database query error',
+};
 
 const JWT_SECRET = 'a secret of this machine only, and of at least 32 characters';
 
@@ -153,6 +170,8 @@ async function serve(
   };
 
   let webhook = true;
+  let trouble: string | undefined;
+  let requests = 0;
   const engine: Engine = {
     async openSession(headers) {
       // What Hasura answers when the hook does not.
@@ -161,6 +180,7 @@ async function serve(
     },
     prepare: ({ role }, request) => prepare(schemaOf(role), request, !metadata.blind.has(role)),
     async run(session, prepared, cursor) {
+      if (trouble !== undefined) throw new HasuraError(trouble, words[trouble] ?? trouble);
       const context = { session, stringifyNumeric, ...(cursor && { cursor }) };
       if (prepared.kind !== 'mutation') return prepared.run({ ...context, query: database.query });
       try {
@@ -208,7 +228,10 @@ async function serve(
       await reload();
     },
   });
-  const server = createServer((request, response) => void http(request, response));
+  const server = createServer((request, response) => {
+    requests++;
+    void http(request, response);
+  });
   server.on('upgrade', (request, socket, head) => {
     // This peer does not speak the older subprotocol, which Hasura still does.
     const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(/, */);
@@ -257,6 +280,12 @@ async function serve(
     permit(role, table, kind, to) {
       metadata.permit(role, table, kind, to);
       changed();
+    },
+    trouble(code) {
+      trouble = code;
+    },
+    get requests() {
+      return requests;
     },
     token: (token) => signToken(jwtSecret ?? JWT_SECRET, token),
     webhook(there) {

@@ -103,7 +103,12 @@ test('what is wrong with a subscription is an error of its own, and the socket s
     },
   ]);
   const unfit = listen(client, live.replace('order_by: { id: asc }', 'where: { updated_at: { _gt: "soon" } }'));
-  await expect(unfit.ended).rejects.toMatchObject([{ extensions: { code: 'data-exception' } }]);
+  // What shows only in the database is told at each poll, and ends nothing.
+  for (const index of [0, 1])
+    expect(await unfit.result(index)).toMatchObject({
+      data: null,
+      errors: [{ extensions: { code: 'data-exception' } }],
+    });
   expect(await listen(client, live).result(0)).toEqual({ data: { todos: [] } });
 });
 
@@ -121,6 +126,26 @@ test('while Postgres is away every poll says so with data null, and afterwards a
   let index = 3;
   while ((await listener.result(index)).data === null) index++;
   expect(listener.results[index]).toEqual(before);
+});
+
+test('a Hasura whose subscriptions stay silent without a word tells nothing at all', async () => {
+  const mute = await startHasuraPeer({ postgres, schema, pollInterval: 25, silentAfterRestart: 'without a word' });
+  onTestFinished(mute.close);
+  const listener = listen(open(mute), live);
+  await listener.result(0);
+  mute.trouble('postgres-error');
+  // A subscription that is told of it has seen a poll that this one has seen too.
+  const told = await startHasuraPeer({ postgres, schema, pollInterval: 25 });
+  onTestFinished(told.close);
+  const other = listen(open(told), live);
+  await other.result(0);
+  told.trouble('rate-limit-exceeded');
+  expect(await other.result(1)).toMatchObject({
+    data: null,
+    errors: [{ extensions: { code: 'rate-limit-exceeded' } }],
+  });
+  mute.trouble(undefined);
+  expect(listener.results).toHaveLength(1);
 });
 
 test('a Hasura whose subscriptions stay silent after a restart of Postgres serves new ones', async () => {

@@ -23,6 +23,8 @@ const methods: Record<string, (...args: never[]) => unknown> = {
   startRealtime: peer.startRealtime,
   repeatSystemOk: peer.repeatSystemOk,
   delivered: peer.delivered,
+  holdSchema: peer.holdSchema,
+  reloadSchema: peer.reloadSchema,
   restartPostgres: peer.restartPostgres,
   stopPostgres: peer.stopPostgres,
   startPostgres: peer.startPostgres,

@@ -4,7 +4,8 @@ import { createTcpProxy, type TcpProxy } from '../../../src/testing/index.js';
 import { createRemote } from '../remote.js';
 import type { SupabasePeer, SupabasePeerOptions } from '../supabase/index.js';
 
-type Remote = Omit<SupabasePeer, 'url' | 'sockets' | 'cutRealtime' | 'startRealtime'> & {
+type Remote = Omit<SupabasePeer, 'url' | 'sockets' | 'cutRealtime' | 'startRealtime' | 'reloadSchema'> & {
+  reloadSchema(): Promise<void>;
   cutRealtime(code?: number): Promise<void>;
   startRealtime(): Promise<void>;
   sockets(): Promise<number>;
@@ -67,6 +68,8 @@ export async function startProject(options: SupabasePeerOptions): Promise<Projec
     startRealtime: call('startRealtime'),
     repeatSystemOk: call('repeatSystemOk'),
     delivered: call('delivered'),
+    holdSchema: call('holdSchema'),
+    reloadSchema: call('reloadSchema'),
     restartPostgres: call('restartPostgres'),
     stopPostgres: call('stopPostgres'),
     startPostgres: call('startPostgres'),

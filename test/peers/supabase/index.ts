@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Postgres, startPostgres } from '../postgres/start-postgres.js';
 import { createProject, type SqlRow } from './database.js';
+import { createCatalog } from './postgrest/catalog.js';
 import { createPostgrest } from './postgrest/postgrest.js';
 import { type Delays, FAST_DELAYS } from './realtime/delays.js';
 import { createBroadcastApi } from './realtime/http.js';
@@ -58,7 +59,10 @@ export interface SupabasePeer {
   delivered(): Promise<void>;
   /** Postgres restarts; Realtime's sockets stay, and what is committed until it is back is never sent. */
   restartPostgres(options?: { readonly crash?: boolean }): Promise<void>;
-  /** Postgres is away until `startPostgres`: PostgREST answers 503. */
+  /** PostgREST's schema cache is not reloaded until `reloadSchema`: what a migration makes meanwhile is PGRST204 and PGRST205. */
+  holdSchema(): Promise<void>;
+  reloadSchema(): void;
+  /** Postgres is away until `startPostgres`: PostgREST answers 503, and now and then 400 with an empty code. */
   stopPostgres(options?: { readonly crash?: boolean }): Promise<void>;
   startPostgres(): Promise<void>;
   /** Ends everything. After it resolves no process, socket, timer or file is left. */
@@ -120,11 +124,14 @@ async function serve(
     delays: { ...FAST_DELAYS, ...options.delays },
     rateLimit: options.rateLimit,
   });
+  const catalog = createCatalog(database);
+  const schemas = ['public', ...(options.exposed ?? [])];
   const postgrest = createPostgrest({
     database,
+    catalog,
     tokens,
     maxRows: options.maxRows ?? 1000,
-    schemas: ['public', ...(options.exposed ?? [])],
+    schemas,
   });
   const broadcast = createBroadcastApi(realtime, tokens);
   const server = createServer((request, response) => {
@@ -158,6 +165,8 @@ async function serve(
     startRealtime: realtime.start,
     repeatSystemOk: realtime.resubscribe,
     delivered: realtime.delivered,
+    holdSchema: () => catalog.hold(schemas),
+    reloadSchema: catalog.reload,
     restartPostgres: async (how) => {
       await postgres.stop(how);
       await postgres.start();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   afterAnswer,
-  afterFailure,
+  afterSilence,
   afterTooLarge,
   afterUnclear,
   type BatchLimits,
@@ -30,9 +30,13 @@ describe('the size of the next batch', () => {
     expect(afterAnswer(limits(), sent(64_000, 100_000)).bytes, 'but not nothing').toBe(8192);
   });
 
-  test('no answer for long: half of it; a quick no of an overloaded backend: whole batches', () => {
-    expect(afterFailure(limits(), sent(64_000, 15_000)).bytes).toBe(32_000);
-    expect(afterFailure(limits(), sent(64_000, 50))).toEqual(FIRST_LIMITS);
+  test('no answer: half of it, and slow growth from there; a link that was not there says nothing', () => {
+    const after = afterSilence(limits(), sent(64_000, 15_000));
+    expect(after).toMatchObject({ bytes: 32_000, growth: 1.1 });
+    const next = afterAnswer(after, sent(31_000, 300));
+    expect(next.bytes).toBe(35_200);
+    expect(next.growth).toBeCloseTo(1.155);
+    expect(afterSilence(limits(), sent(64_000, 50))).toEqual(FIRST_LIMITS);
   });
 
   test('what was too large once is never tried again', () => {

@@ -29,6 +29,13 @@ test("the backend's trouble, or the link's: all of it waits, and stays whole", (
   });
 });
 
+test('no answer in time: less goes next; a backend that says no, however late, gets whole batches', () => {
+  const late = { sent: { edits: 100, bytes: 50_000, ms: 15_000 } };
+  expect(remedy('CONNECTION_LOST', 100, late)).toMatchObject({ remedy: { type: 'wait' }, limits: { bytes: 25_000 } });
+  for (const details of [{ status: 503 }, { code: 'postgres-error' }])
+    expect(remedy('CONNECTION_LOST', 100, { ...late, details }).limits).toBe(FIRST_LIMITS);
+});
+
 describe('a batch that is too large', () => {
   test('goes in halves', () => {
     expect(remedy('TOO_LARGE', 100)).toMatchObject({

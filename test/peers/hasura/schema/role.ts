@@ -50,7 +50,8 @@ export function tablesOf(
         columns: among(update.columns, update.set),
         filter: update.filter,
         // Without a check of its own the filter has to hold afterwards too.
-        check: update.check ?? update.filter,
+        // Without one any row may come of it, also one that this role does not see.
+        check: update.check ?? {},
         set: update.set ?? {},
       },
       delete: remove,

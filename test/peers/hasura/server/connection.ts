@@ -103,7 +103,6 @@ export function serveConnection(socket: WebSocket, options: ConnectionOptions): 
         next: (data) => socket.send(`{"type":"next","id":${JSON.stringify(id)},"payload":{"data":${data}}}`),
         error: (error) =>
           send({ type: 'next', id, payload: { data: null, errors: [errorEntry(error, session.role)] } }),
-        refused: (error) => refuse(id, error),
       },
     );
     operations.set(id, stop);

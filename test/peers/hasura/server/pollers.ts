@@ -20,15 +20,16 @@ export interface Subscription {
 export interface Sink {
   next(data: string): void;
   error(error: HasuraError): void;
-  /** It cannot be run at all; nothing follows. */
-  refused(error: HasuraError): void;
 }
 
 export interface PollersOptions {
   /** Between two polls, ms. */
   readonly interval: number;
-  /** Subscriptions that saw a failed poll are never told anything once Postgres is back (graphql-engine#5099). */
-  readonly silentAfterRestart: boolean;
+  /**
+   * Subscriptions that saw a failed poll are never told anything once Postgres is back (graphql-engine#5099); `without a word`: not
+   * of the failure either.
+   */
+  readonly silentAfterRestart: boolean | 'without a word';
 }
 
 export interface Pollers {
@@ -77,12 +78,8 @@ export function createPollers({ interval, silentAfterRestart }: PollersOptions):
   function fail(cohort: Cohort, sinks: readonly Sink[], error: HasuraError): void {
     cohort.last = undefined;
     if (silentAfterRestart) for (const sink of sinks) cohort.mute.add(sink);
-    tell(cohort, sinks, (sink) => {
-      // What is wrong with the request itself shows at its start.
-      if (error.code === 'postgres-error') return sink.error(error);
-      cohort.sinks.delete(sink);
-      sink.refused(error);
-    });
+    // Whatever the error is, the subscription goes on. What is wrong with the request itself shows at its start.
+    if (silentAfterRestart !== 'without a word') tell(cohort, sinks, (sink) => sink.error(error));
   }
 
   async function poll(cohort: Cohort): Promise<void> {
