@@ -93,7 +93,7 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
       // In a chunk of its own: an app reads first.
       const { pushChanges } = await loadPart(() => import('./push.js'));
       return life.during(signal, (signal) =>
-        pushChanges({ ask, models, reads, concurrency: options.concurrency }, changes, signal),
+        pushChanges({ ask, models, reads, host, concurrency: options.concurrency }, changes, signal),
       );
     },
     fetch: (collection, ids, { signal }) =>

@@ -53,16 +53,25 @@ function request(
 
 /** One collection's model: its documents, and how its items and our rows become one another. */
 export function createModel(collection: string, options: AppsyncModel) {
-  const { name, plural = `${name}s`, versioned = false, id = 'id', updatedAt = 'updatedAt', filter } = options;
+  const {
+    name,
+    plural = `${name}s`,
+    versioned = false,
+    id = 'id',
+    updatedAt = 'updatedAt',
+    editedAt,
+    filter,
+  } = options;
   const { names = {}, events = 'checked' } = options;
   /** Their names, without what is selected inside of them. */
   const selected = fieldsOf(options.fields).filter((field) => field !== id);
   const fields = selected.map((field) => field.split(/[\s{]/, 1)[0] ?? field);
-  const meta = versioned ? ['_version', '_deleted', '_lastChangedAt'] : [updatedAt];
+  const edited = editedAt === undefined ? [] : [editedAt];
+  const meta = [...(versioned ? ['_version', '_deleted', '_lastChangedAt'] : [updatedAt]), ...edited];
   const whole = [...new Set([id, ...selected, ...meta])].join(' ');
   /** What names a row, and tells its version. */
   const key = [id, ...meta].join(' ');
-  const ours = [id, updatedAt, '_version', '_deleted', '_lastChangedAt'];
+  const ours = [id, updatedAt, '_version', '_deleted', '_lastChangedAt', ...edited];
   /** Amplify sets it, unless the model declares it: then an app may write it, and does so only where it has one. */
   const created = 'createdAt';
   const args = Object.entries(options.arguments ?? {}).flatMap(([argument, value]) =>
@@ -87,6 +96,7 @@ export function createModel(collection: string, options: AppsyncModel) {
     recent: (): readonly string[] => [...recent].flatMap(([id, at]) => (Date.now() - at > LAG ? [] : id)),
     id,
     updatedAt,
+    editedAt,
     /** No event is whole by itself. */
     trusts: events,
 
@@ -99,6 +109,11 @@ export function createModel(collection: string, options: AppsyncModel) {
       if (versioned) return typeof item._lastChangedAt === 'number' ? item._lastChangedAt : undefined;
       const stamp = stampOf(item[updatedAt]);
       return (stamp && timeOf(stamp)) || undefined;
+    },
+    /** When its newest edit was made, ms. */
+    editTimeOf(item: Item): number | undefined {
+      const stamp = editedAt === undefined ? undefined : stampOf(item[editedAt]);
+      return stamp === undefined ? undefined : timeOf(stamp);
     },
     toRow: (item: Item): Row =>
       Object.fromEntries([['id', item[id]], ...fields.map((field) => [field, item[field] ?? null])]),

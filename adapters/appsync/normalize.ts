@@ -1,4 +1,5 @@
 import { isObject } from '../../src/backends/is-object.js';
+import { noted } from '../../src/backends/marks.js';
 import { type Change, deepEqual, type Row } from '../../src/kit.js';
 import type { Item, Model, Operation } from './model.js';
 import { GONE } from './version.js';
@@ -14,7 +15,9 @@ export function fromItem(model: Model, item: Item, rank?: string): Exclude<Chang
   const version = model.versionOf(item, rank);
   if (recordId === undefined || version === undefined) return undefined;
   const timestamp = model.timeOf(item);
-  const base = { collection: model.collection, recordId, version, ...(timestamp !== undefined && { timestamp }) };
+  const notes = noted(undefined, model.editTimeOf(item), timestamp);
+  const time = timestamp !== undefined && { timestamp };
+  const base = { collection: model.collection, recordId, version, ...time, ...notes };
   if (model.versioned && item._deleted === true) return { type: 'delete', ...base };
   // Reads do not tell insert from update; core does, by what it has.
   return { type: 'update', ...base, data: { ...model.toRow(item), id: recordId } };

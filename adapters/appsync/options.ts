@@ -56,6 +56,11 @@ export interface AppsyncModel {
   /** Without conflict detection: the AWSDateTime that the server sets at each write. Default `updatedAt`. */
   readonly updatedAt?: string;
   /**
+   * An AWSDateTime of the type for when an edit was made, which every writer sets; it is not in the rows. Last write wins compares
+   * it; left out, it compares when the other edit was committed: `editedAt`.
+   */
+  readonly editedAt?: string;
+  /**
    * What an event is good for, since it holds only what its mutation selected. `checked` (default): a row with a null is read.
    * `whole`: every writer selects every field. `ids`: each row is read, whatever the event says.
    */
@@ -158,6 +163,7 @@ export const modelRules = {
   versioned: ['true or false', (value) => typeof value === 'boolean'],
   id: name,
   updatedAt: name,
+  editedAt: name,
   events: ['"checked", "whole" or "ids"', (value) => value === 'checked' || value === 'whole' || value === 'ids'],
   filter: ['a filter such as { owner: { eq: "me" } }', isObject],
   arguments: [

@@ -1,12 +1,16 @@
 import { isObject } from '../../src/backends/is-object.js';
+import { marksOf } from '../../src/backends/marks.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
 import { refusalOf } from '../../src/backends/refusal.js';
+import { clockOfWrites } from '../../src/backends/server-clock.js';
 import {
+  type Change,
   deepEqual,
   isSyncLayerError,
   type OutgoingChange,
   type PushResult,
   type SyncLayerError,
+  type TransportHost,
 } from '../../src/kit.js';
 import { type ErrorEntry, errorOf, isConflict } from './failure.js';
 import type { Ask } from './http.js';
@@ -21,6 +25,7 @@ export interface PushTools {
   readonly ask: Ask;
   readonly models: Models;
   readonly reads: Reads;
+  readonly host: () => TransportHost;
   /** Mutations under way at a time. */
   readonly concurrency: number;
 }
@@ -33,17 +38,20 @@ const holds = (item: Item, sent: Readonly<Record<string, unknown>>): boolean =>
 
 const retry = (message: string): PushResult => ({ type: 'retry', error: problem('CONFLICT', message) });
 
+const timesOf = ({ timestamp, editedAt }: Change) => ({
+  ...(timestamp !== undefined && { timestamp }),
+  ...(editedAt !== undefined && { editedAt }),
+});
+
 function applied(model: Model, { baseVersion }: OutgoingChange, item: Item | undefined): PushResult {
   const row = item && fromItem(model, item);
   if (!row) return { type: 'applied', version: baseVersion ?? 0 };
-  const { version, timestamp } = row;
-  const time = timestamp !== undefined && { timestamp };
-  return { type: 'applied', version, ...time, ...(row.type !== 'delete' && { data: row.data }) };
+  return { type: 'applied', version: row.version, ...timesOf(row), ...(row.type !== 'delete' && { data: row.data }) };
 }
 
 /** Compare-and-set of one change. */
 async function pushOne(
-  { ask, reads }: PushTools,
+  { ask, reads, host }: PushTools,
   model: Model,
   change: OutgoingChange,
   signal: AbortSignal,
@@ -51,11 +59,15 @@ async function pushOne(
   const { type, collection, recordId, baseVersion } = change;
   const what = `The ${type} of ${collection}/${recordId}`;
   const sent = model.toInput(fieldsOf(change));
+  const notes = type === 'delete' ? {} : marksOf({ opId: undefined, editedAt: model.editedAt }, change);
 
   async function mutate(operation: Operation, fields: object, condition?: object): Promise<Outcome> {
-    const request = model.mutation(operation, { [model.id]: recordId, ...fields }, condition);
+    const request = model.mutation(operation, { [model.id]: recordId, ...fields, ...notes }, condition);
+    const sentAt = Date.now();
     const { data, errors } = await ask(what, 'write', request, signal);
     const item = data[request.field];
+    if (isObject(item) && type !== 'delete' && item._deleted !== true)
+      clockOfWrites([{ timestamp: model.timeOf(item) }], sentAt, host());
     // It is written: a field that could not be read is no reason to write it again.
     if (isObject(item)) return { item };
     return errors.length > 0 ? { refused: errors } : { item: undefined };
@@ -85,8 +97,8 @@ async function pushOne(
       if (type === 'insert') return retry(`${what} met a row that cannot be read.`);
       return { type: 'conflict', current: { data: null, version: baseVersion ?? 0 } };
     }
-    const { version, timestamp } = row;
-    const time = timestamp !== undefined && { timestamp };
+    const { version } = row;
+    const time = timesOf(row);
     if (row.type === 'delete') {
       if (type === 'insert') return revive(item);
       if (type === 'delete') return applied(model, change, item);
@@ -110,6 +122,10 @@ async function pushOne(
       ? mutate('update', { ...sent, ...version }, condition)
       : mutate('delete', version, condition));
   if (!('refused' in outcome)) {
+    const row = outcome.item && fromItem(model, outcome.item);
+    // A resolver that merges by itself leaves a deleted row deleted.
+    if (type === 'update' && row?.type === 'delete')
+      return { type: 'conflict', current: { data: null, version: row.version, ...timesOf(row) } };
     if (outcome.item || type === 'delete') return applied(model, change, outcome.item);
     return settle([]);
   }

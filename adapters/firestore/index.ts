@@ -166,7 +166,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       life.during(request.signal, (signal) => reads.pull(tables.get(request.collection), { ...request, signal })),
     push: async (changes, { signal }) =>
       life.during(signal, async (signal) =>
-        (await part()).pushChanges({ link, options, tables, reads }, changes, signal),
+        (await part()).pushChanges({ link, options, tables, reads, host: () => attached }, changes, signal),
       ),
     fetch: async (collection, ids, { signal }) =>
       life.during(signal, async (signal) => (await part()).byIds(reads, tables.get(collection), ids, signal)),

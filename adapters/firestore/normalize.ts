@@ -1,3 +1,4 @@
+import { noted } from '../../src/backends/marks.js';
 import { type Change, type Cursor, deepEqual, type Row } from '../../src/kit.js';
 import { idOf, nameOf } from './place.js';
 import type { Table } from './table.js';
@@ -16,15 +17,17 @@ const isTime = (value: unknown): value is Time =>
 
 /** A document as a change; undefined if its `updatedAt` is no timestamp. */
 export function fromDocument(table: Table, found: Found): Exclude<Change, { type: 'insert' }> | undefined {
-  const { collection, updatedAt, deletedAt, typeOf } = table;
+  const { collection, updatedAt, deletedAt, opId, editedAt, own, typeOf } = table;
   const fields = found.data();
   const at = fields[updatedAt];
   if (!isTime(at)) return undefined;
   const recordId = idOf(table, found);
-  const base = { collection, recordId, version: stampOf(at), timestamp: msOf(at) };
+  const edited = editedAt === undefined ? undefined : fields[editedAt];
+  const notes = noted(opId && fields[opId], isTime(edited) ? msOf(edited) : undefined, msOf(at));
+  const base = { collection, recordId, version: stampOf(at), timestamp: msOf(at), ...notes };
   if (deletedAt !== undefined && (fields[deletedAt] ?? null) !== null) return { type: 'delete', ...base };
   const entries = Object.entries(fields)
-    .filter(([field]) => field !== updatedAt && field !== deletedAt)
+    .filter(([field]) => !own.includes(field))
     .map(([field, value]): [string, unknown] => [field, fieldToJson(value, typeOf(field))]);
   // Firestore does not tell insert from update; core does, by what it has.
   return { type: 'update', ...base, data: { ...Object.fromEntries(entries), id: recordId } };

@@ -25,6 +25,16 @@ export interface FirestoreCollection {
   readonly updatedAt?: string;
   /** A timestamp field: set, the document counts as deleted. Left out: documents are deleted for good. */
   readonly deletedAt?: string;
+  /**
+   * A field for the ids of the last ten writes. With it a write whose answer was lost is known again whatever became of the document
+   * since, so that `sumNumbers` is right: `opId`.
+   */
+  readonly opId?: string;
+  /**
+   * A timestamp field for when an edit was made, which every writer sets. Last write wins compares it; left out, it compares when the
+   * other edit was committed: `editedAt`.
+   */
+  readonly editedAt?: string;
   /** Only documents for which all of these hold. */
   readonly where?: readonly FirestoreCondition[];
   /** Fields that are plain in the row instead of a tagged object: `{ dueAt: 'timestamp' }` is an ISO text. */
@@ -108,6 +118,8 @@ export const collectionRules = {
   group: ['true or false; with true, "path" is one id such as "comments"', (value) => typeof value === 'boolean'],
   updatedAt: field,
   deletedAt: field,
+  opId: field,
+  editedAt: field,
   where: [
     `conditions such as [["owner", "==", "u1"]], with ${operators.join(', ')}`,
     (value) => Array.isArray(value) && value.every(isCondition),

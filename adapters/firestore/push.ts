@@ -1,5 +1,7 @@
 import type { Transaction } from 'firebase/firestore';
 import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
+import { hasOp, marksOf } from '../../src/backends/marks.js';
+import { clockOfWrites } from '../../src/backends/server-clock.js';
 import { unstorableField } from '../../src/backends/storable.js';
 import {
   type Change,
@@ -8,6 +10,7 @@ import {
   type PushResult,
   type Row,
   type SyncLayerError,
+  type TransportHost,
 } from '../../src/kit.js';
 import { gettable } from './by-ids.js';
 import { failure, type Link, type Session, within } from './link.js';
@@ -26,11 +29,17 @@ const TRIES = 5;
 
 type Current = Exclude<Change, { type: 'insert' }>;
 
-const applied = (row: Current): PushResult => ({
+const timesOf = ({ timestamp, editedAt }: Current) => ({
+  ...(timestamp !== undefined && { timestamp }),
+  ...(editedAt !== undefined && { editedAt }),
+});
+
+/** `data: null`: it was marked as deleted since. */
+const applied = ({ type }: OutgoingChange, row: Current): PushResult => ({
   type: 'applied',
   version: row.version,
-  ...(row.type !== 'delete' && { data: row.data }),
-  ...(row.timestamp !== undefined && { timestamp: row.timestamp }),
+  ...(row.type !== 'delete' ? { data: row.data } : type !== 'delete' && { data: null }),
+  ...timesOf(row),
 });
 
 const conflict = (row: Current): PushResult => ({
@@ -38,7 +47,7 @@ const conflict = (row: Current): PushResult => ({
   current: {
     data: row.type === 'delete' ? null : row.data,
     version: row.version,
-    ...(row.timestamp !== undefined && { timestamp: row.timestamp }),
+    ...timesOf(row),
   },
 });
 
@@ -48,17 +57,30 @@ const sentBy = ({ type, data, patch }: OutgoingChange): Row => ((type === 'updat
 function outcome(change: OutgoingChange, row: Current | undefined): PushResult | undefined {
   const { type, baseVersion, unset = [] } = change;
   const there = row !== undefined && row.type !== 'delete';
+  // It came through and its answer was lost, whatever became of the document since.
+  if (row && type !== 'delete' && hasOp(row, change)) return applied(change, row);
   if (type === 'insert' && !there) return undefined;
   if (!row) {
     const version = baseVersion ?? '';
     return type === 'delete' ? { type: 'applied', version } : { type: 'conflict', current: { data: null, version } };
   }
-  if (type === 'delete' && !there) return applied(row);
+  if (type === 'delete' && !there) return applied(change, row);
   // `timeOf`: another backend's version says nothing here.
   if (type !== 'insert' && there && row.version === baseVersion && timeOf(baseVersion)) return undefined;
-  // It came through and its answer was lost.
-  if (there && type !== 'delete' && holds(row.data, sentBy(change), unset)) return applied(row);
+  if (there && type !== 'delete' && holds(row.data, sentBy(change), unset)) return applied(change, row);
   return conflict(row);
+}
+
+/** So many writes of a document are known again. */
+const KNOWN = 10;
+
+/** What a write notes beside its fields. */
+function notes(session: Session, table: Table, change: OutgoingChange, before: Current | undefined) {
+  const marks = marksOf(table, change, (ms) => session.sdk.Timestamp.fromMillis(Math.floor(ms)));
+  const { opIds = [] } = Object(before?.metadata) as { readonly opIds?: readonly string[] };
+  const { opId } = table;
+  if (opId !== undefined && opId in marks) marks[opId] = [change.opId, ...opIds].slice(0, KNOWN).join(' ');
+  return Object.entries(marks);
 }
 
 /** What a push works with. */
@@ -67,11 +89,18 @@ interface Means {
   readonly options: ParsedOptions;
   readonly tables: Tables;
   readonly reads: Reads;
+  readonly host: () => TransportHost;
 }
 
-function createSender({ link, options, tables, reads }: Means, signal: AbortSignal) {
+function createSender({ link, options, tables, reads, host }: Means, signal: AbortSignal) {
   /** Throws what the SDK's classes throw for a value that Firestore cannot store. */
-  function write(session: Session, transaction: Transaction, table: Table, change: OutgoingChange): void {
+  function write(
+    session: Session,
+    transaction: Transaction,
+    table: Table,
+    change: OutgoingChange,
+    before: Current | undefined,
+  ): void {
     const { sdk } = session;
     const make = makerOf(session);
     const { updatedAt, deletedAt, typeOf } = table;
@@ -80,25 +109,24 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
       transaction.delete(ref);
       return;
     }
-    const stamp: [string, unknown] = [updatedAt, sdk.serverTimestamp()];
+    const stamps = [[updatedAt, sdk.serverTimestamp()] as const, ...notes(session, table, change, before)];
     if (change.type === 'delete' && deletedAt !== undefined) {
-      const marks = [stamp, [deletedAt, sdk.serverTimestamp()] as const];
+      const marks = [...stamps, [deletedAt, sdk.serverTimestamp()] as const];
       transaction.set(ref, Object.fromEntries(marks), {
         mergeFields: marks.map(([field]) => new sdk.FieldPath(field)),
       });
       return;
     }
-    const own = ['id', updatedAt, deletedAt];
     const fields = Object.entries(sentBy(change))
-      .filter(([field]) => !own.includes(field))
+      .filter(([field]) => field !== 'id' && !table.own.includes(field))
       .map(([field, value]): [string, unknown] => [field, fieldFromJson(value, typeOf(field), make)]);
     if (change.type === 'insert') {
       // Over a document that is only marked as deleted, too.
-      transaction.set(ref, Object.fromEntries([...fields, stamp]));
+      transaction.set(ref, Object.fromEntries([...fields, ...stamps]));
       return;
     }
     const removed = (change.unset ?? []).map((field): [string, unknown] => [field, sdk.deleteField()]);
-    const all = [...fields, ...removed, stamp];
+    const all = [...fields, ...removed, ...stamps];
     // Whole fields: a plain merge would keep keys that are gone from a map.
     transaction.set(ref, Object.fromEntries(all), { mergeFields: all.map(([field]) => new sdk.FieldPath(field)) });
   }
@@ -124,7 +152,7 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
         }
         const result = outcome(change, row);
         if (result) known.set(change.opId, result);
-        else write(session, transaction, table, change);
+        else write(session, transaction, table, change, row);
       }
       return known;
     };
@@ -133,7 +161,7 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
   }
 
   /** The versions that the server gave; the transaction's answer does not tell them. */
-  async function stamps(changes: readonly OutgoingChange[]): Promise<Map<string, PushResult>> {
+  async function stamps(changes: readonly OutgoingChange[], sentAt: number): Promise<Map<string, PushResult>> {
     const results = new Map<string, PushResult>();
     for (const collection of new Set(changes.map((change) => change.collection))) {
       const mine = changes.filter((change) => change.collection === collection);
@@ -142,12 +170,14 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
       const ids = left.map(({ recordId }) => recordId);
       // Of some that were written the rules may let this user see nothing, or not any more.
       const read = await gettable(reads, table, ids, signal);
+      clockOfWrites(read, sentAt, host());
       const rows = new Map(read.map((row) => [row.recordId, row as Current]));
-      for (const { opId, type, recordId, baseVersion } of mine) {
+      for (const change of mine) {
+        const { opId, type, recordId, baseVersion } = change;
         const row = rows.get(recordId);
         // Deleted or out of sight, by us or by somebody a moment later. What the listener said of it meanwhile is newer.
         const version = (type === 'delete' && baseVersion) || '';
-        results.set(opId, row ? applied(row) : { type: 'applied', version });
+        results.set(opId, row ? applied(change, row) : { type: 'applied', version });
       }
     }
     return results;
@@ -162,10 +192,11 @@ function createSender({ link, options, tables, reads }: Means, signal: AbortSign
       new Map(changes.map(({ opId }) => [opId, result]));
     for (let tries = 1; ; tries += 1) {
       const session = await link.session();
+      const sentAt = Date.now();
       try {
         const known = await within(session, attempt(session, changes), what, options.requestTimeout, signal);
         const written = changes.filter(({ opId }) => !known.has(opId));
-        return new Map([...known, ...(await stamps(written))]);
+        return new Map([...known, ...(await stamps(written, sentAt))]);
       } catch (error) {
         if (isSyncLayerError(error)) throw error;
         if (isContention(error)) {

@@ -1,8 +1,9 @@
+import type { MarkColumns } from '../../src/backends/marks.js';
 import type { FirestoreCollection, FirestoreCondition, ParsedOptions } from './options.js';
 import type { FieldType } from './values.js';
 
 /** One collection, and how its documents lie in Firestore. */
-export interface Table {
+export interface Table extends MarkColumns {
   readonly collection: string;
   readonly path: string;
   /** All collections of that id, wherever they lie. */
@@ -11,19 +12,25 @@ export interface Table {
   readonly deletedAt: string | undefined;
   /** A deleted document stays, with a mark. */
   readonly soft: boolean;
+  /** Fields that are no part of a row. */
+  readonly own: readonly (string | undefined)[];
   readonly where: readonly FirestoreCondition[];
   typeOf(field: string): FieldType | undefined;
 }
 
 function makeTable(collection: string, options: FirestoreCollection): Table {
   const types = new Map(Object.entries(options.types ?? {}));
+  const { updatedAt = 'updatedAt', deletedAt, opId, editedAt } = options;
   return {
     collection,
     path: options.path ?? collection,
     group: options.group === true,
-    updatedAt: options.updatedAt ?? 'updatedAt',
-    deletedAt: options.deletedAt,
-    soft: options.deletedAt !== undefined,
+    updatedAt,
+    deletedAt,
+    opId,
+    editedAt,
+    own: [updatedAt, deletedAt, opId, editedAt],
+    soft: deletedAt !== undefined,
     where: options.where ?? [],
     typeOf: (field) => types.get(field),
   };

@@ -64,7 +64,7 @@ export const backends: Readonly<Record<string, Backend>> = {
       const projectId = 'demo';
       const todos = seed.map((todo, index) => [`todos/todo-${index + 1}`, todo] as const);
       await emulator.project(projectId).writeAll(new Map(todos));
-      const collections = { todos: { deletedAt: 'deletedAt' } };
+      const collections = { todos: { deletedAt: 'deletedAt', opId: 'opId', editedAt: 'editedAt' } };
       return {
         target: new URL(`http://${emulator.host}:${emulator.port}`),
         wires: 'ports',
@@ -110,9 +110,10 @@ export const backends: Readonly<Record<string, Backend>> = {
     async start({ seed }) {
       const apiKey = 'da2-demo';
       const fields = { text: 'String', done: 'Boolean', addedAt: 'Float' };
-      const peer = await startAppsyncPeer({ auth: { apiKey }, models: [{ name: 'Todo', fields, versioned: true }] });
+      const model = { name: 'Todo', fields: { ...fields, editedAt: 'AWSDateTime' }, versioned: true };
+      const peer = await startAppsyncPeer({ auth: { apiKey }, models: [model] });
       for (const [index, todo] of seed.entries()) peer.write('Todo', `todo-${index + 1}`, { ...todo });
-      const models = { todos: { name: 'Todo', fields: Object.keys(fields), versioned: true } };
+      const models = { todos: { name: 'Todo', fields: Object.keys(fields), versioned: true, editedAt: 'editedAt' } };
       const transport = { type: 'appsync', auth: { type: 'apiKey', apiKey }, models };
       return { target: new URL(peer.endpoint), transport, close: peer.close };
     },

@@ -70,11 +70,14 @@ interface Shape {
   readonly updatedAt: string | undefined;
 }
 
+const editedField = ({ editedAt }: Place['model']): FieldType[] =>
+  editedAt === undefined ? [] : [{ name: editedAt, type: 'AWSDateTime', list: false, known: true }];
+
 const shapeOf = ({ given, model, fields }: Place): Shape => ({
   name: given.name,
   id: model.id,
   idType: given.names?.idType ?? 'ID',
-  fields,
+  fields: [...fields, ...editedField(model)],
   updatedAt: model.versioned ? undefined : model.updatedAt,
 });
 

@@ -12,7 +12,12 @@ const fields = { text: 'String', done: 'Boolean', count: 'Int' };
 const refuses = { text: 'refused' };
 /** With conflict detection, and without. */
 export const models: readonly Model[] = [
-  ...['Todo', 'Note'].map((name) => ({ name, fields, refuses, versioned: true })),
+  ...['Todo', 'Note'].map((name) => ({
+    name,
+    fields: { ...fields, editedAt: 'AWSDateTime' },
+    refuses,
+    versioned: true,
+  })),
   ...['Task', 'Memo'].map((name) => ({ name, fields, refuses })),
 ];
 
@@ -92,6 +97,7 @@ export const appsyncConformance: readonly ConformanceOptions<Backend>[] = varian
       fields: Object.keys(fields),
       versioned,
       ...(events && { events }),
+      ...(versioned && { editedAt: 'editedAt' }),
     });
     return {
       name,
@@ -101,6 +107,7 @@ export const appsyncConformance: readonly ConformanceOptions<Backend>[] = varian
         cursor: 'timestamp',
         reconnect: 'core',
         filters: false,
+        ...(versioned && { editTimes: true }),
       },
       backend: () => emptied(names),
       create: () =>

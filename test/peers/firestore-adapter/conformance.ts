@@ -54,7 +54,7 @@ async function project(marks: boolean): Promise<Backend> {
     async read(collection) {
       const documents = await hand.list(collection);
       return new Map(
-        documents.flatMap(({ name, fields: { updatedAt, deletedAt, ...fields } = {} }) => {
+        documents.flatMap(({ name, fields: { updatedAt, deletedAt, opId, editedAt, ...fields } = {} }) => {
           const id = recordIdOf(name.slice(name.lastIndexOf('/') + 1));
           const row = Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, plain(value)]));
           return deletedAt ? [] : [[id, { ...row, id }]];
@@ -88,7 +88,7 @@ async function project(marks: boolean): Promise<Backend> {
 
 /** The suite for documents that are marked as deleted, and for those that are deleted for good. */
 export const firestoreConformance = [true, false].map((marks): ConformanceOptions<Backend> => {
-  const collection = marks ? { deletedAt: 'deletedAt' } : {};
+  const collection = marks ? { deletedAt: 'deletedAt', opId: 'opId', editedAt: 'editedAt' } : {};
   return {
     name: marks ? 'firestore, documents marked as deleted' : 'firestore, documents deleted for good',
     capabilities: {
@@ -97,6 +97,7 @@ export const firestoreConformance = [true, false].map((marks): ConformanceOption
       cursor: 'timestamp',
       reconnect: 'core',
       filters: false,
+      ...(marks && { idempotent: true, editTimes: true }),
     },
     backend: () => project(marks),
     create: ({ projectId, port }) =>

@@ -1,5 +1,6 @@
 import { hasuraTransport } from '../../../adapters/hasura/index.js';
 import type { HasuraCollection } from '../../../adapters/hasura/options.js';
+import { marksSql } from '../../../src/backends/tools/marks-sql.js';
 import type { ConformanceOptions } from '../../../src/testing/index.js';
 import { allowed, createHand, table, touch } from '../hasura/hand.js';
 import { type HasuraProject, startHasuraProject } from '../hasura/project.js';
@@ -7,6 +8,8 @@ import { type HasuraProject, startHasuraProject } from '../hasura/project.js';
 const soft = ['todos', 'notes'] as const;
 const hard = ['tasks', 'memos'] as const;
 const all = [...soft, ...hard];
+/** Where rows are marked as deleted, writes leave their notes, too. */
+const notes = { opId: 'op_id', editedAt: 'edited_at' };
 const counting = { ...allowed, select: { columns: '*', filter: {}, allow_aggregations: true } } as const;
 
 /** `fetch` without connections that stay open for later: they would look like something left behind. */
@@ -19,7 +22,11 @@ const OVERLAP = 1000;
 let project: HasuraProject;
 export const startSuite = async (): Promise<void> => {
   project = await startHasuraProject({
-    schema: [touch, ...all.map((name) => table(name, soft.includes(name as never)))].join('\n'),
+    schema: [
+      touch,
+      ...all.map((name) => table(name, soft.includes(name as never))),
+      ...soft.map((name) => marksSql({ table: name, ...notes })),
+    ].join('\n'),
     permissions: { user: Object.fromEntries(all.map((name) => [name, counting])) },
     pollInterval: 40,
     pingInterval: 200,
@@ -50,6 +57,7 @@ export const hasuraConformance: readonly ConformanceOptions[] = variants.map(({ 
       cursor: 'timestamp',
       reconnect: 'core',
       filters: false,
+      ...(marks && { idempotent: true, editTimes: true }),
     },
     overlap: OVERLAP,
     backend: () => createHand(project, all, marks),
@@ -62,7 +70,7 @@ export const hasuraConformance: readonly ConformanceOptions[] = variants.map(({ 
         requestTimeout: 1500,
         subscribeTimeout: 3000,
         collections: Object.fromEntries(
-          names.map((each) => [each, { fields, ...collection, ...(marks && { deletedAt: 'deleted_at' }) }]),
+          names.map((each) => [each, { fields, ...collection, ...(marks && { deletedAt: 'deleted_at', ...notes }) }]),
         ),
       }),
     collections: names,

@@ -1,11 +1,14 @@
 import { supabaseTransport } from '../../../adapters/supabase/index.js';
 import type { SupabaseTransportOptions } from '../../../adapters/supabase/options.js';
+import { marksSql } from '../../../src/backends/tools/marks-sql.js';
 import type { ConformanceBackend, ConformanceOptions } from '../../../src/testing/index.js';
 import { briefFetch, type Project, startProject, table, touch } from './peer.js';
 
 const soft = ['todos', 'notes'] as const;
 const hard = ['tasks', 'memos'] as const;
 const all = [...soft, ...hard];
+/** Where rows are marked as deleted, writes leave their notes, too. */
+const notes = { opId: 'op_id', editedAt: 'edited_at' };
 /** A broadcast by a trigger, to a topic of the table's name. */
 const broadcasts = `
   create function announce() returns trigger security definer language plpgsql as $$
@@ -20,7 +23,12 @@ const broadcasts = `
 let project: Project;
 export const startSuite = async (): Promise<void> => {
   project = await startProject({
-    schema: [touch, ...all.map((name) => table(name, soft.includes(name as never))), broadcasts].join('\n'),
+    schema: [
+      touch,
+      ...all.map((name) => table(name, soft.includes(name as never))),
+      ...soft.map((name) => marksSql({ table: name, ...notes })),
+      broadcasts,
+    ].join('\n'),
   });
 };
 export const closeSuite = async (): Promise<void> => project?.close();
@@ -93,7 +101,9 @@ const variants: readonly {
 
 /** What the conformance suite and the convergence are told of each way to use the transport. Between `startSuite` and `closeSuite`. */
 export const supabaseConformance: readonly ConformanceOptions[] = variants.map(({ name, marks, options }) => {
-  const collections = marks ? Object.fromEntries(soft.map((each) => [each, { deletedAt: 'deleted_at' }])) : {};
+  const collections = marks
+    ? Object.fromEntries(soft.map((each) => [each, { deletedAt: 'deleted_at', ...notes }]))
+    : {};
   const create = () =>
     supabaseTransport({
       url: project.url,
@@ -113,6 +123,7 @@ export const supabaseConformance: readonly ConformanceOptions[] = variants.map((
       cursor: 'timestamp',
       reconnect: 'core',
       filters: false,
+      ...(marks && { idempotent: true, editTimes: true }),
     },
     backend: () => emptied(marks),
     create,
