@@ -55,23 +55,34 @@ function join(signals: readonly AbortSignal[]) {
   };
 }
 
+/** Whether something failed since the limit of `joined` was missed. */
+export const isTimeout = (error: unknown): boolean => (error as { name?: unknown } | null)?.name === 'TimeoutError';
+
 /**
- * What `work` resolves with. Its signal aborts as soon as one of `signals` does, and after `ms` milliseconds, if they are given.
+ * What `work` resolves with. Its signal aborts as soon as one of `signals` does, and after `ms` milliseconds of silence, if they are
+ * given: they begin anew each time that `work` calls `heard`. What ignores its signal is left behind with the same reason.
  *
  * @example
  * const text = await joined([signal], (signal) => fetch(url, { signal }).then((response) => response.text()), 15_000);
  */
 export async function joined<T>(
   signals: readonly AbortSignal[],
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, heard: () => void) => Promise<T>,
   ms?: number,
 ): Promise<T> {
   const { controller, release } = join(signals);
   const late = (): void => abort(controller, named('TimeoutError', `No answer within ${ms} ms.`));
-  const timer = ms === undefined ? undefined : setTimeout(late, ms);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let ended = false;
+  const heard = (): void => {
+    clearTimeout(timer);
+    if (ms !== undefined && !ended) timer = setTimeout(late, ms);
+  };
+  heard();
   try {
-    return await work(controller.signal);
+    return await abortable(work(controller.signal, heard), controller.signal);
   } finally {
+    ended = true;
     clearTimeout(timer);
     release();
   }

@@ -3,7 +3,7 @@
  * from here, so that bundlers make one chunk of it: one for each few lines would cost a request and compress badly. What
  * brings zod stays out, for code is split by files: through `adapter-kit.ts` an app would load zod at its start.
  */
-export { abort, abortable, createLifetime, joined, reasonOf, throwIfAborted } from './abort.js';
+export { abort, abortable, createLifetime, isTimeout, joined, reasonOf, throwIfAborted } from './abort.js';
 export { asyncIterator } from './async-iterator.js';
 export { isObject } from './backends/is-object.js';
 export { problemsOf } from './backends/problem.js';

@@ -1,9 +1,11 @@
 import {
   isSyncLayerError,
+  OUTSIDE_LIMIT,
   parseUrl,
   type SyncLayerError,
   type TransportHost,
   toSyncLayerError,
+  within,
 } from '../../src/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -21,6 +23,9 @@ export interface Authorizer {
   judge(headers: Readonly<Record<string, string>>, error: SyncLayerError): SyncLayerError;
 }
 
+const noCredentials = (): SyncLayerError =>
+  problem('CONNECT_FAILED', `credentials() has not answered for ${OUTSIDE_LIMIT} ms; it is asked again.`);
+
 /** How requests and subscriptions are let in. Asked anew for each of them: tokens and keys are renewed by others. */
 export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host: () => TransportHost): Authorizer {
   const name = parseUrl(endpoint)?.host ?? '';
@@ -32,7 +37,8 @@ export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host
       if (auth.type === 'iam') {
         try {
           const { signed } = await import('./sign.js');
-          return await signed(endpoint, what, body, await auth.credentials(), region);
+          const credentials = await within(auth.credentials(), { ms: OUTSIDE_LIMIT, late: noCredentials });
+          return await signed(endpoint, what, body, credentials, region);
         } catch (error) {
           if (isSyncLayerError(error)) throw error;
           throw toSyncLayerError(

@@ -1,6 +1,7 @@
+import { askHttp, type HttpAnswer } from '../../src/backends/ask-http.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { serverClock } from '../../src/backends/server-clock.js';
-import { joined, type SyncLayerError, type TransportHost } from '../../src/kit.js';
+import { isTimeout, type SyncLayerError, type TransportHost } from '../../src/kit.js';
 import type { Authorizer } from './auth.js';
 import type { ErrorEntry, errorOf } from './failure.js';
 import type { Request } from './model.js';
@@ -35,24 +36,18 @@ export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: 
     const { host: _, ...headers } = signed;
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
     const sentAt = Date.now();
-    let late = false;
-    const send = async (limited: AbortSignal) => {
-      try {
-        const init = { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body };
-        const response = await (options.fetch ?? fetch)(endpoint, { ...init, signal: limited });
-        return { response, text: await response.text() };
-      } finally {
-        late = limited.aborted;
-      }
+    const send = (limited: AbortSignal) => {
+      const init = { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body };
+      return (options.fetch ?? fetch)(endpoint, { ...init, signal: limited });
     };
-    let answer: Awaited<ReturnType<typeof send>>;
+    let answer: HttpAnswer;
     try {
       host().traffic('out', body.length);
-      answer = await joined([signal], send, requestTimeout);
+      answer = await askHttp(send, { signal, timeout: requestTimeout, alive: host().alive });
       host().traffic('in', answer.text.length);
     } catch (cause) {
       if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
-      const why = late ? ` within ${requestTimeout} ms` : '';
+      const why = isTimeout(cause) ? ` within ${requestTimeout} ms` : '';
       throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the API up, and the endpoint right?`, {
         cause,
       });

@@ -1,3 +1,4 @@
+import { askHttp, type HttpAnswer } from '../../src/backends/ask-http.js';
 import { headerToken } from '../../src/backends/header-token.js';
 import { isObject } from '../../src/backends/is-object.js';
 import { loadPart } from '../../src/backends/load-part.js';
@@ -8,12 +9,14 @@ import { serverClock } from '../../src/backends/server-clock.js';
 import {
   type Change,
   type Cursor,
-  joined,
+  isTimeout,
+  OUTSIDE_LIMIT,
   type PullPage,
   type PullRequest,
   type RecordKey,
   type TransportHost,
   toSyncLayerError,
+  within,
 } from '../../src/kit.js';
 import { allOf, behind, type Document, dated, keysDocument, notDeleted, pageDocument } from './documents.js';
 import type { ParsedOptions } from './options.js';
@@ -36,6 +39,9 @@ export interface Credentials {
   readonly token: string | undefined;
 }
 
+const noHeaders = () =>
+  problem('CONNECT_FAILED', `headers() has not answered for ${OUTSIDE_LIMIT} ms; it is asked again.`);
+
 /** All that goes by HTTP. */
 export function createRest(options: ParsedOptions, host: () => TransportHost) {
   const { url, overlap } = options;
@@ -46,7 +52,8 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
   async function credentials(): Promise<Credentials> {
     const token = headerToken(await host().authToken(options.authToken), problem);
     const { headers } = options;
-    const more = typeof headers === 'function' ? await headers() : headers;
+    const more =
+      typeof headers === 'function' ? await within(headers(), { ms: OUTSIDE_LIMIT, late: noHeaders }) : headers;
     return { token, headers: { ...more, ...(token !== undefined && { Authorization: `Bearer ${token}` }) } };
   }
 
@@ -62,18 +69,18 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     const body = JSON.stringify({ query, variables });
     const sentAt = Date.now();
     host().traffic('out', body.length);
-    const send = async (signal: AbortSignal) => {
+    const send = (signal: AbortSignal) => {
       const init = { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body, signal };
-      const response = await (options.fetch ?? fetch)(url, init);
-      return { response, text: await response.text() };
+      return (options.fetch ?? fetch)(url, init);
     };
-    let answer: Awaited<ReturnType<typeof send>>;
+    let answer: HttpAnswer;
     try {
-      answer = await joined([signal], send, options.requestTimeout);
-    } catch {
+      answer = await askHttp(send, { signal, timeout: options.requestTimeout, alive: host().alive });
+    } catch (error) {
       // Not the cause: some platforms quote a header that they cannot send.
       if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
-      throw problem('CONNECTION_LOST', `${what} got no answer. Is the server up?`);
+      const why = isTimeout(error) ? ` within ${options.requestTimeout} ms` : '';
+      throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the server up?`);
     }
     const { response, text } = answer;
     host().traffic('in', text.length);

@@ -2,7 +2,15 @@ import type { SupabaseClient } from '@supabase/supabase-js';
 import { headerToken } from '../../src/backends/header-token.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { renewalDelay } from '../../src/backends/renewal-delay.js';
-import { notLoaded, reasonOf, type SyncLayerError, type TransportHost, toSyncLayerError } from '../../src/kit.js';
+import {
+  notLoaded,
+  OUTSIDE_LIMIT,
+  reasonOf,
+  type SyncLayerError,
+  type TransportHost,
+  toSyncLayerError,
+  within,
+} from '../../src/kit.js';
 import type { AppSession } from './app-session.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
@@ -74,7 +82,12 @@ export function appLink(client: SupabaseClient, host: () => TransportHost): Link
     async connect(signal) {
       await token();
       // Without this the first join goes out before the session is there, as anon.
-      await client.realtime.setAuth();
+      const late = (): SyncLayerError =>
+        problem(
+          'CONNECT_FAILED',
+          `The client's session was not there within ${OUTSIDE_LIMIT} ms; it is asked for again.`,
+        );
+      await within(client.realtime.setAuth(), { ms: OUTSIDE_LIMIT, late, signal });
       await opened(client, signal);
     },
     disconnect: async () => undefined,

@@ -1,4 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
+import { inParts } from '../../src/backends/ask-http.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { cursorAfter, cursorOf, type TimeCursor } from '../../src/backends/postgres-cursor.js';
 import { type Columns, changeOf, isSendable } from '../../src/backends/postgres-rows.js';
@@ -7,6 +8,7 @@ import { serverClock } from '../../src/backends/server-clock.js';
 import {
   type Change,
   type Cursor,
+  isTimeout,
   joined,
   type PullPage,
   type PullRequest,
@@ -69,16 +71,26 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
       host().traffic('out', typeof init?.body === 'string' ? init.body.length : 0);
       // The client's own: it knows the keys and what the app gave for fetch.
       const response = await (rest.fetch ?? fetch)(input, init);
+      heard();
       serverTime = serverClock(response, sentAt, host());
       host().traffic('in', Number(response.headers.get('content-length') ?? 0));
-      return response;
+      return inParts(response, () => {
+        heard();
+        host().alive?.();
+      });
     };
-    const ask = async (signal: AbortSignal) => {
+    let heard = (): void => undefined;
+    const ask = async (signal: AbortSignal, onHeard: () => void) => {
+      heard = onHeard;
       const query = build(rest.from(table.table, { fetch: counted }) as unknown as From).abortSignal(signal);
       const signed = token === undefined ? query : query.setHeader('Authorization', `Bearer ${token}`);
       return signed.retry(false);
     };
-    const { data, error, status } = await joined([signal], ask, options.requestTimeout);
+    const { data, error, status } = await joined([signal], ask, options.requestTimeout).catch((cause: unknown) => {
+      if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
+      const why = isTimeout(cause) ? ` within ${options.requestTimeout} ms` : '';
+      throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the server up?`, { cause });
+    });
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
     if (error) {
       // In a chunk of its own: most requests work.

@@ -1,9 +1,10 @@
+import { askHttp } from '../../src/backends/ask-http.js';
 import { headerToken } from '../../src/backends/header-token.js';
 import { isPage, statusError } from '../../src/backends/http-status.js';
 import { isObject } from '../../src/backends/is-object.js';
 import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
 import { serverClock } from '../../src/backends/server-clock.js';
-import { isSyncLayerError, joined, type TransportHost } from '../../src/kit.js';
+import { isSyncLayerError, isTimeout, type TransportHost } from '../../src/kit.js';
 import { byteLength, parseJson } from './json.js';
 import type { ParsedOptions } from './options.js';
 import { problem, withoutToken } from './problem.js';
@@ -72,28 +73,28 @@ export function createHttp(
   return async ({ method, path, signal, body }: HttpRequest): Promise<HttpReply> => {
     const where = `${method} ${(base + path).split('?')[0]}`;
     const token = headerToken(await host().authToken(options.authToken), problem);
-    let inTime = '';
     const send = async (limited: AbortSignal) => {
       const sentAt = Date.now();
-      try {
-        const response = await (options.fetch ?? fetch)(base + path, {
-          method,
-          signal: limited,
-          headers: {
-            'content-type': 'application/json',
-            ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          },
-          ...(body !== undefined && { body }),
-        });
-        serverClock(response, sentAt, host());
-        return { status: response.status, text: await response.text() };
-      } finally {
-        if (limited.aborted && !signal.aborted) inTime = ` within ${options.requestTimeout} ms`;
-      }
+      const response = await (options.fetch ?? fetch)(base + path, {
+        method,
+        signal: limited,
+        headers: {
+          'content-type': 'application/json',
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        },
+        ...(body !== undefined && { body }),
+      });
+      serverClock(response, sentAt, host());
+      return response;
     };
     try {
       host().traffic('out', byteLength(body ?? ''));
-      const { status, text } = await joined([signal], send, options.requestTimeout);
+      const { response, text } = await askHttp(send, {
+        signal,
+        timeout: options.requestTimeout,
+        alive: host().alive,
+      });
+      const { status } = response;
       host().traffic('in', byteLength(text));
       if (status === 401 && !isPage(text)) {
         const refusal = problem('AUTH_REQUIRED', `${where} was refused for its token (401).`);
@@ -109,6 +110,7 @@ export function createHttp(
       };
     } catch (error) {
       if (isSyncLayerError(error)) throw error;
+      const inTime = isTimeout(error) ? ` within ${options.requestTimeout} ms` : '';
       throw problem('CONNECTION_LOST', `${where} got no answer${inTime}. Is the server up, and baseUrl right?`, {
         cause: error,
       });

@@ -9,11 +9,11 @@ const CLOSE_LIMIT = 10_000;
 
 /**
  * A transport of which every promise settles: with the answer, when its signal aborts, or when the transport has said nothing for
- * `answerTimeout` ms. Bytes that arrive (`TransportHost.traffic`) are a sign of life, whatever they belong to. Its own limits, which
- * know more, are much shorter; this one is for a promise that it forgot.
+ * `answerTimeout` ms. What arrives (`TransportHost.traffic`, `alive`) is a sign of life, whatever it belongs to. Its own limits, which know more,
+ * are much shorter; this one is for a promise that it forgot.
  */
 export function limited(transport: RealtimeTransport, answerTimeout: number): RealtimeTransport {
-  let bytes = 0;
+  let signs = 0;
 
   function late(what: string, ms: number): SyncLayerError {
     const message = `${transport.name}.${what} did not answer within ${ms} ms; it is tried again.`;
@@ -21,10 +21,10 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
   }
 
   function answered<T>(what: string, work: Promise<T>, signal: AbortSignal): Promise<T> {
-    let seen = bytes;
+    let seen = signs;
     const heard = (): boolean => {
       const before = seen;
-      seen = bytes;
+      seen = signs;
       return seen > before;
     };
     return within(work, { ms: answerTimeout, late: () => late(what, answerTimeout), signal, heard });
@@ -38,8 +38,11 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
       transport.attach?.({
         ...host,
         traffic(direction, size) {
-          if (direction === 'in') bytes += size;
+          if (direction === 'in') signs += 1;
           host.traffic(direction, size);
+        },
+        alive() {
+          signs += 1;
         },
       }),
     pull: (request) => answered('pull()', transport.pull(request), request.signal),

@@ -114,6 +114,8 @@ export interface TransportHost {
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
   /** Counts one message of `bytes` bytes for the metrics. */
   traffic(direction: 'in' | 'out', bytes: number): void;
+  /** A part of an answer has arrived: what still delivers is not silent, and no limit of core's ends it. */
+  alive?(): void;
   /** Counts rows that the backend read for this client, for the metrics: of use where each one is paid for. */
   reads?(rows: number): void;
   /**

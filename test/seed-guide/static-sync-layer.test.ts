@@ -99,7 +99,8 @@ test('init, dispose and init in one turn, as an effect of React in StrictMode: t
   const second = SyncLayer.init(config);
   await disposed;
   expect((await first).status.phase).toBe('closed');
-  expect(SyncLayer.instance).toBe(await second);
+  const sync = await second;
+  expect(SyncLayer.instance).toBe(sync);
   await SyncLayer.collection('todos').save({ text: 'Milk' });
   await SyncLayer.syncNow();
   expect(server.collection('todos').count()).toBe(1);
