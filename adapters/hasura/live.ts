@@ -1,3 +1,4 @@
+import { createPatience, type Patience } from '../../src/backends/patience.js';
 import {
   type ChangeSink,
   isSyncLayerError,
@@ -25,6 +26,13 @@ interface Subscription {
 /** The one link, and the subscriptions on it. */
 export function createLive(options: ParsedOptions, host: () => TransportHost, tables: Tables, rest: Rest) {
   const subscriptions = new Set<Subscription>();
+  const patiences = new Map<string, Patience>();
+
+  function patienceWith(collection: string): Patience {
+    const patience = patiences.get(collection) ?? createPatience();
+    patiences.set(collection, patience);
+    return patience;
+  }
 
   function endAll(error?: SyncLayerError): void {
     pulse.stop();
@@ -73,8 +81,10 @@ export function createLive(options: ParsedOptions, host: () => TransportHost, ta
           const { client } = link;
           if (!client) return subscription.end(problem('CONNECTION_LOST', 'Hasura is not connected.'));
           const report = (error: SyncLayerError): void => host().report(error);
+          if (table.mode === 'live') pulse.expectLarge();
           stop = watch({
             client,
+            patience: patienceWith(collection),
             table,
             sink,
             rest,

@@ -1,4 +1,12 @@
-/** Asks whether the server is there once it has been silent for `interval` ms; silence for as long again is death. */
+import { createPatience } from '../../src/backends/patience.js';
+
+/** How much longer than usual the first result of a subscription may hold up all others. */
+const LARGE = 4;
+
+/**
+ * Asks whether the server is there once it has been silent for `interval` ms; silence for as long again is death. An answer waits
+ * behind all that is on its way, and a live query's result is one message: see `createPatience`.
+ */
 export function createPulse(
   interval: number,
   ask: (signal: AbortSignal) => Promise<void>,
@@ -7,6 +15,7 @@ export function createPulse(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let heard = 0;
   let asking: AbortController | undefined;
+  const patience = createPatience();
 
   function next(): void {
     clearTimeout(timer);
@@ -19,11 +28,17 @@ export function createPulse(
   function beat(): void {
     const mine = new AbortController();
     asking = mine;
-    timer = setTimeout(() => mine.abort(), interval);
+    const since = performance.now();
+    timer = setTimeout(() => mine.abort(), patience.of(interval));
     ask(mine.signal).then(
-      () => asking === mine && next(),
+      () => {
+        if (asking !== mine) return;
+        patience.met(performance.now() - since, interval);
+        next();
+      },
       (error: unknown) => {
         if (asking !== mine) return;
+        if (mine.signal.aborted) patience.missed();
         // It spoke of something else meanwhile.
         if (performance.now() - heard < interval) next();
         else dead(error);
@@ -45,6 +60,8 @@ export function createPulse(
       next();
     },
     stop,
+    /** A first result is asked for, which may be large. */
+    expectLarge: (): void => patience.atLeast(LARGE),
     heard(): void {
       heard = performance.now();
     },

@@ -1,5 +1,6 @@
 import { isObject } from '../../src/backends/is-object.js';
 
+import type { Patience } from '../../src/backends/patience.js';
 import { stampAt, stampOf, timeOf } from '../../src/backends/postgres-time.js';
 import { type ChangeSink, createTimers, type SyncLayerError, toSyncLayerError } from '../../src/kit.js';
 import { difference, gone } from './difference.js';
@@ -20,6 +21,8 @@ export interface Watched {
   readonly sink: Omit<ChangeSink, 'error'>;
   readonly rest: Rest;
   readonly options: ParsedOptions;
+  /** With its first result. */
+  readonly patience: Patience;
   report(error: SyncLayerError): void;
   /** The subscription is over. */
   failed(error: SyncLayerError): void;
@@ -76,7 +79,9 @@ function listen(watched: Watched, query: Document, where: object, onRows: (rows:
 /** Listens to a table in the way that its options say. Returns how to stop, which is at once. */
 export function watch(watched: Watched): () => void {
   const { table, options } = watched;
+  const { patience } = watched;
   const { collection } = table;
+  let isLive = false;
   const timers = createTimers<'live' | 'check' | 'soon'>();
   const over = new AbortController();
   const stops: (() => void)[] = [];
@@ -94,9 +99,22 @@ export function watch(watched: Watched): () => void {
     stop();
     watched.failed(error);
   });
-  timers.schedule('live', options.subscribeTimeout, () =>
-    failed(problem('CONNECT_TIMEOUT', `"${collection}" was not live within ${options.subscribeTimeout} ms.`)),
-  );
+  const late = (): void =>
+    failed(
+      problem('CONNECT_TIMEOUT', `"${collection}" was not live within ${patience.of(options.subscribeTimeout)} ms.`),
+    );
+  timers.schedule('live', patience.of(options.subscribeTimeout), () => {
+    // A first result may be large, and the line slow: to begin again would send it once more. What is asked now is answered after it;
+    // whether the socket lives at all, the heartbeat finds.
+    ask(watched.client, over.signal).then(
+      () => {
+        if (isLive) return;
+        patience.missed();
+        late();
+      },
+      () => isLive || late(),
+    );
+  });
   const { sink } = watched;
   const scope: Scope = {
     ...watched,
@@ -106,7 +124,8 @@ export function watch(watched: Watched): () => void {
     timers,
     add: (end) => (over.signal.aborted ? end() : void stops.push(end)),
     live() {
-      if (!timers.has('live')) return;
+      if (isLive) return;
+      isLive = true;
       timers.cancel('live');
       scope.sink.live();
     },

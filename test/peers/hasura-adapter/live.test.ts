@@ -1,6 +1,7 @@
 import { createClient } from 'graphql-ws/client';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { HasuraCollection } from '../../../adapters/hasura/options.js';
+import { createTcpProxy } from '../../../src/testing/tcp-proxy.js';
 import { table, touch } from '../hasura/hand.js';
 import { type HasuraPeer, startHasuraPeer } from '../hasura/index.js';
 import { type Postgres, startPostgres } from '../postgres/start-postgres.js';
@@ -337,4 +338,19 @@ test('collections that are not served end alone, with what to look at', async ()
   await peer.sql("insert into tasks (id, text) values ('a', 'x')");
   await until('the other goes on', async () => (await client.rows('tasks')).has('a'));
   expect(peer.accepted - before).toBe(1);
+});
+
+test('a large first result over a slow line: nothing is begun again while bytes arrive', {
+  timeout: 60_000,
+}, async () => {
+  await peer.sql(`insert into events select 'row ' || n, repeat('x', 150), now() from generate_series(1, 1500) n`);
+  const line = await createTcpProxy({ port: Number(new URL(peer.url).port), bytesPerSecond: 150_000 });
+  onTestFinished(() => line.close());
+  const url = peer.url.replace(/:\d+/, `:${line.port}`);
+  // Both the result and a page of rows take longer than these.
+  const limits = { subscribeTimeout: 300, requestTimeout: 300 };
+  const client = await openClient(peer, { events: { ...events, mode: 'live' } }, { url, ...limits });
+  await client.live();
+  expect((await client.rows('events')).size).toBe(1500);
+  expect(client.errors).toEqual([]);
 });
