@@ -11,13 +11,12 @@ export interface HttpAnswer {
 export async function textOf(response: Response, heard: () => void): Promise<string> {
   const reader = response.body?.getReader?.();
   if (!reader) return response.text();
-  const decoder = new TextDecoder();
-  let text = '';
+  const parts: BlobPart[] = [];
   for (;;) {
     const { done, value } = await reader.read();
     heard();
-    if (done) return text + decoder.decode();
-    text += decoder.decode(value, { stream: true });
+    if (done) return new Blob(parts).text();
+    parts.push(value as Uint8Array<ArrayBuffer>);
   }
 }
 
