@@ -102,3 +102,13 @@ test('an admin acts as a role with the session that the headers say', async () =
   const headers = { 'x-hasura-admin-secret': peer.adminSecret, 'x-hasura-role': 'user', 'x-hasura-user-id': 'bob' };
   expect((await ask(peer, '{ todos { text } }', {}, headers)).data).toEqual({ todos: [{ text: 'his' }] });
 });
+
+test('an update without a check may take a row out of the view of its own role', async () => {
+  peer.permit('user', 'todos', 'update', { columns: ['text', 'owner'], filter: own });
+  const { data } = await as(
+    'mutation { update_todos(where: { id: { _eq: 1 } }, _set: { owner: "bob" }) { affected_rows } }',
+    ann,
+  );
+  expect(data).toEqual({ update_todos: { affected_rows: 1 } });
+  expect((await as('{ todos(where: { id: { _eq: 1 } }) { id } }', ann)).data).toEqual({ todos: [] });
+});

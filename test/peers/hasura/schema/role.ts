@@ -49,8 +49,7 @@ export function tablesOf(
       update: update && {
         columns: among(update.columns, update.set),
         filter: update.filter,
-        // Without a check of its own the filter has to hold afterwards too.
-        // Without one any row may come of it, also one that this role does not see.
+        // Without one a row may be changed so that its role sees it no more.
         check: update.check ?? {},
         set: update.set ?? {},
       },
