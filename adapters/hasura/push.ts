@@ -169,7 +169,10 @@ export async function pushChanges(
   }
 
   const sendable = changes.filter((change) => {
-    const refused = unsendable(change, problem) ?? badKey(tables.get(change.collection), change);
+    const table = tables.get(change.collection);
+    const isMeant = (name: string): boolean =>
+      table.fields.some(({ field, type }) => field === name && type === 'float8');
+    const refused = unsendable(change, problem, isMeant) ?? badKey(table, change);
     if (refused) settle(change, refused);
     return !refused;
   });

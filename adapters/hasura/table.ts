@@ -1,4 +1,5 @@
 import { type MarkColumns, marksOf } from '../../src/backends/marks.js';
+import { holdsRounded } from '../../src/backends/rounded.js';
 import type { OutgoingChange, Row } from '../../src/kit.js';
 import type {
   ColumnType,
@@ -67,12 +68,13 @@ function fieldsOf({ fields = [], schema }: HasuraCollection): Field[] {
   });
 }
 
-const isRounded = (value: unknown): boolean => Number.isInteger(value) && !Number.isSafeInteger(value);
-
 /** A value as it is to be in the row. Undefined: a number whose digits are lost. */
 function exact(type: ColumnType | undefined, value: unknown): unknown {
-  if (typeof value !== 'number' || type === 'float8') return value;
-  if (isRounded(value) || type === 'numeric') return undefined;
+  // With stringified numbers it is a text; NaN and the infinities stay one.
+  if (type === 'float8') return typeof value === 'string' && Number.isFinite(Number(value)) ? Number(value) : value;
+  if (holdsRounded(value)) return undefined;
+  if (typeof value !== 'number') return value;
+  if (type === 'numeric') return undefined;
   return type === 'bigint' ? String(value) : value;
 }
 

@@ -4,6 +4,7 @@ import { isSendable, isText } from './postgres-rows.js';
 import { stampOf, versionOf } from './postgres-time.js';
 import type { ProblemMaker } from './problem.js';
 import { fieldsOf } from './push-fields.js';
+import { roundedField } from './rounded.js';
 import { unstorableField } from './storable.js';
 
 /** The value of `updated_at` that a version stands for; undefined: another backend made it. */
@@ -60,7 +61,11 @@ export const holds = (data: Row, sent: Row): boolean =>
   Object.entries(sent).every(([field, value]) => field === 'id' || isSame(value, data[field]));
 
 /** The answer to a change that is not sent: the database would refuse its text, or the API in front of it would alter it. */
-export function unsendable(change: OutgoingChange, problem: ProblemMaker): PushResult | undefined {
+export function unsendable(
+  change: OutgoingChange,
+  problem: ProblemMaker,
+  isMeant: (field: string) => boolean = () => false,
+): PushResult | undefined {
   const { type, collection, recordId } = change;
   const rejected = (what: string): PushResult => {
     const message = `${what} holds half of a character (a lone surrogate) or a NUL, which PostgreSQL cannot store.`;
@@ -68,6 +73,12 @@ export function unsendable(change: OutgoingChange, problem: ProblemMaker): PushR
   };
   if (!isSendable(recordId)) return rejected(`The id ${JSON.stringify(recordId)}`);
   if (type === 'delete') return undefined;
+  const rounded = roundedField(change, isMeant);
+  if (rounded !== undefined) {
+    const what = `The field ${JSON.stringify(rounded)} of ${collection}/${recordId} holds a number that JSON rounded when it was read, and would be stored so.`;
+    const fix = 'Write that number by other means, or store numbers beyond 2 ** 53 as texts.';
+    return { type: 'rejected', error: problem('VALIDATION_FAILED', `${what} ${fix}`) };
+  }
   const field = unstorableField(fieldsOf(change), isText);
   return field === undefined ? undefined : rejected(`The field ${JSON.stringify(field)} of ${collection}/${recordId}`);
 }

@@ -80,3 +80,45 @@ test('a row holds what was sent, however the database writes it', () => {
   expect(holds(stored, { missing: 'x' })).toBe(false);
   expect(holds(stored, {})).toBe(true);
 });
+
+test('a number inside a list or an object that was rounded when it was read is not written back', () => {
+  const ids = [2 ** 60, 1];
+  const change: OutgoingChange = {
+    ...edit,
+    base: { id: 'a', ids },
+    data: { id: 'a', ids: [...ids, 2] },
+    patch: { ids: [...ids, 2] },
+  };
+  expect(unsendable(change, problem)).toMatchObject({
+    type: 'rejected',
+    error: { code: 'VALIDATION_FAILED', message: expect.stringContaining('"ids" of todos/a') as string },
+  });
+  expect(unsendable(change, problem, (field) => field === 'ids')).toBeUndefined();
+});
+
+test('a row that names the push among its last ones has it, whatever became of it since', () => {
+  const metadata = { opId: 'later', opIds: ['later', 'op'] };
+  expect(outcome(edit, { ...row('theirs', after), metadata }, problem)).toMatchObject({
+    type: 'applied',
+    version: after,
+    data: { title: 'theirs' },
+  });
+  expect(outcome(edit, { ...marked, metadata }, problem)).toMatchObject({
+    type: 'applied',
+    version: after,
+    data: null,
+  });
+  const insert: OutgoingChange = { ...edit, type: 'insert' };
+  expect(outcome(insert, { ...marked, metadata }, problem), 'not brought back').toMatchObject({ data: null });
+  expect(outcome(edit, { ...row('theirs', after), metadata: { opIds: ['later'] } }, problem)).toMatchObject({
+    type: 'conflict',
+  });
+});
+
+test('a key that is written another way is named', () => {
+  const there: Change = { ...row('mine', after), recordId: 'A' };
+  expect(outcome(edit, there, problem)).toMatchObject({ type: 'applied', recordId: 'A' });
+  expect(outcome(edit, { ...row('theirs', after), recordId: 'A' }, problem)).toMatchObject({
+    current: { recordId: 'A' },
+  });
+});

@@ -38,6 +38,11 @@ describe('rows', () => {
     [{ n: { type: 'numeric' } }, '1.50', '1.50'],
     [{ n: { type: 'numeric' } }, null, null],
     [{ n: { type: 'float8' } }, 1e300, 1e300],
+    [{ n: { type: 'float8' } }, '1.5', 1.5],
+    [{ n: { type: 'float8' } }, '1e+300', 1e300],
+    [{ n: { type: 'float8' } }, 'Infinity', 'Infinity'],
+    [{ n: { type: 'float8' } }, [2 ** 60], [2 ** 60]],
+    [['n'], { a: [1, '9007199254740993'] }, { a: [1, '9007199254740993'] }],
     [['n'], 1.5, 1.5],
     [['n'], Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   ] as const)('%j: %j becomes %j', (fields, value, expected) => {
@@ -48,6 +53,8 @@ describe('rows', () => {
 
   test.each([
     [['n'], 2 ** 53],
+    [['n'], [1, 2 ** 60]],
+    [['n'], { a: { b: 2 ** 60 } }],
     [{ n: { type: 'bigint' } }, 2 ** 60],
     [{ n: { type: 'numeric' } }, 1.5],
   ] as const)('%j: the number %j is an error that names the server flag', (fields, value) => {
