@@ -21,6 +21,11 @@ interface ChangeBase {
    * wins compares it with the time of the local edit; where it is missing it has only `timestamp`, which is later.
    */
   readonly editedAt?: number;
+  /**
+   * The backend shows it as what it holds, not as one step of many, and its versions can go back (writers set them by their own
+   * clocks). Where it is older than what is known, and not the same, core reads the row by its id.
+   */
+  readonly current?: true;
   /** What the backend said beside the row. `opId` names the push that caused the change, where the backend tells. */
   readonly metadata?: { readonly opId?: string; readonly [key: string]: unknown };
 }

@@ -18,7 +18,10 @@ const defaults = {
 };
 
 /** The settings that are never left out inside. `SyncLayerConfig` says what they mean; all times are in ms. */
-export type Settings = { readonly [Key in keyof typeof defaults]: NonNullable<SyncLayerConfig[Key]> };
+export type Settings = { readonly [Key in keyof typeof defaults]: NonNullable<SyncLayerConfig[Key]> } & {
+  /** The app has set `auditInterval`: else it is longer where the backend charges for what is read. */
+  readonly auditsFixed: boolean;
+};
 
 export const settingsOf = (config: SyncLayerConfig): Settings =>
-  withDefaults<object, object>(defaults, config) as Settings;
+  withDefaults<object, object>({ ...defaults, auditsFixed: config.auditInterval !== undefined }, config) as Settings;

@@ -26,6 +26,9 @@ const KEYS = 1000;
 export function createReads(ask: Ask, options: ParsedOptions, host: () => TransportHost) {
   const { overlap, deltaTtl } = options;
 
+  /** Each is charged for; a query that finds nothing costs as much as one. */
+  const count = (rows: number): void => host().reads?.(Math.max(1, rows));
+
   /** `items` of a page. Throws unless they are all there: less would be taken for deletes. */
   async function pageOf(what: string, field: string, { data, errors, serverTime }: Answer) {
     const page = data[field];
@@ -73,6 +76,8 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
     const request = model.page({ from: place.from, limit, nextToken: place.token });
     const what = `Reading "${model.collection}"`;
     const page = await pageOf(what, request.field, await ask(what, 'read', request, signal));
+    // A filter is applied to what was read: a page that is not the last has read as much as it may hold.
+    count(page.token && !model.versioned ? Math.max(limit, page.items.length) : page.items.length);
     const { serverTime = Number.POSITIVE_INFINITY } = page;
     const changes = toChanges(model, page.items);
     // A time in the future must not hide those of the present.
@@ -86,6 +91,7 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
     for (let from = 0; from < ids.length; from += BATCH) {
       const part = ids.slice(from, from + BATCH);
       const { data, errors } = await ask(what, 'read', model.get(part), signal);
+      count(part.length);
       if (errors.length > 0) throw await failureOf(what, 'read', 200, errors);
       for (const [at, id] of part.entries()) {
         const item = data[`a${at}`];
@@ -138,6 +144,7 @@ export function createReads(ask: Ask, options: ParsedOptions, host: () => Transp
         const answer = await ask(what, 'read', request, signal);
         if (answer.errors.length > 0) throw await failureOf(what, 'read', 200, answer.errors);
         const { items, token } = await pageOf(what, request.field, answer);
+        count(items.length);
         yield items.flatMap((item) => {
           if (!isObject(item) || (model.versioned && item._deleted === true)) return [];
           const recordId = idOf(model, item);

@@ -3,22 +3,12 @@ import type { Firestore } from 'firebase/firestore';
 import { timedCapabilities } from '../../src/backends/capabilities.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { unattached } from '../../src/backends/unattached.js';
-import {
-  type ChangeSink,
-  createLifetime,
-  isSyncLayerError,
-  type RealtimeTransport,
-  reasonOf,
-  type SubscribeRequest,
-  toSyncLayerError,
-  type Unsubscribe,
-} from '../../src/kit.js';
-import { appLink, loadSdk, ownLink, probe, type Session, signedIn } from './link.js';
-import { listen } from './listener.js';
+import { createLifetime, type RealtimeTransport } from '../../src/kit.js';
+import { appLink, loadSdk, ownLink, signedIn } from './link.js';
+import type { Live } from './live.js';
 import { type FirestoreTransportOptions, readOptions, TRANSACTION_SIZE } from './options.js';
 import { problem } from './problem.js';
-import { createPulse } from './pulse.js';
-import { conditionsOf, createReads, since } from './reads.js';
+import { createReads } from './reads.js';
 import { createTables, type Table } from './table.js';
 import { TAGS } from './values.js';
 
@@ -52,82 +42,16 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
   const plain = given ? appLink(given) : ownLink(options);
   const app = (given?.app ?? options.app) as FirebaseApp | undefined;
   const link = app ? signedIn(plain, app, () => attached) : plain;
-  const reads = createReads(link, options, () => attached);
-  /** Since when no server is found. */
-  let refusedAt: number | undefined;
-  function judge(error: unknown): void {
-    const refused = isSyncLayerError(error) && error.details.code === 'unavailable';
-    refusedAt = refused ? (refusedAt ?? performance.now()) : undefined;
-  }
-
-  async function ask(session: Session, ms: number, signal: AbortSignal): Promise<void> {
-    await probe(session, ms, signal);
-    attached.reads?.(1);
-  }
-
-  const pulse = createPulse(
-    options.heartbeatInterval,
-    async (ms) => {
-      if (link.current) await ask(link.current, ms, life.signal);
-    },
-    (error) => {
-      judge(error);
-      link.lose(toSyncLayerError(error, 'CONNECTION_LOST', 'A heartbeat failed.', { adapter: 'firestore' }));
-    },
+  const reads = createReads(
+    link,
+    options,
+    () => attached,
+    () => live?.heard(),
   );
-
-  function subscribe({ collection }: SubscribeRequest, sink: ChangeSink): Unsubscribe {
-    const table = tables.get(collection);
-    const over = new AbortController();
-    const session = link.current;
-    let stop = (): void => undefined;
-    function end(error?: unknown): void {
-      if (over.signal.aborted) return;
-      over.abort();
-      session?.lost.removeEventListener('abort', lose);
-      stop();
-      if (isSyncLayerError(error)) sink.error(error);
-    }
-    const lose = (): void => end(session && reasonOf(session.lost));
-    async function open(): Promise<void> {
-      if (!session) throw problem('CONNECTION_LOST', 'Firestore is not connected.');
-      // Where deletes leave their mark, the rest of the collection need not be read again for each listener. Elsewhere only a
-      // document that it holds is heard to go. And no condition on the time without need: a `serverTimestamp()` of the app's own
-      // is none until the server has it, and its document would leave such a query for as long.
-      const from =
-        table.deletedAt === undefined
-          ? undefined
-          : await life.during(over.signal, (signal) => reads.newest(table, signal));
-      const conditions = await conditionsOf(session, table);
-      if (over.signal.aborted) return;
-      const heard = (documents: number): void => {
-        pulse.heard();
-        attached.reads?.(documents);
-      };
-      stop = listen(session, table, [...conditions, ...(from ? [since(session, table, from)] : [])], sink, {
-        heard,
-        doubt: pulse.doubt,
-        check: () => link.check?.(),
-        failed: end,
-      });
-    }
-    session?.lost.addEventListener('abort', lose);
-    // Not before the caller has what it needs to end it.
-    void Promise.resolve()
-      .then(open)
-      .catch((error: unknown) =>
-        end(toSyncLayerError(error, 'CONNECTION_LOST', `"${collection}" could not be listened to.`)),
-      );
-    return () => end();
-  }
+  let live: Live | undefined;
 
   /** In a chunk of its own: an app reads whole collections first. */
   const part = () => loadPart(() => import('./on-demand.js'));
-
-  async function disconnect(): Promise<void> {
-    pulse.stop();
-    await link.drop();
-  }
 
   return {
     name: 'firestore',
@@ -148,19 +72,15 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
     async connect({ signal }) {
       if (life.over) throw problem('CLOSED', 'This transport is closed; make a new one.');
       if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
-      pulse.stop();
-      link.lose(problem('CONNECTION_LOST', 'A new link to Firestore is being made.'));
-      try {
-        const session = await link.renew(refusedAt);
-        await life.during(signal, (signal) => ask(session, options.requestTimeout, signal));
-        refusedAt = undefined;
-      } catch (error) {
-        judge(error);
-        throw error;
-      }
-      pulse.start();
+      // In a chunk of its own: what is only polled does not listen.
+      const { createLive } = await loadPart(() => import('./live.js'));
+      live ??= createLive({ link, options, reads, life, host: () => attached });
+      await live.connect(signal);
     },
-    subscribe,
+    subscribe({ collection }, sink) {
+      if (!live) throw problem('CONNECTION_LOST', 'Firestore is not connected.');
+      return live.subscribe(tables.get(collection), sink);
+    },
 
     pull: (request) =>
       life.during(request.signal, (signal) => reads.pull(tables.get(request.collection), { ...request, signal })),
@@ -170,12 +90,20 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       ),
     fetch: async (collection, ids, { signal }) =>
       life.during(signal, async (signal) => (await part()).byIds(reads, tables.get(collection), ids, signal)),
-    keys: (collection, { signal }) => life.each(signal, (signal) => reads.keys(tables.get(collection), signal)),
+    keys: (collection, { signal, range }) =>
+      life.each(signal, async function* keys(signal) {
+        yield* (await part()).keysOf(reads, tables.get(collection), range, signal);
+      }),
+    count: (collection, { signal, range }) =>
+      life.during(signal, async (signal) => (await part()).countRange(reads, tables.get(collection), range, signal)),
 
-    disconnect,
+    async disconnect() {
+      live?.stop();
+      await link.drop();
+    },
     async close() {
       life.end();
-      pulse.stop();
+      live?.stop();
       await link.close();
     },
   };

@@ -1,4 +1,4 @@
-import type { QueryConstraint } from 'firebase/firestore';
+import type { QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
 import type { ChangeSink, SyncLayerError } from '../../src/kit.js';
 import { readError } from './failure.js';
 import type { Session } from './link.js';
@@ -12,6 +12,10 @@ export interface ListenerEvents {
   heard(documents: number): void;
   /** Throws where the session has changed. */
   check(): void;
+  /** Documents that the server has just sent. */
+  found(documents: readonly QueryDocumentSnapshot[]): void;
+  /** A document has no timestamp. */
+  unstamped(): void;
   /** The SDK itself thinks that the link is gone. */
   doubt(): void;
   failed(error: SyncLayerError): void;
@@ -27,6 +31,7 @@ export function listen(
 ): () => void {
   const { sdk } = session;
   const query = sdk.query(collectionOf(session, table), ...conditions);
+  /** The first snapshot has come. It holds all, which is paid for: also what was changed unheard, and left its time alone. */
   let live = false;
   // Without metadata there is neither a sign of the link nor of an own write's acknowledgement.
   const options = { includeMetadataChanges: true } as const;
@@ -41,28 +46,29 @@ export function listen(
         events.failed(error as SyncLayerError);
         return;
       }
-      if (!live) {
-        if (snapshot.metadata.fromCache) return;
-        live = true;
-        events.heard(Math.max(1, snapshot.size));
-        // What this first one holds, the pull that follows reads.
-        sink.live();
-        return;
-      }
-      let documents = 0;
-      for (const { type, doc } of snapshot.docChanges(options)) {
+      const { fromCache } = snapshot.metadata;
+      if (!live && fromCache) return;
+      const news = live ? snapshot.docChanges(options) : snapshot.docs.map((doc) => ({ type: 'added', doc }));
+      const documents: QueryDocumentSnapshot[] = [];
+      for (const { type, doc } of news) {
         // A write of the app's own that the server has not taken yet.
         if (doc.metadata.hasPendingWrites) continue;
-        if (type === 'removed') sink.change(gone(table, doc));
-        else {
-          documents += 1;
-          // Without a timestamp it is not seen by pulls either.
-          const change = fromDocument(table, doc);
-          if (change) sink.change(change);
+        if (type === 'removed') {
+          sink.change(gone(table, doc));
+          continue;
         }
+        documents.push(doc);
+        const change = fromDocument(table, doc);
+        // The time is what a writer made of it: what the listener shows is what is there.
+        if (change) sink.change({ ...change, current: true });
+        else events.unstamped();
       }
-      if (snapshot.metadata.fromCache) events.doubt();
-      else events.heard(documents);
+      events.found(documents);
+      if (fromCache) events.doubt();
+      else events.heard(live ? documents.length : Math.max(1, documents.length));
+      if (live) return;
+      live = true;
+      sink.live();
     },
     // The SDK never revives it.
     (error) => events.failed(readError(`The listener to "${table.collection}"`, error)),

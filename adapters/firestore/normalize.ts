@@ -1,9 +1,9 @@
 import { noted } from '../../src/backends/marks.js';
-import { type Change, type Cursor, deepEqual, type Row } from '../../src/kit.js';
-import { idOf, nameOf } from './place.js';
+import { type Change, deepEqual, type Row } from '../../src/kit.js';
+import { idOf } from './place.js';
 import type { Table } from './table.js';
 import { fieldToJson } from './values.js';
-import { DELETED, msOf, stampOf, type Time, timeOf } from './version.js';
+import { DELETED, msOf, stampOf, type Time } from './version.js';
 
 /** A document as the SDK gives it. */
 export interface Found {
@@ -41,38 +41,6 @@ export const gone = (table: Table, found: Found): Change => ({
   version: DELETED,
   inferred: true,
 });
-
-/** Where a catch-up stands: behind the document (`at`, `id`). */
-export interface TimeCursor {
-  readonly at: string;
-  readonly id: string;
-  /** The newest stamp so far: the next catch-up steps back from it, wherever this one was interrupted. */
-  readonly max: string;
-}
-
-/** Undefined: from the beginning. */
-export function cursorOf(cursor: Cursor | null): TimeCursor | undefined {
-  const { at, id, max } = Object(cursor) as Partial<Record<keyof TimeCursor, unknown>>;
-  const valid = typeof at === 'string' && timeOf(at) && typeof id === 'string' && typeof max === 'string';
-  return valid ? { at, id, max } : undefined;
-}
-
-const later = (a: string, b: string): string => (a > b ? a : b);
-
-/** The cursor behind a page. A document from the future must not hide those of the present. */
-export function cursorAfter(
-  table: Table,
-  page: readonly Found[],
-  from: TimeCursor | undefined,
-  now: number,
-): TimeCursor | undefined {
-  const last = page.at(-1);
-  if (!last) return from;
-  const stamps = page.map((found) => stampOf(found.data()[table.updatedAt] as Time));
-  const present = stampOf({ seconds: Math.floor(now / 1000), nanoseconds: 0 });
-  const max = stamps.filter((stamp) => stamp <= present).reduce(later, from?.max ?? '');
-  return { at: stamps.at(-1) ?? '', id: nameOf(table, idOf(table, last)), max };
-}
 
 /** Whether a row has all that we sent: then the push came through and its answer was lost, or somebody else wrote the same. */
 export const holds = (data: Row, sent: Row, unset: readonly string[]): boolean =>

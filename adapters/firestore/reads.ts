@@ -1,18 +1,17 @@
 import type { Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
 import { loadPart } from '../../src/backends/load-part.js';
-import type { Change, Cursor, PullPage, PullRequest, RecordKey, TransportHost } from '../../src/kit.js';
+import type { Change, Cursor, PullPage, PullRequest, TransportHost, VersionRange } from '../../src/kit.js';
+import { beginningOf, cursorAfter, cursorOf, type TimeCursor } from './cursor.js';
 import { failure, type Link, type Session, within } from './link.js';
-import { cursorAfter, cursorOf, fromDocument, type TimeCursor } from './normalize.js';
+import { fromDocument } from './normalize.js';
 import type { ParsedOptions } from './options.js';
-import { collectionOf } from './place.js';
-import { problem } from './problem.js';
+import { collectionOf, idOf, nameOf } from './place.js';
+import { createServerClock } from './server-clock.js';
 import type { Table } from './table.js';
-import { earlier, FIRST, type Time, timeOf } from './version.js';
+import { FIRST, stampOf, type Time, timeOf } from './version.js';
 
 /** How much longer a server may take to answer that took too long before. */
 const MOST_PATIENCE = 8;
-/** Keys per page. The SDK cannot read ids without their documents. */
-const KEYS = 1000;
 
 /** The collection's own conditions. */
 export async function conditionsOf(session: Session, { where }: Table): Promise<readonly QueryConstraint[]> {
@@ -22,14 +21,43 @@ export async function conditionsOf(session: Session, { where }: Table): Promise<
   return where.map(([field, operator, value]) => session.sdk.where(field, operator, fromJson(value, make)));
 }
 
+const timestamp = ({ sdk }: Session, { seconds, nanoseconds }: Time) => new sdk.Timestamp(seconds, nanoseconds);
+
 /** Only documents with a timestamp: without this one condition, those with a number would come first. */
-export const since = ({ sdk }: Session, { updatedAt }: Table, time: Time): QueryConstraint =>
-  sdk.where(new sdk.FieldPath(updatedAt), '>=', new sdk.Timestamp(time.seconds, time.nanoseconds));
+export const since = (session: Session, { updatedAt }: Table, time: Time): QueryConstraint =>
+  session.sdk.where(new session.sdk.FieldPath(updatedAt), '>=', timestamp(session, time));
+
+/** Those of a range. A version of another backend is older than any. */
+export const inRange = (session: Session, table: Table, { from, before }: VersionRange): QueryConstraint[] => [
+  since(session, table, timeOf(from ?? null) ?? FIRST),
+  ...(before === undefined
+    ? []
+    : [
+        session.sdk.where(new session.sdk.FieldPath(table.updatedAt), '<', timestamp(session, timeOf(before) ?? FIRST)),
+      ]),
+];
+
+const anyOf = (session: Session, conditions: readonly QueryConstraint[], table: Table): Query =>
+  session.sdk.query(collectionOf(session, table), ...conditions, session.sdk.limit(1));
+
+/** A page that is wanted. */
+export interface Reading {
+  readonly cursor: TimeCursor | undefined;
+  readonly start: boolean;
+  readonly most: number;
+  readonly range?: VersionRange | undefined;
+}
 
 /** All that is read. */
-export function createReads(link: Link, options: ParsedOptions, host: () => TransportHost) {
+export function createReads(link: Link, options: ParsedOptions, host: () => TransportHost, heard: () => void) {
+  const { overlap } = options;
+  const clock = createServerClock();
   /** How many times longer the next read of a kind may take. */
   const patience = new Map<string, number>();
+  /** Those in which nothing was found. */
+  const empty = new WeakSet<Table>();
+  /** Collections of which a document without a timestamp was reported. */
+  const reported = new Set<string>();
 
   /**
    * Asks once. An answer waits behind all that is on its way to the listeners, which begin anew with each link: each time that none
@@ -61,107 +89,102 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     const { docs } = await ask(what, signal, async (session) =>
       session.sdk.getDocsFromServer(build(session, await conditionsOf(session, table))),
     );
+    // It came over the stream of the listeners.
+    heard();
     // A query that finds nothing counts as one read.
     host().reads?.(Math.max(1, docs.length));
+    clock.learn(docs);
     return docs;
+  }
+
+  /** Says once of a collection that it has documents that cannot be synchronised. `count`: how many, where that is known. */
+  async function unstamped(table: Table, count?: number): Promise<void> {
+    if (reported.has(table.collection)) return;
+    reported.add(table.collection);
+    try {
+      // Rare, and long.
+      const { unstampedError } = await loadPart(() => import('./unstamped.js'));
+      host().report(unstampedError(table, count));
+    } catch {
+      reported.delete(table.collection);
+    }
   }
 
   function toChange(table: Table, found: QueryDocumentSnapshot): Change[] {
     const change = fromDocument(table, found);
     if (change) return [change];
-    const what = `A document of "${table.collection}" has no timestamp in ${table.updatedAt}; it was skipped.`;
-    host().report(problem('PROTOCOL_VIOLATION', `${what} Every writer must set it to serverTimestamp().`));
+    void unstamped(table);
     return [];
   }
 
-  /** Behind the last document, or at the start of a catch-up back in time for what was committed late. */
-  function beginning(session: Session, table: Table, from: TimeCursor | undefined, start: boolean): QueryConstraint[] {
-    const { sdk } = session;
-    const at = timeOf(from?.at ?? null);
-    if (from && at && !start)
-      return [since(session, table, at), sdk.startAfter(new sdk.Timestamp(at.seconds, at.nanoseconds), from.id)];
-    const max = timeOf(from?.max ?? null);
-    return [since(session, table, max ? earlier(max, options.overlap) : FIRST)];
-  }
-
+  /** Documents in the order of their time. `range`: only those of it. */
   const ordered = (
     session: Session,
     conditions: readonly QueryConstraint[],
     table: Table,
-    from: TimeCursor | undefined,
-    start: boolean,
-    most: number,
+    { cursor, start, most, range = {} }: Reading,
   ): Query => {
     const { sdk } = session;
-    const [first, ...after] = beginning(session, table, from, start);
+    const begin = beginningOf(cursor, start);
+    const at = begin && timeOf('after' in begin ? begin.after.at : begin.from);
+    const [first, ...others] = inRange(session, table, range);
     return sdk.query(
       collectionOf(session, table),
       ...conditions,
-      ...(first ? [first] : []),
+      ...(at ? [since(session, table, at)] : first ? [first] : []),
+      ...others,
       sdk.orderBy(new sdk.FieldPath(table.updatedAt)),
       sdk.orderBy(sdk.documentId()),
-      ...after,
+      ...(at && begin && 'after' in begin ? [sdk.startAfter(timestamp(session, at), begin.after.id)] : []),
       sdk.limit(most),
     );
   };
+
+  /** A page, and the cursor behind it. */
+  async function page(what: string, table: Table, reading: Reading, signal: AbortSignal) {
+    const moment = clock.local();
+    const docs = await get(what, table, (...given) => ordered(...given, table, reading), signal);
+    const last = docs.at(-1);
+    const stamps = docs.map((found) => stampOf(found.data()[table.updatedAt] as Time));
+    const facts = {
+      last: last && { at: stamps.at(-1) ?? '', id: nameOf(table, idOf(table, last)) },
+      stamps,
+      asked: clock.at(moment),
+      device: Date.now(),
+    };
+    return { docs, cursor: cursorAfter(reading.cursor, facts, reading.start, overlap) };
+  }
 
   return {
     ask,
     get,
     toChange,
+    unstamped,
+    clock,
     count: (documents: number): void => host().reads?.(documents),
 
     async pull(table: Table, { cursor, start, limit, signal }: Omit<PullRequest, 'collection'>): Promise<PullPage> {
-      const from = cursorOf(cursor);
+      const from = cursorOf(cursor, overlap);
       const what = `Reading "${table.collection}"`;
-      const docs = await get(what, table, (...given) => ordered(...given, table, from, start, limit), signal);
-      const next = cursorAfter(table, docs, from, Date.now());
-      // Every document of the query has a timestamp, so an empty page is the end.
-      return { changes: docs.flatMap((found) => toChange(table, found)), cursor: (next ?? null) as Cursor };
-    },
-
-    async *keys(table: Table, signal: AbortSignal): AsyncGenerator<RecordKey[]> {
-      for (let from: TimeCursor | undefined, start = true; ; start = false) {
-        const what = `Reading the keys of "${table.collection}"`;
-        const at = from;
-        const page = () => get(what, table, (...given) => ordered(...given, table, at, start, KEYS), signal);
-        // A link that is lost in the middle of many pages is no reason to begin with the first one again.
-        const docs = await page().catch((error: unknown) => {
-          if (start) throw error;
-          return page();
-        });
-        if (docs.length === 0) return;
-        from = cursorAfter(table, docs, from, Date.now());
-        yield docs
-          .flatMap((found) => toChange(table, found))
-          .filter(({ type }) => type !== 'delete')
-          .map(({ recordId, version }) => ({ recordId, version }));
+      const { docs, cursor: next } = await page(what, table, { cursor: from, start, most: limit }, signal);
+      // Nothing at all: maybe since none has a timestamp, which no query in their order finds.
+      if (!next && !empty.has(table)) {
+        empty.add(table);
+        await get(what, table, (session, own) => anyOf(session, own, table), signal).then(
+          (found) => found.flatMap((each) => toChange(table, each)),
+          () => undefined,
+        );
       }
+      const serverTime = clock.at(clock.local());
+      // Every document of the query has a timestamp, so an empty page is the end.
+      return {
+        changes: docs.flatMap((found) => toChange(table, found)),
+        cursor: (next ?? null) as Cursor,
+        ...(serverTime !== undefined && { serverTime }),
+      };
     },
 
-    /** The time from which on a listener hears all that is new, for the price of one document. */
-    async newest(table: Table, signal: AbortSignal): Promise<Time> {
-      const [found] = await get(
-        `Reading the newest document of "${table.collection}"`,
-        table,
-        (session, conditions) => {
-          const { sdk } = session;
-          return sdk.query(
-            collectionOf(session, table),
-            ...conditions,
-            since(session, table, FIRST),
-            sdk.orderBy(new sdk.FieldPath(table.updatedAt), 'desc'),
-            sdk.limit(1),
-          );
-        },
-        signal,
-      );
-      if (!found) return FIRST;
-      const { seconds, nanoseconds } = found.data()[table.updatedAt] as Time;
-      // One from the future must not hide those of the present.
-      const time = { seconds: Math.min(seconds, Math.floor(Date.now() / 1000)), nanoseconds };
-      return earlier(time, options.overlap);
-    },
+    page,
   };
 }
 

@@ -15,6 +15,12 @@ export const FIRST: Time = { seconds: -62_135_596_800, nanoseconds: 0 };
 export const stampOf = ({ seconds, nanoseconds }: Time): string =>
   `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${String(nanoseconds).padStart(9, '0')}Z`;
 
+/** The stamp of a time in ms since 1970. */
+export const stampOfMs = (ms: number): string => {
+  const seconds = Math.floor(ms / 1000);
+  return stampOf({ seconds, nanoseconds: Math.floor(ms - seconds * 1000) * 1e6 });
+};
+
 /** The time of a stamp; undefined: it is none, such as a version that another backend made. */
 export function timeOf(stamp: Version | null): Time | undefined {
   const [, second, nanoseconds] = (typeof stamp === 'string' && STAMP.exec(stamp)) || [];

@@ -1,85 +1,12 @@
-import { abortable, throwIfAborted } from '../abort.js';
-import { asyncIterator } from '../async-iterator.js';
 import { SyncLayerError } from '../errors.js';
-import type { RealtimeTransport, RecordKey, SyncFilter } from '../transport/transport.js';
-import type { Replica } from './replica.js';
+import { type AuditContext, allKeys, fetchRows } from './audit-reads.js';
+import { canCount, compareCounts } from './compare-counts.js';
 import { createTimers } from './timers.js';
 
-export interface AuditContext {
-  readonly collection: string;
-  readonly transport: RealtimeTransport;
-  readonly replica: Replica;
-  readonly filter: SyncFilter;
-  /** Aborted when reading is stopped. */
-  readonly signal: AbortSignal;
-  /** What a read by id has shown to be the same in spite of another version, so that it is not read at each audit. */
-  readonly compared: Map<string, string>;
-  /** Reads the whole collection again, as a snapshot. */
-  reread(news?: Set<string>): Promise<unknown>;
-}
-
-/** Ids per `fetch`. */
-const FETCH_BATCH = 100;
+export { type AuditContext, fetchRows, twice } from './audit-reads.js';
 
 /** How long a live event may come after an audit that has found its change already, in ms. */
 const LATE = 5000;
-
-/** Reads rows by id and applies them: they are what the backend holds now. Gives the ids that there are. */
-export async function fetchRows(
-  { collection, transport, replica, signal }: AuditContext,
-  ids: Iterable<string>,
-  news?: Set<string>,
-): Promise<ReadonlySet<string>> {
-  if (!transport.fetch) {
-    const message = `${transport.name} gave a part of a row of "${collection}" and has no fetch.`;
-    throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter: transport.name });
-  }
-  const unique = [...new Set(ids)];
-  const found = new Set<string>();
-  for (let index = 0; index < unique.length; index += FETCH_BATCH) {
-    const batch = unique.slice(index, index + FETCH_BATCH);
-    const touched = replica.track();
-    try {
-      const current = await abortable(transport.fetch(collection, batch, { signal }), signal);
-      // Stopped between the answer and here: it may be another backend's by now.
-      throwIfAborted(signal);
-      replica.apply(current, undefined, { now: touched.ids, news });
-      for (const { recordId } of current) found.add(recordId);
-    } finally {
-      touched.stop();
-    }
-  }
-  return found;
-}
-
-/** Throws where two rows of one page have one key: as one record they would overwrite each other. */
-function checkKeys(collection: string, page: readonly RecordKey[]): void {
-  const seen = new Set<string>();
-  for (const { recordId } of page) {
-    if (seen.has(recordId)) throw twice(collection, recordId);
-    seen.add(recordId);
-  }
-}
-
-/** Every key of the collection. A list that hangs is given up with `signal`. */
-async function allKeys({ collection, transport, filter, signal }: AuditContext): Promise<Map<string, RecordKey>> {
-  const keys = new Map<string, RecordKey>();
-  const list = transport.keys?.(collection, { signal, filter });
-  const pages = list?.[asyncIterator]();
-  try {
-    for (;;) {
-      const page = await abortable(Promise.resolve(pages?.next()), signal);
-      throwIfAborted(signal);
-      if (!page || page.done) return keys;
-      checkKeys(collection, page.value);
-      for (const key of page.value) keys.set(key.recordId, key);
-    }
-  } catch (error) {
-    // Nobody waits for it: it may hang itself.
-    void pages?.return?.().catch(() => undefined);
-    throw error;
-  }
-}
 
 /** Compares what is here with what the backend holds, to find deletes that a pull cannot see and changes that it missed. */
 export async function compare(context: AuditContext, news?: Set<string>): Promise<void> {
@@ -88,6 +15,7 @@ export async function compare(context: AuditContext, news?: Set<string>): Promis
     await context.reread(news);
     return;
   }
+  if (canCount(context)) return compareCounts(context, news);
   const touched = replica.track();
   try {
     const keys = await allKeys(context);
@@ -142,13 +70,6 @@ export function listenFor(news: ReadonlySet<string>, onSilence: () => void) {
 export const silent = (collection: string, count: number): SyncLayerError => {
   const what = `An audit of "${collection}" found ${count} changes that its subscription did not bring.`;
   return new SyncLayerError('CONNECT_TIMEOUT', `${what} It is subscribed again.`, { details: { collection, count } });
-};
-
-/** Two rows of one page have one key. */
-export const twice = (collection: string, recordId: string): SyncLayerError => {
-  const what = `Two rows of "${collection}" have the key ${JSON.stringify(recordId)}. Is its key made of several columns?`;
-  const fix = 'Give it one unique column as its id; `npx synclayer doctor` shows which.';
-  return new SyncLayerError('PROTOCOL_VIOLATION', `${what} ${fix}`, { details: { collection, recordId } });
 };
 
 /** Somebody writes rows without their version. */

@@ -17,6 +17,9 @@ import { createReplica, type Replica } from './replica.js';
 import { createSecondLook } from './second-look.js';
 import { createSession, type Session, type SessionHooks } from './session.js';
 
+/** So many rows are counted for the price of one. */
+const COUNTED = 1000;
+
 /** A collection's settings, resolved. */
 export interface CollectionSettings {
   readonly filter: SyncFilter;
@@ -56,6 +59,8 @@ export interface CollectionCore {
   readonly ready: () => boolean;
   /** False while the rows are another backend's: what this one's are must be known before edits can be compared. */
   readonly mayPush: () => boolean;
+  /** How many rows the backend reads for a comparison of everything, as far as is known. */
+  readonly price: () => number;
   readonly notify: (deltas: readonly Delta[]) => void;
   onChange(listener: (deltas: readonly Delta[]) => void): () => void;
   /** Forgets everything in memory; the store is cleared by the caller, who then notes anew whose data comes. */
@@ -86,7 +91,8 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     }
   };
   let origin: Origin = { source: options.source, filter: JSON.stringify(own.filter) };
-  const loaded = await loadCollection(store, name, origin);
+  const counted = transport.count && { tombstones: capabilitiesOf(transport, name).deletes === 'tombstones' };
+  const loaded = await loadCollection(store, name, origin, counted);
   if (loaded.user !== undefined) origin = { ...origin, user: loaded.user };
   journal.append(loaded.writes);
   const noteOrigin = (): void => journal.append([originWrite(name, origin)]);
@@ -165,6 +171,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     session,
     notify,
     ready: () => caughtUp,
+    price: () => (transport.count ? Math.ceil(replica.rows.size / COUNTED) + 2 : replica.rows.size),
     mayPush: () => caughtUp || !fresh,
     onChange(listener) {
       listeners.add(listener);

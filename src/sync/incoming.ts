@@ -98,7 +98,7 @@ export function createIncoming({ collection, filter, parse, believes, unstamped 
     if (order > 0) return stateOf(change);
     const isSame = order === 0;
     if (isSame && (known.isReread() || known.state(id).inferred)) return stateOf(change);
-    if (!isSame && !now) return undefined;
+    if (!isSame && !now && !change.current) return undefined;
     // Neither says what a row of a version that is known holds.
     if (change.type === 'delete' ? change.inferred : change.type === 'update' && change.partial) return undefined;
     const state = stateOf(change);
@@ -106,7 +106,10 @@ export function createIncoming({ collection, filter, parse, believes, unstamped 
     if (!state || state === 'partial') return state;
     // It was let go of for its age.
     if (held.excluded && filter.limit !== undefined) return undefined;
-    if (deepEqual(held.row, state.row)) return now && isSame && state.excluded && !held.excluded ? state : undefined;
+    if (deepEqual(held.row, state.row)) {
+      const isOther = isSame ? state.excluded && !held.excluded : change.current;
+      return now && isOther ? state : undefined;
+    }
     if (!now) return 'doubtful';
     if (!believes(id, version)) return undefined;
     if (isSame && held.row && state.row && !isOnlyParsed(held.row, state.row)) unstamped(id);

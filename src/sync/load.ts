@@ -2,7 +2,7 @@ import type { LocalStore, StoreWrite } from '../store/store.js';
 import type { User } from '../transport/identity.js';
 import type { Cursor } from '../transport/transport.js';
 import { isSent } from './authors.js';
-import { type OutboxEntry, type ServerState, type StoredRow, settledState, UNKNOWN } from './replica-state.js';
+import { isHeld, type OutboxEntry, type ServerState, type StoredRow, settledState, UNKNOWN } from './replica-state.js';
 
 /** How long the version of a deleted record is remembered, in ms: a late older event must not bring it back. */
 const TOMBSTONE_RETENTION = 7 * 24 * 3_600_000;
@@ -48,8 +48,13 @@ export const departure = (collection: string, source: string, user: User): Store
   { table: 'meta', key: [collection, 'cursor'], value: undefined },
 ];
 
-/** Reads a collection back. */
-export async function loadCollection(store: LocalStore, collection: string, origin: Origin): Promise<Loaded> {
+/** Reads a collection back. `counted`: what the backend counts, rows alone or tombstones too; undefined: it does not. */
+export async function loadCollection(
+  store: LocalStore,
+  collection: string,
+  origin: Origin,
+  counted?: { readonly tombstones: boolean },
+): Promise<Loaded> {
   const meta = new Map<string, unknown>();
   for await (const page of store.read('meta', collection)) for (const { id, value } of page) meta.set(id, value);
   const stored = meta.get('origin') as Origin | undefined;
@@ -70,7 +75,9 @@ export async function loadCollection(store: LocalStore, collection: string, orig
   for await (const page of store.read('rows', collection)) {
     for (const { id, value } of page) {
       const state = value as StoredRow;
-      const expired = !state.row && Date.now() - (state.at ?? 0) > TOMBSTONE_RETENTION;
+      // What the backend counts must be known here, or it is read again.
+      const held = counted !== undefined && isHeld(state, counted.tombstones);
+      const expired = !state.row && !held && Date.now() - (state.at ?? 0) > TOMBSTONE_RETENTION;
       if (expired || (fresh && !state.row)) writes.push({ table: 'rows', key: [collection, id], value: undefined });
       else if (fresh) server.set(id, { row: state.row, version: UNKNOWN });
       else server.set(id, edited.has(id) ? state : settledState(state));

@@ -23,6 +23,12 @@ export interface ServerState {
   readonly excluded?: true;
 }
 
+/** Whether the backend still has something of a record that is not shown: a row that the filter leaves out, or a tombstone. */
+export const isHeld = (
+  { inferred, excluded }: Pick<ServerState, 'inferred' | 'excluded'>,
+  tombstones: boolean,
+): boolean => !inferred && (tombstones || excluded === true);
+
 /** What stays of a state once nobody edits the record. */
 export const settledState = (state: ServerState): ServerState =>
   state.hidden ? { row: null, version: state.version, timestamp: state.timestamp, excluded: true } : state;

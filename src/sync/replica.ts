@@ -487,6 +487,18 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
       });
     },
 
+    present: server.present,
+
+    /** The backend has no tombstones of these any more, nor rows that the filter leaves out. */
+    forgetTombstones(ids: Iterable<string>): void {
+      batch.run(() => {
+        for (const id of ids) {
+          const { row, version } = serverState(id);
+          if (!row && !pending.has(id)) noteServer(id, { row, version, inferred: true });
+        }
+      });
+    },
+
     /** Of these keys, those that are missing here, or have another version there. */
     outdated: (keys: ReadonlyMap<string, RecordKey>): string[] =>
       [...keys.values()]

@@ -2,6 +2,7 @@ import type { Settings } from '../defaults.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { backoffDelay } from '../transport/backoff.js';
 import type { Announcer } from './announcer.js';
+import type { AuditPaceOptions, Look } from './audit-pace.js';
 import type { CollectionCore } from './collection-core.js';
 import type { Pusher, PusherOptions } from './pusher.js';
 import { createTimers } from './timers.js';
@@ -9,7 +10,10 @@ import { createTimers } from './timers.js';
 export interface RoundsOptions extends PusherOptions {
   readonly collections: ReadonlyMap<string, CollectionCore>;
   readonly announcer: Announcer;
-  readonly settings: Pick<Settings, 'enableAutoSync' | 'syncInterval' | 'maxReconnectDelay' | 'auditInterval'>;
+  readonly settings: Pick<
+    Settings,
+    'enableAutoSync' | 'syncInterval' | 'maxReconnectDelay' | 'auditInterval' | 'auditsFixed'
+  >;
   /** After so many failures, in ms. */
   readonly retryDelay: (failures: number) => number;
   /** False while paused, closed or without a token that is let in. */
@@ -148,14 +152,16 @@ export function createRounds(options: RoundsOptions) {
     });
   }
 
-  async function catchUpAll(audit = false): Promise<void> {
-    const results = await Promise.allSettled(sessions().map((session) => session.catchUp(audit)));
+  /** Resolves with how many changes came. */
+  async function catchUpAll(compare?: boolean): Promise<number> {
+    const results = await Promise.allSettled(sessions().map((session) => session.catchUp(compare)));
     const reasons = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as SyncLayerError] : [],
     );
     // One failure can stop the other collections: it is the one to tell.
     const reason = reasons.find(({ code }) => code !== 'CLOSED') ?? reasons[0];
     if (reason) throw reason;
+    return results.reduce((sum, result) => sum + (result.status === 'fulfilled' ? result.value : 0), 0);
   }
 
   /** One round of synchronising, with its events. */
@@ -188,11 +194,6 @@ export function createRounds(options: RoundsOptions) {
     await push();
   };
 
-  const audit = async (): Promise<void> => {
-    await catchUpAll(true);
-    if (settings.enableAutoSync) await push();
-  };
-
   /** Reads on a schedule while there is no live link. The flag is asked again at each turn. */
   function schedulePoll(delay: number): void {
     timers.schedule('poll', delay, () => {
@@ -206,13 +207,40 @@ export function createRounds(options: RoundsOptions) {
     });
   }
 
+  async function look(compare: boolean): Promise<Look> {
+    const before = metrics.counts.reads;
+    const cost = { reads: 0, news: 0 };
+    if (mayLook())
+      await round(async () => {
+        cost.news = await catchUpAll(compare);
+        cost.reads = metrics.counts.reads - before;
+        if (settings.enableAutoSync) await push();
+      });
+    return cost;
+  }
+
+  /** Rows that a comparison of everything reads, where the backend charges for them. */
+  const expected = (): number =>
+    metrics.counts.reads === 0 ? 0 : [...collections.values()].reduce((sum, { price }) => sum + price(), 0);
+
+  let audit: (() => Promise<number>) | undefined;
+  /** Resolves with how long it is until the next one, ms. */
+  async function nextAudit(): Promise<number> {
+    const rules: AuditPaceOptions = { shortest: settings.auditInterval, fixed: settings.auditsFixed, expected, look };
+    // A chunk that is loaded minutes after the start.
+    audit ??= (await import('./audit-pace.js')).createAuditPace(rules);
+    return audit();
+  }
+
   /**
    * Even a live link can lose events without a word (rate limits, a restarted database), and a poll cannot see what lies
    * before its cursor: look now and then.
    */
-  function scheduleAudit(): void {
-    timers.schedule('audit', settings.auditInterval, () => {
-      void (mayLook() ? round(audit) : Promise.resolve()).catch(ignore).finally(scheduleAudit);
+  function scheduleAudit(delay: number): void {
+    timers.schedule('audit', delay, () => {
+      void nextAudit()
+        .catch(() => settings.auditInterval)
+        .then(scheduleAudit);
     });
   }
 
@@ -251,7 +279,7 @@ export function createRounds(options: RoundsOptions) {
     start(delay: number): void {
       if (!settings.enableAutoSync) return;
       schedulePoll(delay);
-      if (!timers.has('audit')) scheduleAudit();
+      if (!timers.has('audit')) scheduleAudit(settings.auditInterval);
     },
 
     /** The backend was reached: the next failure starts from the shortest wait. */

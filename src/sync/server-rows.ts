@@ -1,5 +1,5 @@
 import { compareVersions, type Row, type Version } from '../change.js';
-import { type ServerState, UNKNOWN } from './replica-state.js';
+import { isHeld, type ServerState, UNKNOWN } from './replica-state.js';
 
 /**
  * What the backend holds of one collection, as far as this client knows, but for the rows: those of live records are
@@ -19,6 +19,13 @@ export function createServerRows(rows: ReadonlyMap<string, Row>, limit: number |
 
     /** Of all records that the backend has told of, also of those that are gone. */
     ids: (): string[] => [...versions.keys(), ...tombstones.keys()],
+
+    /** The versions of what the backend holds, as far as is known; `deleted`: tombstones too. */
+    present(deleted: boolean): Map<string, Version> {
+      const present = new Map(versions);
+      for (const [id, state] of tombstones) if (isHeld(state, deleted)) present.set(id, state.version);
+      return present;
+    },
 
     /** The version alone: of a big collection each look into a map waits for memory. */
     version: (id: string): Version | null => versions.get(id) ?? tombstones.get(id)?.version ?? null,

@@ -57,10 +57,13 @@ export function createSession(options: SessionOptions) {
   let abort = new AbortController();
   let buffer: Change[] = [];
   let flushQueued = false;
-  let running: Promise<void> | undefined;
+  let running: Promise<number> | undefined;
   let again = false;
-  let auditDue = false;
-  /** Listens for what an audit has found while live. */
+  /** What is to be compared: everything at an audit; after a gap, what no pull tells. */
+  let due: 'audit' | 'gap' | undefined;
+  /** Nothing was missed as far as is known: what is found all the same, the live link should have brought. */
+  let looking = false;
+  /** Listens for what a look has found while live. */
   let listening: ReturnType<typeof listenFor> | undefined;
   const compared = new Map<string, string>();
   /** A snapshot under way: it survives a failed page, so that a bad line does not start it over. */
@@ -96,6 +99,7 @@ export function createSession(options: SessionOptions) {
 
   const contextOf = (signal: AbortSignal): AuditContext => ({
     ...{ collection, transport, replica, filter, signal, compared },
+    pull: (news) => pullAll(signal, news),
     reread(news) {
       forget();
       snapshot = { cursor: null, seen: new Set(), touched: replica.track() };
@@ -120,10 +124,12 @@ export function createSession(options: SessionOptions) {
   }
 
   function onChange(change: Change): void {
-    hooks.received(change);
+    // What a listener shows before it is live is no news.
+    if (resting === 'live') hooks.received(change);
     listening?.heard(change.recordId);
     buffer.push(change);
-    if (buffer.length > options.settings.bufferLimit) {
+    if (buffer.length > options.settings.bufferLimit && resting === 'subscribing' && !running) flushBuffer();
+    else if (buffer.length > options.settings.bufferLimit) {
       // Bounded: what is dropped here lies behind the cursor, so one more pull brings it.
       buffer = [];
       onGap();
@@ -209,7 +215,7 @@ export function createSession(options: SessionOptions) {
     snapshot = undefined;
   }
 
-  /** Begins to wait for what an audit has found, and the live link should have brought. */
+  /** Begins to wait for what a look has found, and the live link should have brought. */
   async function listen(news: Set<string>, signal: AbortSignal): Promise<void> {
     for (const { recordId } of buffer) news.delete(recordId);
     if (phase !== 'live' || news.size === 0) return;
@@ -221,40 +227,47 @@ export function createSession(options: SessionOptions) {
     });
   }
 
-  function catchUp(audit = false): Promise<void> {
-    auditDue ||= audit;
+  /** Hard deletes leave no trace in this backend's pulls. */
+  const isBlind = (): boolean =>
+    transport.keys !== undefined && capabilitiesOf(transport, collection).deletes !== 'tombstones';
+
+  function catchUp(compare?: boolean): Promise<number> {
+    looking ||= compare !== undefined;
+    if (compare) due = 'audit';
+    else if (compare === undefined && isBlind()) due ??= 'gap';
     if (running) {
       again = true;
       return running;
     }
     const { signal } = abort;
-    const work = async (): Promise<void> => {
+    const work = async (): Promise<number> => {
       if (phase !== 'live') setPhase('catching-up');
       let count = 0;
       do {
         again = false;
-        const news = auditDue && phase === 'live' ? new Set<string>() : undefined;
+        const news = looking && phase === 'live' ? new Set<string>() : undefined;
         const { count: more, whole } = await pullAll(signal, news);
         count += more;
-        const isAudit = auditDue && (transport.keys !== undefined || !whole);
-        // Hard deletes leave no trace in this backend's pulls; audits look at the versions of all others too.
-        const isBlind = transport.keys && capabilitiesOf(transport, collection).deletes !== 'tombstones' && !whole;
-        if (isAudit || isBlind) await (await loadAudit(signal)).compare(contextOf(signal), news);
+        // Audits look at the versions of all others too.
+        if (due && !whole) await (await loadAudit(signal)).compare(contextOf(signal), news);
         await settleDoubts(signal);
         throwIfAborted(signal);
-        auditDue = false;
+        due = undefined;
+        looking = false;
         if (news) await listen(news, signal);
       } while (again);
       hooks.caughtUp(count);
+      return count;
     };
-    const mine: Promise<void> = work().then(
-      () => {
-        if (running !== mine) return;
+    const mine: Promise<number> = work().then(
+      (count) => {
+        if (running !== mine) return count;
         running = undefined;
         flushBuffer();
         setPhase(resting);
         if (again) void catchUp().catch(ignore);
         else if (replica.doubtful.size > 0) look();
+        return count;
       },
       (thrown: unknown) => {
         const error = toSyncLayerError(thrown, 'CONNECTION_LOST', `Reading "${collection}" failed; it is tried again.`);
@@ -331,7 +344,10 @@ export function createSession(options: SessionOptions) {
     forget,
     /** Something is doubtful: it is read by id. */
     look,
-    /** Pulls what is new; `audit` compares all keys as well. Joins a catch-up under way. */
+    /**
+     * Pulls what is new, and compares all keys as well: `compare`, or left out where there may have been a gap. Resolves with how
+     * many changes came. Joins a catch-up under way.
+     */
     catchUp,
   };
 }

@@ -3,7 +3,16 @@ import type { SyncLayerError } from '../errors.js';
 import type { ChangeSink, OutgoingChange, PullRequest, PushResult, RealtimeTransport } from '../transport/transport.js';
 
 /** What core asks a transport to do. */
-export type TransportStep = 'connect' | 'subscribe' | 'pull' | 'push' | 'fetch' | 'keys' | 'disconnect' | 'close';
+export type TransportStep =
+  | 'connect'
+  | 'subscribe'
+  | 'pull'
+  | 'push'
+  | 'fetch'
+  | 'keys'
+  | 'count'
+  | 'disconnect'
+  | 'close';
 
 /** What a step was called with, where that matters: the page wanted, the edits sent, the ids fetched. */
 export type StepDetail = PullRequest | readonly OutgoingChange[] | readonly string[] | string | undefined;
@@ -46,7 +55,7 @@ export interface Faults {
  */
 export function withFaults(transport: RealtimeTransport): { transport: RealtimeTransport; faults: Faults } {
   const sinks = new Set<{ readonly collection: string; readonly sink: ChangeSink }>();
-  const calls = { connect: 0, subscribe: 0, pull: 0, push: 0, fetch: 0, keys: 0, disconnect: 0, close: 0 };
+  const calls = { connect: 0, subscribe: 0, pull: 0, push: 0, fetch: 0, keys: 0, count: 0, disconnect: 0, close: 0 };
   const seen: Change[] = [];
 
   const faults: Faults = {
@@ -92,6 +101,9 @@ export function withFaults(transport: RealtimeTransport): { transport: RealtimeT
     yield* transport.keys?.(collection, options) ?? [];
     await faults.after('keys', collection);
   };
+
+  const count: NonNullable<RealtimeTransport['count']> = (collection, options) =>
+    step('count', collection, async () => (await transport.count?.(collection, options)) ?? 0);
 
   const fetch: NonNullable<RealtimeTransport['fetch']> = (collection, ids, options) =>
     step('fetch', ids, async () => (await transport.fetch?.(collection, ids, options)) ?? []);
@@ -139,6 +151,9 @@ export function withFaults(transport: RealtimeTransport): { transport: RealtimeT
     },
     get keys() {
       return transport.keys && keys;
+    },
+    get count() {
+      return transport.count && count;
     },
     disconnect: () => step('disconnect', undefined, async () => transport.disconnect?.()),
     close: () => step('close', undefined, () => transport.close()),

@@ -11,6 +11,7 @@ import type {
   RecordKey,
   TransportCapabilities,
   TransportHost,
+  VersionRange,
 } from '../transport/transport.js';
 import { type MemoryBackend, type MemoryRecord, memoryBackend } from './memory-backend.js';
 
@@ -26,6 +27,8 @@ export interface MemoryTransportOptions {
   readonly idempotent?: boolean;
   /** Largest page, whatever `PullRequest.limit` asks for. */
   readonly pageCap?: number;
+  /** True: it counts ranges of versions, as a backend does that charges for each row that it reads. Default false. */
+  readonly counts?: boolean;
   /** How far a timestamp cursor steps back at the start of a catch-up, in ms. Default 10 000. */
   readonly overlap?: number;
 }
@@ -42,7 +45,7 @@ export interface MemoryWire {
   copies: number;
   /** Called before each step (each page of `keys`), which fails with what this throws. `subscribe` cannot wait for it. */
   before: (
-    step: 'connect' | 'subscribe' | 'pull' | 'push' | 'fetch' | 'keys',
+    step: 'connect' | 'subscribe' | 'pull' | 'push' | 'fetch' | 'keys' | 'count',
     detail?: PullRequest | readonly OutgoingChange[],
   ) => void | Promise<void>;
   /** Pushes are applied, then their answer is lost. */
@@ -56,7 +59,7 @@ export interface MemoryWire {
   /** Hands a change to the subscriptions as if the backend had sent it. */
   inject(change: Change): void;
   /** What was called, and how often. */
-  readonly calls: Record<'connect' | 'subscribe' | 'pull' | 'push' | 'fetch' | 'keys' | 'close', number>;
+  readonly calls: Record<'connect' | 'subscribe' | 'pull' | 'push' | 'fetch' | 'keys' | 'count' | 'close', number>;
   readonly subscriptions: number;
 }
 
@@ -83,7 +86,16 @@ export function memoryTransport(
     pageCap = Number.POSITIVE_INFINITY,
   } = options;
   const sinks = new Map<string, ChangeSink>();
-  const calls: MemoryWire['calls'] = { connect: 0, subscribe: 0, pull: 0, push: 0, fetch: 0, keys: 0, close: 0 };
+  const calls: MemoryWire['calls'] = {
+    connect: 0,
+    subscribe: 0,
+    pull: 0,
+    push: 0,
+    fetch: 0,
+    keys: 0,
+    count: 0,
+    close: 0,
+  };
   let host: TransportHost | undefined;
   let closed = false;
 
@@ -180,6 +192,15 @@ export function memoryTransport(
     };
   }
 
+  /** What the backend holds, in the order of versions. */
+  const held = (
+    collection: string,
+    { from = 0, before = Number.POSITIVE_INFINITY }: VersionRange = {},
+  ): MemoryRecord[] =>
+    backend
+      .log(collection)
+      .filter(({ seq, data }) => (data || deletes === 'tombstones') && seq >= Number(from) && seq < Number(before));
+
   function apply(change: OutgoingChange): PushResult {
     const decided = wire.decide?.(change);
     if (decided) return decided;
@@ -263,22 +284,31 @@ export function memoryTransport(
     },
     keys:
       // A commit that is older than the overlap shows among the keys alone.
-      deletes === 'tombstones' && cursor !== 'timestamp'
+      deletes === 'tombstones' && cursor !== 'timestamp' && !options.counts
         ? undefined
-        : async function* keys(collection): AsyncGenerator<RecordKey[]> {
+        : async function* keys(collection, { range }): AsyncGenerator<RecordKey[]> {
             calls.keys += 1;
             let from = 0;
             let page: MemoryRecord[];
             do {
               await wire.before('keys');
-              page = backend
-                .log(collection)
-                .filter(({ seq, data }) => data && seq > from)
+              page = held(collection, range)
+                .filter(({ seq, data }) => (data || range) && seq > from)
                 .slice(0, pageCap);
               from = page.at(-1)?.seq ?? from;
-              yield page.map(({ id, seq }) => ({ recordId: id, version: seq }));
+              if (range) host?.reads?.(page.length);
+              yield page.map(({ id, seq, data }) => ({ recordId: id, version: seq, ...(!data && { deleted: true }) }));
             } while (page.length > 0);
           },
+    count: options.counts
+      ? async (collection, { range }) => {
+          calls.count += 1;
+          await wire.before('count');
+          const { length } = held(collection, range);
+          host?.reads?.(Math.max(1, Math.ceil(length / 1000)));
+          return length;
+        }
+      : undefined,
     async disconnect() {},
     async close() {
       closed = true;

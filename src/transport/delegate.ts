@@ -38,6 +38,10 @@ export function delegate<Own extends Partial<RealtimeTransport>>(
       const transport = current();
       return transport.keys?.bind(transport);
     },
+    get count() {
+      const transport = current();
+      return transport.count?.bind(transport);
+    },
     attach: (host) => current().attach?.(host),
     connect: (options) => current().connect(options),
     subscribe: (request, sink) => current().subscribe(request, sink),

@@ -257,6 +257,14 @@ export interface RecordKey {
   readonly version?: Version;
   /** The whole row, where the backend reads it for its key anyhow: it is compared too, and need not be fetched. */
   readonly change?: Change;
+  /** It is a tombstone: only where a `range` was asked for. */
+  readonly deleted?: true;
+}
+
+/** Rows whose version is `from` or newer, and older than `before`. Left out: no bound. */
+export interface VersionRange {
+  readonly from?: Version;
+  readonly before?: Version;
 }
 
 /**
@@ -325,8 +333,16 @@ export interface RealtimeTransport {
   readonly keys?:
     | ((
         collection: string,
-        options: { readonly signal: AbortSignal; readonly filter?: SyncFilter },
+        options: { readonly signal: AbortSignal; readonly filter?: SyncFilter; readonly range?: VersionRange },
       ) => AsyncIterable<readonly RecordKey[]>)
+    | undefined;
+  /**
+   * How many rows have a version of this range, deleted ones included where they leave a tombstone. For backends that charge for
+   * each row, and count for less than they list; versions must sort across records there. An audit then counts ranges, and
+   * asks `keys` with a `range`, which must tell of tombstones too (`deleted`), only where a count is not what is known. Needs `fetch`.
+   */
+  readonly count?:
+    | ((collection: string, options: { readonly signal: AbortSignal; readonly range: VersionRange }) => Promise<number>)
     | undefined;
   /** Closes the link; `connect` may follow. Used in the background and by `pause()`. */
   disconnect?(): Promise<void>;

@@ -6,6 +6,7 @@ import { fromDocument } from '../normalize.js';
 import { type ParsedOptions, readOptions } from '../options.js';
 import { refOf } from '../place.js';
 import { createReads } from '../reads.js';
+import { newest } from '../recent.js';
 import { createTables, type Table } from '../table.js';
 import { ask } from './ask.js';
 import { clockCheck } from './clock.js';
@@ -40,10 +41,15 @@ async function queriesCheck({ link, session, options }: Means, table: Table): Pr
   const what = `${table.collection}: the queries of a catch-up are answered`;
   const ms = options.requestTimeout;
   const { signal } = new AbortController();
-  const reads = createReads(link, options, () => unheard);
+  const reads = createReads(
+    link,
+    options,
+    () => unheard,
+    () => undefined,
+  );
   const first = await ask(session, reads.pull(table, { cursor: null, start: true, limit: 1, signal }), ms);
   const answer =
-    first.ok && table.deletedAt !== undefined ? await ask(session, reads.newest(table, signal), ms) : first;
+    first.ok && table.deletedAt !== undefined ? await ask(session, newest(reads, table, signal), ms) : first;
   if (!answer.ok && answer.code === MISSING_INDEX)
     return wrong(what, answer.said, 'Its link makes the index. Or in firestore.indexes.json:', indexesJson([table]));
   if (!answer.ok) return wrong(what, answer.said);

@@ -15,7 +15,7 @@ export interface Document {
 export interface Stamp {
   /** The field; null: none. Default `updatedAt`. */
   readonly field?: string | null;
-  /** So many ms back, by the clock of this machine; 0: the server's own time of the commit. Default 0. */
+  /** So many ms back (below 0: ahead), by the clock of this machine; 0: the server's own time of the commit. Default 0. */
   readonly age?: number;
 }
 
@@ -117,7 +117,7 @@ export function createHand(url: string, projectId: string): Hand {
   ): object => {
     const name = named(path);
     if (field === null) return { update: { name, fields } };
-    if (age > 0) {
+    if (age !== 0) {
       const timestampValue = new Date(Date.now() - age).toISOString();
       return { update: { name, fields: { ...fields, [field]: { timestampValue } } } };
     }

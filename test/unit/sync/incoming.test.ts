@@ -41,6 +41,12 @@ describe('what comes by itself', () => {
     expect(stateAfter(update(1, 5))).toBeUndefined();
     expect(stateAfter(remove(4))).toBeUndefined();
   });
+  test('is doubtful where that is older, of a backend that shows what it holds', () => {
+    const { stateAfter } = setUp(live({ n: 1 }, 5));
+    expect(stateAfter(update(2, 4, { current: true }))).toBe('doubtful');
+    expect(stateAfter(remove(4, { current: true }))).toBe('doubtful');
+    expect(stateAfter(update(1, 4, { current: true }))).toBeUndefined();
+  });
   test('is doubtful where that is the same, with other data: which came first cannot be told', () => {
     expect(setUp(live({ n: 1 }, 5)).stateAfter(update(2, 5))).toBe('doubtful');
     expect(setUp(live({ n: 1 }, 5)).stateAfter(remove(5))).toBe('doubtful');
@@ -70,6 +76,9 @@ describe('what the backend shows now', () => {
   });
   test('is not where it is the same row: the version that is known stays', () => {
     expect(setUp(live({ n: 1 }, 5)).stateAfter(update(1, 4), true)).toBeUndefined();
+  });
+  test('but where versions can go back it has the one that the backend shows', () => {
+    expect(setUp(live({ n: 1 }, 5)).stateAfter(update(1, 4, { current: true }), true)).toMatchObject({ version: 4 });
   });
   test('is taken with the same version and other data, and reported', () => {
     const { stateAfter, unstamped } = setUp(live({ n: 1 }, 5));
