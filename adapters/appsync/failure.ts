@@ -65,7 +65,8 @@ export function errorOf(
   const [first = {}] = errors;
   const type = typeOf(first);
   const code = Number(first.errorCode) || status;
-  const unclear = errors.some(isUnclear);
+  // A status of its own is about the whole service.
+  const unclear = status < 400 && errors.some(isUnclear);
   const passing = errors.some((entry) => /Transaction(Conflict|InProgress)/.test(wordsOf(entry))) && BUSY;
   const details = {
     ...(code > 0 && { status: code }),

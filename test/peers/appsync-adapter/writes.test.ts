@@ -27,6 +27,29 @@ test.each(both)('answers cut off after the work was done: each edit is in the ba
   expect(client.told).toEqual([]);
 });
 
+test.each([
+  [403, 'WAFForbiddenException', '403 Forbidden'],
+  [400, 'DynamoDB:TransactionConflictException', 'Transaction is ongoing for the item'],
+  [
+    400,
+    'DynamoDB:ProvisionedThroughputExceededException',
+    'The level of configured provisioned throughput was exceeded',
+  ],
+  [500, 'InternalFailure', ''],
+])('%i %s passes: nobody is signed out, and no edit is given up', async (status, errorType, message) => {
+  const peer = await openPeer();
+  const client = await openClient(peer, ['todos'], { config: { maxRetries: 0 } });
+  await client.live();
+  peer.httpFault({ status, times: 12, errorType, message });
+  const phases = new Set<string>();
+  client.sync.events.on('statusChanged', ({ phase }) => void phases.add(phase));
+  await client.sync.collection('todos').saveAll(['a', 'b', 'c'].map((id) => ({ id, ...row('mine') })));
+  await client.live();
+  expect(client.sync.outbox.failed()).toEqual([]);
+  expect(phases).not.toContain('needs-auth');
+  expect(peer.read('Todo')).toHaveLength(3);
+});
+
 test.each([429, 503])('an API that is busy (%i) is no reason to give an edit up', async (status) => {
   const peer = await openPeer();
   const client = await openClient(peer, ['todos'], { config: { maxRetries: 1 } });
