@@ -5,6 +5,7 @@ import { problem } from './problem.js';
 /** What of Amplify's session is used. */
 interface Session {
   readonly credentials?: AwsCredentials;
+  readonly userSub?: string;
   readonly tokens?: { readonly accessToken: { toString(): string } };
 }
 
@@ -38,10 +39,16 @@ async function session(): Promise<Session> {
   return fetchAuthSession();
 }
 
+/** Without a session Amplify gives those of a guest without a word, who may see fewer rows. */
+async function iamCredentials(): Promise<AwsCredentials | undefined> {
+  const { credentials, userSub } = await session();
+  return credentials && { ...credentials, user: userSub ?? null };
+}
+
 /** How the user who is signed in with Amplify is let in. */
 function authOf(type: AppsyncAuth['type'], apiKey: string): AppsyncAuth {
   if (type === 'apiKey') return { type, apiKey };
-  if (type === 'iam') return { type, credentials: async () => (await session()).credentials };
+  if (type === 'iam') return { type, credentials: iamCredentials };
   // Only Amplify's own sign-in has a session to take the token from; a Lambda's token is the app's.
   if (type === 'lambda') return { type };
   return { type, token: async () => (await session()).tokens?.accessToken.toString() };

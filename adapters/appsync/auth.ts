@@ -38,6 +38,7 @@ export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host
         try {
           const { signed } = await import('./sign.js');
           const credentials = await within(auth.credentials(), { ms: OUTSIDE_LIMIT, late: noCredentials });
+          if (credentials?.user !== undefined) host().user?.(credentials.user);
           return await signed(endpoint, what, body, credentials, region);
         } catch (error) {
           if (isSyncLayerError(error)) throw error;

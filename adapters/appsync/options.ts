@@ -6,6 +6,8 @@ export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string | undefined;
+  /** Whose they are; null: a guest's. Left out: not known, and a change of user is not noticed. */
+  readonly user?: string | null | undefined;
 }
 
 /** How the API lets this client in. `fromAmplify` makes it of Amplify's configuration. */
