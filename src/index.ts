@@ -16,7 +16,9 @@ export type { LocalStore, StoreEntry, StoreTable, StoreWrite } from './store/sto
 export type { Conflict, ConflictResolver } from './sync/merge.js';
 export type { Operation, Outbox } from './sync/outbox.js';
 export { ConflictResolvers, type ConflictStrategy } from './sync/resolvers.js';
+export type { SignedOut, Unsent } from './sync/sign-out.js';
 export { createSyncLayer } from './sync-layer.js';
+export type { ConfiguredUser } from './transport/auth.js';
 export type { ConnectionState } from './transport/connection.js';
 export { registerTransport, type TransportFactory } from './transport/registry.js';
 export { type RolloutChoice, type RolloutOptions, rollout } from './transport/rollout.js';

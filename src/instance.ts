@@ -5,6 +5,7 @@ import type { LoggerOptions } from './logger.js';
 import type { MetricsSnapshot } from './metrics.js';
 import type { Outbox } from './sync/outbox.js';
 import type { SessionPhase } from './sync/session.js';
+import type { SignedOut, Unsent } from './sync/sign-out.js';
 import type { ConfiguredUser } from './transport/auth.js';
 import type { ConnectionState } from './transport/connection.js';
 import type { AuthToken } from './transport/transport.js';
@@ -68,6 +69,18 @@ export interface SyncLayerInstance<C extends CollectionsConfig = CollectionsConf
    * sync.setAuthToken(session.accessToken, { user: session.user.id });
    */
   setAuthToken(token: AuthToken | undefined, options?: { readonly user?: ConfiguredUser }): void;
+  /**
+   * The user signs out: rows are deleted from this device, and the token is forgotten. `unsent` says what becomes of edits that the
+   * backend does not have yet: `keep` (default) holds them until their author signs in again, `send` sends them first, `discard`
+   * gives them up, and refused ones too. Afterwards the next user signs in by `setAuthToken`, by the token function or in the SDK.
+   *
+   * @throws SyncLayerError CONNECTION_LOST, with `send`, where not all could be sent: then nothing has changed. CONFIG_INVALID, with
+   *   `keep`, where nobody knows whose edits they are: set `user`.
+   * @example
+   * await sync.signOut({ unsent: 'send' }).catch(() => sync.signOut({ unsent: 'keep' }));
+   * await supabase.auth.signOut();
+   */
+  signOut(options?: { readonly unsent?: Unsent }): Promise<SignedOut>;
   /**
    * Deletes all local data: rows, unsent edits, cursors. For a change of user; give each user a store of their own where
    * you can. Resolves with how many unsent records were discarded.

@@ -233,6 +233,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     pause: engine.pause,
     resume: engine.resume,
     setAuthToken: engine.setAuthToken,
+    signOut: engine.signOut,
     async clear() {
       const discarded = engine.status.pending;
       await engine.clear();

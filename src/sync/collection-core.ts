@@ -72,6 +72,8 @@ export interface CollectionCore {
   readonly user: () => User;
   /** This user is signed in now. What was another one's is read again. */
   switchUser(next: User): void;
+  /** The user has signed out: the rows go, and the edits are held for their author. */
+  leave(): void;
   /** Another backend answers from now on: see `TransportHost.moved`. */
   moveTo(source: string): void;
 }
@@ -204,6 +206,18 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       session.forget();
       replica.rereadAll();
       journal.append(departure(name, origin.source, next));
+    },
+    leave() {
+      const before = origin.user;
+      if (before !== undefined) {
+        origin = { ...origin, user: null };
+        replica.switchUser({ before, next: null, adopt: false });
+      }
+      caughtUp = false;
+      session.forget();
+      replica.rereadAll();
+      replica.forgetRows();
+      journal.append(departure(name, origin.source, origin.user));
     },
     moveTo(source) {
       origin = { ...origin, source };

@@ -15,6 +15,7 @@ import type { Announcer } from './announcer.js';
 import { createClock } from './clock.js';
 import { type CollectionCore, type CollectionSettings, openCollection } from './collection-core.js';
 import { createRounds } from './rounds.js';
+import type { SignedOut, Unsent } from './sign-out.js';
 import { syncPhase } from './status.js';
 import { createTimers } from './timers.js';
 
@@ -29,6 +30,17 @@ export interface EngineOptions {
   /** Whether a live link is wanted, asked at the start and at each poll. */
   readonly realtime: () => boolean | Promise<boolean>;
   readonly settings: Settings;
+}
+
+/** In a chunk of its own: most apps never sign out. */
+async function loadSignOut(): Promise<typeof import('./sign-out.js')> {
+  try {
+    return await import('./sign-out.js');
+  } catch (cause) {
+    throw new SyncLayerError('CONNECTION_LOST', 'signOut() could not be loaded; the user is still signed in.', {
+      cause,
+    });
+  }
 }
 
 /** Reported where it happened. */
@@ -46,7 +58,7 @@ export async function createEngine(options: EngineOptions) {
   const tokens = createTokenSource(options.authToken, { user: options.user, onUser, limit: outside });
   const clock = createClock();
   const collections = new Map<string, CollectionCore>();
-  const timers = createTimers<'background' | 'offline'>();
+  const timers = createTimers<'background' | 'offline' | 'relink'>();
   let order = 0;
   let realtime = false;
   let paused = false;
@@ -277,19 +289,25 @@ export async function createEngine(options: EngineOptions) {
     rounds.pushSoon();
   }
 
-  /** Link, pulls and pushes begin again; no late answer of before says anything. */
-  function relink(): void {
+  /** Users in a row as whom nothing was read. */
+  let switches = 0;
+
+  /** Link, pulls and pushes begin again, after `delay` ms; no late answer of before says anything. */
+  function relink(delay = 0): void {
     rounds.interrupt();
-    // Until it starts nothing is under way.
-    // A link that cannot be closed is no reason to stay without one.
-    if (stopWatching) void unlink().catch(onFailure).then(wake);
+    const begin = (): void => (delay > 0 ? timers.schedule('relink', delay, wake) : wake());
+    // Until it starts nothing is under way. A link that cannot be closed is no reason to stay without one.
+    if (stopWatching) void unlink().catch(onFailure).then(begin);
     updateStatus();
   }
 
   function onUser(next: User, before: User): void {
     if (closed) return;
     for (const core of collections.values()) core.switchUser(next);
-    if (before !== undefined) relink();
+    if (before === undefined) return;
+    switches += 1;
+    // One that is another user each time would make a storm of it.
+    relink(switches > 1 ? retryDelay(switches) : 0);
   }
 
   /** In one breath with the switch: no answer of the old backend can come between, and no question is on its way. */
@@ -307,6 +325,34 @@ export async function createEngine(options: EngineOptions) {
     paused = true;
     await dropLink();
     updateStatus();
+  }
+
+  async function syncNow(): Promise<void> {
+    if (closed) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.');
+    if (paused) throw new SyncLayerError('UNSUPPORTED', 'This SyncLayer is paused; call resume() first.');
+    await applyRealtimeFlag();
+    link();
+    if (connection.state.status === 'connecting') await attemptEnded();
+    if (closed || paused) throw new SyncLayerError('CLOSED', 'syncNow() was stopped by close() or pause().');
+    await rounds.run().catch((error: SyncLayerError) => {
+      const { state } = connection;
+      // Why there is no link says more than that there is none.
+      throw realtime && 'reason' in state && error.code === 'CONNECTION_LOST' ? state.reason : error;
+    });
+    await journal.flushed();
+  }
+
+  /** Does something to the data while nothing is under way. */
+  async function quietly(work: () => Promise<void>): Promise<void> {
+    const wasPaused = paused;
+    await pause().catch(onFailure);
+    try {
+      await work();
+    } finally {
+      paused = wasPaused;
+      wake();
+      updateStatus();
+    }
   }
 
   let stopWatching: (() => void) | undefined;
@@ -392,6 +438,7 @@ export async function createEngine(options: EngineOptions) {
           if (isConnected()) rounds.retrySoon();
         },
         caughtUp: () => {
+          if ([...collections.values()].every((each) => each.ready())) switches = 0;
           if (!online) {
             setOnline(true);
             link();
@@ -442,20 +489,7 @@ export async function createEngine(options: EngineOptions) {
       }
     },
 
-    async syncNow(): Promise<void> {
-      if (closed) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.');
-      if (paused) throw new SyncLayerError('UNSUPPORTED', 'This SyncLayer is paused; call resume() first.');
-      await applyRealtimeFlag();
-      link();
-      if (connection.state.status === 'connecting') await attemptEnded();
-      if (closed || paused) throw new SyncLayerError('CLOSED', 'syncNow() was stopped by close() or pause().');
-      await rounds.run().catch((error: SyncLayerError) => {
-        const { state } = connection;
-        // Why there is no link says more than that there is none.
-        throw realtime && 'reason' in state && error.code === 'CONNECTION_LOST' ? state.reason : error;
-      });
-      await journal.flushed();
-    },
+    syncNow,
 
     setAuthToken(token: AuthToken | undefined, { user }: { readonly user?: ConfiguredUser } = {}): void {
       tokens.set(token, user);
@@ -471,10 +505,8 @@ export async function createEngine(options: EngineOptions) {
     },
 
     /** Forgets all local data, in memory and on disk; afterwards everything is read anew. */
-    async clear(): Promise<void> {
-      const wasPaused = paused;
-      await pause().catch(onFailure);
-      try {
+    clear: (): Promise<void> =>
+      quietly(async () => {
         do {
           for (const core of collections.values()) core.clear();
           await journal.clear();
@@ -482,11 +514,13 @@ export async function createEngine(options: EngineOptions) {
         } while (rounds.pendingCount() > 0);
         for (const core of collections.values()) core.noteOrigin();
         await journal.flushed();
-      } finally {
-        paused = wasPaused;
-        wake();
-        updateStatus();
-      }
+      }),
+
+    async signOut({ unsent = 'keep' }: { readonly unsent?: Unsent } = {}): Promise<SignedOut> {
+      if (closed) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed.');
+      const { user, leave } = tokens;
+      const { signOut } = await loadSignOut();
+      return signOut(unsent, { collections, user, syncNow, quietly, leave, flushed: journal.flushed });
     },
 
     async close(): Promise<void> {

@@ -450,6 +450,40 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
       });
     },
 
+    /** Gives up edits that are not acknowledged, and those that were refused. Returns how many. */
+    giveUp(test: (entry: OutboxEntry) => boolean): number {
+      let count = 0;
+      const drop = (entry: OutboxEntry): void => {
+        dropEntry(entry);
+        count += 1;
+      };
+      batch.run(() => {
+        for (const [id, { server: from, entries }] of [...pending]) {
+          if (!entries.every(test)) continue;
+          entries.forEach(drop);
+          release(id, from);
+        }
+        for (const entry of [...failed.values()].filter(test)) {
+          failed.delete(entry.opId);
+          drop(entry);
+        }
+      });
+      return count;
+    },
+
+    /** Lets go of the backend's rows, in memory and in the store. Edits stay. */
+    forgetRows(): void {
+      batch.run(() => {
+        for (const id of server.ids()) {
+          batch.write({ table: 'rows', key: [collection, id], value: undefined });
+          if (!pending.has(id)) show(id, null);
+        }
+        server.clear();
+        doubtful.clear();
+        for (const [id, { entries }] of pending) setPending(id, { row: null, version: null }, entries);
+      });
+    },
+
     /** From the beginning, as whole as another backend's. */
     rereadAll(): void {
       cursor = null;

@@ -77,7 +77,7 @@ export function createTokenSource(initial: AuthToken | undefined, options: Token
       const what = token
         ? 'The token was refused. Sign in again'
         : 'The backend wants a token and none is configured. Set authToken';
-      throw new SyncLayerError('AUTH_REQUIRED', `${what}, or call sync.setAuthToken(token).`);
+      throw withoutWord(new SyncLayerError('AUTH_REQUIRED', `${what}, or call sync.setAuthToken(token).`));
     }
     identify(userOf(token), token !== undefined);
     refused = undefined;
@@ -157,7 +157,11 @@ export function createTokenSource(initial: AuthToken | undefined, options: Token
 
 function away(): SyncLayerError {
   const what = 'The session is away: nobody is signed in any more. Rows and edits stay, and it is asked for again.';
-  const error = new SyncLayerError('AUTH_REQUIRED', `${what} Sign in, or call sync.signOut().`);
+  return withoutWord(new SyncLayerError('AUTH_REQUIRED', `${what} Sign in, or call sync.signOut().`));
+}
+
+/** It says nothing of the token that was handed out last. */
+function withoutWord(error: SyncLayerError): SyncLayerError {
   named.add(error);
   return error;
 }

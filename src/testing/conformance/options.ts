@@ -35,7 +35,7 @@ export interface ConformanceBackend {
 
 /** How the suite gets tokens, where the backend wants them. */
 export interface ConformanceAuth<B> {
-  /** A token that the backend takes; a new one each time. */
+  /** A token that the backend takes: a new one each time, of the same user. */
   valid(backend: B): string | Promise<string>;
   /** One that it refuses. */
   readonly invalid: string;

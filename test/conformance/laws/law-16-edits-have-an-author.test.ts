@@ -359,4 +359,121 @@ describe('law 16: edits have an author', () => {
     await until(() => client.sync.outbox.failed().length === 1);
     await live(client);
   });
+
+  test.each([true, false])(
+    'a token function that names another user each time makes no storm (live link: %s)',
+    async (enableRealtimeSync) => {
+      fakeTimers();
+      let asked = 0;
+      const authToken = (): string => {
+        asked += 1;
+        return jwt(`user ${asked}`);
+      };
+      const { wrap } = asking();
+      await open({
+        config: { authToken, enableRealtimeSync, websocketReconnectDelay: 1000, syncInterval: 10_000 },
+        wrap,
+      });
+      await pass(60_000);
+      expect(asked).toBeLessThan(60);
+    },
+  );
+
+  describe('signing out', () => {
+    /** Ann, with a row of the backend's and one edit that is not sent. */
+    async function signedIn(config: object = {}) {
+      const store = { type: 'sqlite', path: temporaryPath() } as const;
+      const { pushed, wrap } = asking({ visible: (token) => token === ann });
+      const session = { token: ann as string | undefined };
+      const settings = { authToken: async () => session.token, store, ...config };
+      const client = await open({ backend: backendWith({ row: { n: 1 } }), config: settings, wrap });
+      await live(client);
+      return { ...client, client, pushed, wrap, session, store };
+    }
+
+    test.each(['keep', 'discard'] as const)('with unsent edits: %s', async (unsent) => {
+      const { client, sync, todos, pushed, wrap, session, store, backend } = await signedIn();
+      await sync.pause();
+      await todos.save({ n: 2 }, 'row');
+      await todos.save({ n: 1 }, 'mine');
+      const [kept, discarded] = unsent === 'keep' ? [2, 0] : [0, 2];
+      expect(await sync.signOut({ unsent })).toEqual({ kept, discarded });
+      expect(await rowsOf(client)).toEqual({});
+      expect(sync.status.pending).toBe(0);
+      expect(sync.outbox.held()).toHaveLength(kept);
+      session.token = undefined;
+      sync.resume();
+      await live(client);
+      expect(await rowsOf(client)).toEqual({});
+      await sync.close();
+
+      // Nothing of ann's but her edits is on the disk.
+      const next = await open({ backend, config: { authToken: () => session.token, store }, wrap });
+      expect([await rowsOf(next), next.sync.outbox.held().length]).toEqual([{}, kept]);
+      session.token = bob;
+      await next.sync.syncNow().catch(() => undefined);
+      await live(next);
+      expect([await rowsOf(next), pushed]).toEqual([{}, []]);
+      session.token = ann;
+      await next.sync.syncNow().catch(() => undefined);
+      await until(() => next.sync.outbox.held().length === 0 && next.sync.status.pending === 0);
+      await live(next);
+      expect(pushed.map(([token]) => token)).toEqual(Array(kept).fill(ann));
+      expect(backend.get('todos', 'row')?.data).toEqual({ id: 'row', n: unsent === 'keep' ? 2 : 1 });
+      expect(await rowsOf(next)).toEqual(backendRows(next));
+    });
+
+    test('send: first they go, and where they cannot nothing has changed', async () => {
+      const { client, sync, todos, pushed, session } = await signedIn();
+      await sync.pause();
+      await todos.save({ n: 1 }, 'mine');
+      await expect(sync.signOut({ unsent: 'send' })).rejects.toMatchObject({
+        code: 'CONNECTION_LOST',
+        message: expect.stringContaining('still signed in') as string,
+      });
+      expect(Object.keys(await rowsOf(client)).sort()).toEqual(['mine', 'row']);
+      sync.resume();
+      expect(await sync.signOut({ unsent: 'send' })).toEqual({ kept: 0, discarded: 0 });
+      expect(pushed).toEqual([[ann, 'mine']]);
+      expect(await rowsOf(client)).toEqual({});
+      session.token = undefined;
+      await sync.syncNow().catch(() => undefined);
+      await live(client);
+    });
+
+    test('a session that the app ends later is not taken up again meanwhile', async () => {
+      const { client, sync, session } = await signedIn();
+      await sync.signOut();
+      await until(() => sync.status.phase === 'needs-auth');
+      await settle();
+      expect(await rowsOf(client)).toEqual({});
+      session.token = jwt('ann', { iat: 2 });
+      sync.setAuthToken(async () => session.token);
+      await live(client);
+    });
+
+    test('edits of nobody knows whom cannot be kept for their author', async () => {
+      const { client, sync, todos } = await signedIn({ authToken: 'opaque' });
+      await sync.pause();
+      await todos.save({ n: 1 }, 'mine');
+      await expect(sync.signOut()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      await expect(sync.signOut({ unsent: 'forget' as never })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      expect((await rowsOf(client)).mine).toEqual({ id: 'mine', n: 1 });
+      expect(await sync.signOut({ unsent: 'discard' })).toEqual({ kept: 0, discarded: 1 });
+    });
+
+    test('an edit of after it is nobody`s, and watchers see the rows go', async () => {
+      const { client, sync, todos, session } = await signedIn();
+      const seen: number[] = [];
+      const stop = todos.orderBy('id').watch((rows) => void seen.push(rows.length));
+      await until(() => seen.at(-1) === 1);
+      await sync.signOut();
+      await until(() => seen.at(-1) === 0);
+      session.token = undefined;
+      await todos.save({ n: 1 }, 'free');
+      expect(sync.outbox.pending()).toMatchObject([{ author: null, recordId: 'free' }]);
+      expect(Object.keys(await rowsOf(client))).toEqual(['free']);
+      stop();
+    });
+  });
 });

@@ -130,7 +130,10 @@ export const supabaseConformance: readonly ConformanceOptions[] = variants.map((
     collections: marks ? soft : hard,
     // One variant with a user's token, the others as anon.
     ...(marks && {
-      auth: { valid: () => project.token({ sub: crypto.randomUUID() }), invalid: 'eyJhbGciOiJIUzI1NiJ9.e30.hush' },
+      auth: {
+        valid: () => project.token({ sub: '11111111-1111-4111-8111-111111111111', jti: crypto.randomUUID() }),
+        invalid: 'eyJhbGciOiJIUzI1NiJ9.e30.hush',
+      },
     }),
     refused: { text: 'refused', done: false, count: 0 },
     // A broadcast asks its policy at the join only.

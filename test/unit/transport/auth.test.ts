@@ -221,7 +221,12 @@ describe('the user of a token source', () => {
     await tokens.get();
     tokens.leave();
     expect(tokens.user).toBe(null);
-    await expect(tokens.get()).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+    for (let times = 0; times < 3; times += 1) {
+      const error = await tokens.get().catch((thrown: SyncLayerError) => thrown);
+      expect(error).toMatchObject({ code: 'AUTH_REQUIRED' });
+      // As core does with each failure of a transport.
+      tokens.refuse(error as SyncLayerError);
+    }
     token = undefined;
     expect(await tokens.get()).toBeUndefined();
     token = jwtOf('ann');

@@ -118,6 +118,83 @@ export const access: readonly Scenario[] = [
     },
   },
   {
+    name: 'a token function that gives a refused token for a while, then a good one, needs nobody',
+    law: 11,
+    leftOut: tokens,
+    async run({ client: openClient, put, same, options, backend, wait }) {
+      let stale = false;
+      const client = await openClient({
+        authToken: async () => (stale ? options.auth?.invalid : options.auth?.valid(backend)),
+      });
+      stale = true;
+      await backend.cut();
+      await wait(
+        'needs-auth',
+        () => client.sync.status.phase === 'needs-auth',
+        () => client.sync.inspect(),
+      );
+      await put('meanwhile');
+      stale = false;
+      await client.live();
+      await same(client);
+    },
+  },
+  {
+    name: 'a session that is away for a moment deletes and rejects nothing',
+    law: 16,
+    leftOut: tokens,
+    async run({ client: openClient, put, same, options, backend, wait, nextRow, capabilities }) {
+      await put('a');
+      let away = false;
+      const client = await openClient({ authToken: async () => (away ? undefined : options.auth?.valid(backend)) });
+      away = true;
+      await backend.cut();
+      await wait(
+        'needs-auth',
+        () => client.sync.status.phase === 'needs-auth',
+        () => client.sync.inspect(),
+      );
+      if (capabilities.push) await client.first.save(nextRow(), 'mine');
+      await client.sync.syncNow().catch(() => undefined);
+      check((await client.rows()).has('a'), 'A row is gone that a user without a session may not see.');
+      equal(client.sync.outbox.failed(), [], 'Edits that were rejected without a session.');
+      away = false;
+      await client.live();
+      await same(client);
+      if (capabilities.push) check((await client.rows()).has('mine'), 'The edit is gone.');
+    },
+  },
+  {
+    name: 'an edit of one user is not sent as another one',
+    law: 16,
+    leftOut: pushes,
+    async run({ client: openClient, same, options, backend, wait, nextRow, names }) {
+      let user = 'ann';
+      const client = await openClient({ config: { user: () => user } });
+      await client.sync.pause();
+      await client.first.save(nextRow(), 'ann-1');
+      user = 'bob';
+      const token = options.auth;
+      client.sync.setAuthToken(token && (async () => token.valid(backend)), { user: () => user });
+      client.sync.resume();
+      await client.live();
+      await client.first.save(nextRow(), 'bob-1');
+      await client.live();
+      await same(client);
+      check(!(await backend.read(names.first)).has('ann-1'), "One user's edit was sent as another one's.");
+      equal(
+        client.sync.outbox.held().map(({ author, recordId }) => [author, recordId]),
+        [['ann', 'ann-1']],
+        'Edits that wait for their author.',
+      );
+      user = 'ann';
+      client.sync.setAuthToken(token && (async () => token.valid(backend)), { user: () => user });
+      await wait('the edit goes once its author is back', async () => (await backend.read(names.first)).has('ann-1'));
+      await client.live();
+      await same(client);
+    },
+  },
+  {
     name: 'a right taken away while subscribed is no delete, and given back all is caught up',
     law: 5,
     leftOut: rights,
