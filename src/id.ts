@@ -17,19 +17,3 @@ export function newId(): string {
   );
   return hex.join('').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
-
-const UUID = /^\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$/i;
-
-/**
- * An id as a database writes it whose column has one spelling for each value: a uuid, a number, a padded text.
- *
- * @example
- * usualSpelling('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'); // 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
- * usualSpelling('0071'); // '71'
- */
-export function usualSpelling(id: string): string {
-  const [, ...parts] = UUID.exec(id) ?? [];
-  if (parts.length > 0) return parts.join('-').toLowerCase();
-  const [, minus, digits] = /^\s*(?:\+|(-))?0*(\d+)\s*$/.exec(id) ?? [];
-  return digits === undefined ? id.trimEnd() : digits === '0' ? digits : `${minus ?? ''}${digits}`;
-}

@@ -17,7 +17,7 @@ export {
   SyncLayerError,
   toSyncLayerError,
 } from './errors.js';
-export { newId, usualSpelling } from './id.js';
+export { newId } from './id.js';
 export { deepEqual } from './json.js';
 export { patchBetween } from './patch.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from './problems.js';

@@ -1,4 +1,5 @@
-import { type Change, type OutgoingChange, usualSpelling } from '../kit.js';
+import { usualSpelling } from '../key-spelling.js';
+import type { Change, OutgoingChange } from '../kit.js';
 import { hasOp } from './marks.js';
 import { holds } from './postgres-outcome.js';
 import { fieldsOf } from './push-fields.js';

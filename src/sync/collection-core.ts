@@ -110,6 +110,13 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       reportedUnstamped = false;
     }
   }
+  async function adopted(id: string, storedAs: string): Promise<void> {
+    try {
+      invalid((await import('../key-spelling.js')).adopted(name, id, storedAs));
+    } catch {
+      // The chunk could not be loaded: the record goes on all the same.
+    }
+  }
   const replica = createReplica(
     {
       collection: name,
@@ -134,12 +141,26 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
           hooks.settled();
         },
         invalid,
+        adopted: (id, storedAs) => void adopted(id, storedAs),
         doubt: () => session.look(),
       },
     },
     loaded,
   );
 
+  // Records whose making was on its way when the app ended.
+  const making = loaded.entries.filter(({ sent, base, local }) => sent && !base && local);
+  if (making.length > 0) {
+    try {
+      const { usualSpelling } = await import('../key-spelling.js');
+      for (const { recordId } of making) {
+        const usual = usualSpelling(recordId);
+        if (usual !== recordId) replica.mayCome(usual, recordId);
+      }
+    } catch {
+      // The chunk could not be loaded: the answer to the push tells the key.
+    }
+  }
   let { fresh } = loaded;
   let caughtUp = replica.cursor !== null;
   const session = createSession({

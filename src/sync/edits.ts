@@ -1,7 +1,6 @@
 import type { Row } from '../change.js';
 import { deepEqual } from '../json.js';
 import type { User } from '../transport/identity.js';
-import type { PushResult } from '../transport/transport.js';
 import { changedFields, fieldTimes, lastTimeOf, takeUp } from './edit-times.js';
 import { type ConflictResolver, type Rebased, rebase, withField } from './merge.js';
 import type { OutboxEntry, Pending, ServerState } from './replica-state.js';
@@ -32,12 +31,6 @@ export const withId = (entry: OutboxEntry, id: string): OutboxEntry => ({
   base: entry.base && { ...entry.base, id },
   local: entry.local && { ...entry.local, id },
 });
-
-/** The key under which the backend has a record, by its answer to an edit of it; undefined: it does not say. */
-export function storedId(id: string, result: PushResult): string | undefined {
-  if (result.type === 'applied') return result.recordId ?? id;
-  return result.type === 'conflict' ? (result.current.recordId ?? id) : undefined;
-}
 
 /** The edit that has not left yet, and takes up what comes. */
 export const openEdit = (edits: Pending | undefined): OutboxEntry | undefined => {

@@ -1,5 +1,6 @@
 import { abortable, throwIfAborted } from '../abort.js';
 import { disposition, isSyncLayerError, SyncLayerError, toSyncLayerError } from '../errors.js';
+import { storedId, usualSpelling } from '../key-spelling.js';
 import { patchBetween } from '../patch.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
@@ -142,6 +143,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     // then the only place where the edit is safe.
     for (const [collection, { replica }] of collections)
       replica.markSent(batch.filter((entry) => entry.collection === collection));
+    for (const entry of batch) mayComeRespelled(entry);
     await flushed().catch(() => undefined);
     throwIfAborted(signal);
     const changes = batch.map((entry) => outgoing(entry, clockOffset()));
@@ -164,7 +166,11 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
         for (const [index, entry] of batch.entries()) {
           const answer = results[index];
           if (entry.collection !== collection || !answer) continue;
-          const how = { touched: touched.get(collection)?.ids.has(entry.recordId) === true, repeated: entry.sent };
+          const ids = touched.get(collection)?.ids;
+          const how = {
+            touched: [entry.recordId, storedId(entry.recordId, answer)].some((id) => id !== undefined && ids?.has(id)),
+            repeated: entry.sent,
+          };
           const result = beforeSignIn(answer, awaitsSignIn());
           defer(entry, result, settle(entry, result, how), run, before);
         }
@@ -173,11 +179,18 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     settled();
   }
 
+  /** A backend may write the key of a new record its own way, and tell of it before it answers. */
+  function mayComeRespelled({ collection, recordId, base, local }: OutboxEntry): void {
+    const usual = usualSpelling(recordId);
+    if (!base && local && usual !== recordId) collections.get(collection)?.replica.mayCome(usual, recordId);
+  }
+
   /** False: the same edit is sent again. */
   function settle({ collection, recordId, opId }: OutboxEntry, answer: PushResult, how = ALONE): boolean {
     const result = beforeSignIn(answer, awaitsSignIn());
     const replica = collections.get(collection)?.replica;
-    return replica?.settle(recordId, opId, result, (edits, rules) => judge(edits, result, how, rules)) ?? true;
+    const keys = { usual: usualSpelling(recordId), stored: storedId(recordId, result) };
+    return replica?.settle(recordId, opId, keys, (edits, rules) => judge(edits, result, how, rules)) ?? true;
   }
 
   /** Leaves an edit to a later run, after its backoff, if the backend wants that or will not let it through. */

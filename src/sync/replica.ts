@@ -1,24 +1,13 @@
 import type { Change, Row, Version } from '../change.js';
-import { SyncLayerError, toSyncLayerError } from '../errors.js';
-import { usualSpelling } from '../id.js';
+import { type SyncLayerError, toSyncLayerError } from '../errors.js';
 import { deepEqual } from '../json.js';
 import type { Delta } from '../query/types.js';
 import type { StoreWrite } from '../store/store.js';
-import type { Cursor, PushResult, RecordKey } from '../transport/transport.js';
+import type { Cursor, RecordKey } from '../transport/transport.js';
 import type { AnswerRules, Verdict } from './answer.js';
 import { authored, isSent, mayTakeOver, type UserSwitch } from './authors.js';
 import { type BatchHooks, createBatch } from './batch.js';
-import {
-  afterHead,
-  carryOver,
-  type EditRules,
-  inWordsOf,
-  makeEdit,
-  openEdit,
-  storedId,
-  withId,
-  withoutHead,
-} from './edits.js';
+import { afterHead, carryOver, type EditRules, inWordsOf, makeEdit, openEdit, withId, withoutHead } from './edits.js';
 import { type After, createIncoming, type IncomingRules } from './incoming.js';
 import type { Loaded } from './load.js';
 import { type Conflict, threeWay, withField } from './merge.js';
@@ -42,6 +31,8 @@ export interface ReplicaHooks extends BatchHooks {
   conflict(conflict: Conflict, result: Row | null): void;
   operation(what: 'queued' | 'synced' | 'failed', entry: OutboxEntry): void;
   invalid(error: SyncLayerError): void;
+  /** The backend knows a record that was made here by another key. */
+  adopted(id: string, storedAs: string): void;
   /** There are records in `doubtful` that were not there. */
   doubt(): void;
 }
@@ -131,11 +122,6 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     else pending.delete(id);
   }
 
-  function noteSpelling({ recordId, base, local, sent }: OutboxEntry): void {
-    const usual = usualSpelling(recordId);
-    if (sent && !base && local && usual !== recordId) respelled.set(usual, recordId);
-  }
-
   /** The backend knows a record that was made here by another key: there is one row at every moment. */
   function rename(from: string, to: string): void {
     const edits = pending.get(from);
@@ -151,9 +137,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
   function adopt(from: string, to: string): void {
     if (!pending.has(from)) return;
     rename(from, to);
-    const what = `Record ${JSON.stringify(from)} of "${collection}" is stored as ${JSON.stringify(to)}`;
-    const details = { collection, recordId: from, storedAs: to };
-    invalid(new SyncLayerError('VALIDATION_FAILED', `${what}, and goes on under that id. Save it so.`, { details }));
+    tell(() => hooks.adopted(from, to));
   }
 
   function keepHeld(entry: OutboxEntry): void {
@@ -368,7 +352,6 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     setPending(id, known, [...(edits?.entries ?? []), entry]);
     if (local) rows.set(id, local);
     else rows.delete(id);
-    noteSpelling(entry);
   }
   for (const entry of loaded.failed) failed.set(entry.opId, entry);
   for (const entry of loaded.held) held.set(entry.opId, entry);
@@ -550,6 +533,9 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
       });
     },
 
+    /** A record that is being made may come from the backend under this key. */
+    mayCome: (usual: string, id: string): void => void respelled.set(usual, id),
+
     /** Freezes the heads of these records: from now on they may have reached the backend. */
     markSent(heads: readonly OutboxEntry[]): void {
       batch.run(() => {
@@ -557,27 +543,24 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
           const edits = pending.get(head.recordId);
           if (!edits || edits.entries[0].opId !== head.opId || head.sent) continue;
           amendHead(head.recordId, edits, { sent: true });
-          noteSpelling({ ...head, sent: true });
         }
       });
     },
 
     /**
      * What became of a pushed edit, as `verdictOf` finds it. Nothing, if its echo has settled it already. False: the same edit is sent
-     * again.
+     * again. `keys`: the backend may know the record by `usual`, and says that it does by `stored`.
      */
     settle(
       id: string,
       opId: string,
-      result: PushResult,
+      { usual, stored }: { readonly usual: string; readonly stored: string | undefined },
       verdictOf: (edits: Pending, rules: AnswerRules) => Verdict,
     ): boolean {
       const isHere = (each: string): boolean => pending.get(each)?.entries[0].opId === opId;
-      const usual = usualSpelling(id);
       let at = [id, usual].find(isHere);
       if (at === undefined) return true;
       batch.run(() => {
-        const stored = storedId(id, result);
         if (stored !== undefined && stored !== at) {
           // What came by the other spelling was another record, after all.
           if (stored === id) rename(at ?? id, id);

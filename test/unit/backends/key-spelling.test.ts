@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { rowsOf } from '../../../src/backends/key-spelling.js';
 import type { Change } from '../../../src/change.js';
-import { usualSpelling } from '../../../src/id.js';
+import { usualSpelling } from '../../../src/key-spelling.js';
 import type { OutgoingChange } from '../../../src/transport/transport.js';
 
 const UPPER = 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11';
