@@ -1,5 +1,5 @@
 import { isObject } from '../../src/backends/is-object.js';
-import { marksOf } from '../../src/backends/marks.js';
+import { marksOf } from '../../src/backends/own-marks.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
 import { refusalOf } from '../../src/backends/refusal.js';
 import { clockOfWrites } from '../../src/backends/server-clock.js';

@@ -1,6 +1,6 @@
 import type { Transaction } from 'firebase/firestore';
 import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
-import { hasOp, marksOf } from '../../src/backends/marks.js';
+import { hasOp, marksOf } from '../../src/backends/own-marks.js';
 import { clockOfWrites } from '../../src/backends/server-clock.js';
 import { unstorableField } from '../../src/backends/storable.js';
 import {

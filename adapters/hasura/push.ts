@@ -1,5 +1,6 @@
 import { isObject } from '../../src/backends/is-object.js';
 import { rowsOf } from '../../src/backends/key-spelling.js';
+import { marksOf } from '../../src/backends/own-marks.js';
 import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
 import { refusalOf } from '../../src/backends/refusal.js';
@@ -56,7 +57,7 @@ const columnsIn =
   (table: Table, arrays: ReadonlySet<string>) =>
   (change: OutgoingChange): object => ({
     ...asColumns(table.toColumns(fieldsOf(change)), arrays),
-    ...table.marks(change),
+    ...marksOf(table, change),
   });
 
 function badKey({ takesKey, primaryKey }: Table, { collection, recordId }: OutgoingChange): PushResult | undefined {
@@ -77,7 +78,7 @@ function stepsOf(table: Table, arrays: ReadonlySet<string>, changes: readonly Ou
   if (deletes.length === 0) return steps;
   // The server's clock, not ours.
   if (deletedAt !== undefined)
-    return [...steps, ...updates(table, deletes, (change) => ({ ...table.marks(change), [deletedAt]: 'now()' }))];
+    return [...steps, ...updates(table, deletes, (change) => ({ ...marksOf(table, change), [deletedAt]: 'now()' }))];
   return [...steps, { statement: { type: 'delete', table, where: condition(table, deletes) }, changes: deletes }];
 }
 

@@ -1,6 +1,6 @@
-import { type MarkColumns, marksOf } from '../../src/backends/marks.js';
+import type { MarkColumns } from '../../src/backends/marks.js';
 import { holdsRounded } from '../../src/backends/rounded.js';
-import type { OutgoingChange, Row } from '../../src/kit.js';
+import type { Row } from '../../src/kit.js';
 import type {
   ColumnType,
   HasuraCollection,
@@ -37,8 +37,6 @@ export interface Table extends MarkColumns {
   toRow(columns: Columns): Row;
   /** Columns to write from fields. The database sets `updatedAt`; `deletedAt` is written by deletes only. */
   toColumns(fields: Row): Record<string, unknown>;
-  /** Columns in which a write leaves a note of itself. */
-  marks(change: OutgoingChange): Record<string, unknown>;
   /** Whether an id is a value of its column's type. */
   takesKey(id: string): boolean;
   /** An id as its column takes it. */
@@ -151,7 +149,6 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
           return [[column, field === 'id' ? keyValue(String(value)) : value]];
         }),
       ),
-    marks: (change) => marksOf({ opId, editedAt }, change),
     takesKey: (id) => keyType !== 'Int' || /^-?\d+$/.test(id),
     keyValue,
   };

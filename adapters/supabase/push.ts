@@ -1,4 +1,5 @@
 import { rowsOf } from '../../src/backends/key-spelling.js';
+import { marksOf } from '../../src/backends/own-marks.js';
 import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
 import { changeOf } from '../../src/backends/postgres-rows.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
@@ -64,7 +65,7 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
 
   const columnsOf = (change: OutgoingChange): Row => ({
     ...table.toColumns(fieldsOf(change)),
-    ...table.marks(change),
+    ...marksOf(table, change),
   });
 
   const insert = (changes: readonly OutgoingChange[]): Promise<void> =>
@@ -96,7 +97,8 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
   function remove(changes: readonly OutgoingChange[]): Promise<void> {
     const { deletedAt } = table;
     // The server's clock, not ours.
-    if (deletedAt !== undefined) return update(changes, (change) => ({ ...table.marks(change), [deletedAt]: 'now' }));
+    if (deletedAt !== undefined)
+      return update(changes, (change) => ({ ...marksOf(table, change), [deletedAt]: 'now' }));
     const parts = inUrls(changes, ({ recordId }) => recordId);
     return inTurns(parts.map((part) => () => send(part, (some) => rest.remove(table, condition(some), signal))));
   }

@@ -1,5 +1,5 @@
-import { type MarkColumns, marksOf } from '../../src/backends/marks.js';
-import type { OutgoingChange, Row } from '../../src/kit.js';
+import type { MarkColumns } from '../../src/backends/marks.js';
+import type { Row } from '../../src/kit.js';
 import type { LossyType, ParsedOptions, SupabaseCollection } from './options.js';
 import { nameOf } from './query.js';
 
@@ -30,8 +30,6 @@ export interface Table extends MarkColumns {
   toRow(columns: Readonly<Record<string, unknown>>): Row;
   /** Columns to write from fields. The database sets `updatedAt`; `deletedAt` is written by deletes only. */
   toColumns(fields: Row): Record<string, unknown>;
-  /** Columns in which a write leaves a note of itself. */
-  marks(change: OutgoingChange): Record<string, unknown>;
   /** Of a row that was read: its columns without aliases. */
   resolve(read: Readonly<Record<string, unknown>>): Record<string, unknown>;
   /** A whole row: it shows which columns there are. */
@@ -84,7 +82,6 @@ function makeTable(collection: string, options: SupabaseCollection): Table {
           return housekeeping.includes(column) ? [] : [[column, value]];
         }),
       ),
-    marks: (change) => marksOf({ opId, editedAt }, change),
     resolve(read) {
       const row = { ...read };
       for (const { alias, column } of casts) {

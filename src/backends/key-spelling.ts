@@ -1,6 +1,6 @@
 import { usualSpelling } from '../key-spelling.js';
 import type { Change, OutgoingChange } from '../kit.js';
-import { hasOp } from './marks.js';
+import { hasOp } from './own-marks.js';
 import { holds } from './postgres-outcome.js';
 import { fieldsOf } from './push-fields.js';
 

@@ -1,10 +1,10 @@
 import { type Change, deepEqual, type OutgoingChange, type PushResult, type Row, type Version } from '../kit.js';
-import { hasOp } from './marks.js';
+import { hasOp } from './own-marks.js';
 import { isSendable, isText } from './postgres-rows.js';
 import { stampOf, versionOf } from './postgres-time.js';
 import type { ProblemMaker } from './problem.js';
 import { fieldsOf } from './push-fields.js';
-import { roundedField } from './rounded.js';
+import { roundedField } from './rounded-field.js';
 import { unstorableField } from './storable.js';
 
 /** The value of `updated_at` that a version stands for; undefined: another backend made it. */

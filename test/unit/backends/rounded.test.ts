@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { holdsRounded, roundedField } from '../../../src/backends/rounded.js';
+import { holdsRounded } from '../../../src/backends/rounded.js';
+import { roundedField } from '../../../src/backends/rounded-field.js';
 import type { OutgoingChange } from '../../../src/transport/transport.js';
 
 const BIG = 2 ** 53 + 2;
