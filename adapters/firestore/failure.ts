@@ -20,6 +20,10 @@ const FINAL = [
   'unimplemented',
 ];
 
+/** The client was terminated, by us or by the app. */
+export const isTerminated = (cause: unknown): boolean =>
+  codeOf(cause) === 'failed-precondition' && /terminated/.test(wordsOf(cause));
+
 /** A read, a listener or a heartbeat that failed. */
 export function readError(what: string, cause: unknown): SyncLayerError {
   const code = codeOf(cause);
@@ -29,9 +33,7 @@ export function readError(what: string, cause: unknown): SyncLayerError {
     return problem('AUTH_REQUIRED', `${said} Sign in again with Firebase Auth.`, { cause, details });
   if (code === 'permission-denied')
     return problem('SUBSCRIBE_REJECTED', `${said} Do the security rules let this user list it?`, { cause, details });
-  // The client was terminated, by us or by the app.
-  if (code === 'failed-precondition' && /terminated/.test(said))
-    return problem('CONNECTION_LOST', said, { cause, details });
+  if (isTerminated(cause)) return problem('CONNECTION_LOST', said, { cause, details });
   if (code !== undefined && FINAL.includes(code)) return problem('SUBSCRIBE_REJECTED', said, { cause, details });
   return problem('CONNECTION_LOST', `${said} Is the server reachable?`, { cause, details });
 }

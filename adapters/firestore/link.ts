@@ -12,7 +12,7 @@ import {
   type TransportHost,
 } from '../../src/kit.js';
 import type { Auth } from './auth.js';
-import { codeOf, isBroken, readError } from './failure.js';
+import { codeOf, isBroken, isTerminated, readError } from './failure.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 
@@ -22,6 +22,8 @@ export type Sdk = typeof import('firebase/firestore');
 export interface Client {
   readonly sdk: Sdk;
   readonly db: Firestore;
+  /** It is the app's own: what the app has ended stays ended. */
+  readonly given?: true;
 }
 
 /** A client, from one connect to the loss that follows. */
@@ -114,7 +116,7 @@ export function appLink(db: Firestore): Link {
   let client: Client | undefined;
   const life = createLife((reason) => life.end(reason));
   const session = async (): Promise<Session> => {
-    client ??= { sdk: await loadSdk(), db };
+    client ??= { sdk: await loadSdk(), db, given: true };
     return life.of(client);
   };
   return {
@@ -287,6 +289,12 @@ export function failure(
   wordsOf: typeof readError = readError,
 ): SyncLayerError {
   if (isSyncLayerError(cause)) return cause;
+  if (session.given && isTerminated(cause)) {
+    const message = 'The app has terminated the Firestore that it gave to firestoreTransport, for good.';
+    return problem('CONFIG_INVALID', `${message} Close this SyncLayer, and create one with a new Firestore.`, {
+      cause,
+    });
+  }
   const error = wordsOf(what, cause);
   if (isBroken(cause)) session.drop(error);
   return error;

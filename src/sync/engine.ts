@@ -132,7 +132,8 @@ export async function createEngine(options: EngineOptions) {
       connection.fail(error);
     }
     // A change of state tells its reason itself.
-    if (connection.state === state) report(error, collection);
+    const isSaid = 'reason' in state && state.reason.message === error.message;
+    if (connection.state === state && !isSaid) report(error, collection);
   }
 
   const rounds = createRounds({

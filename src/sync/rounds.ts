@@ -152,12 +152,16 @@ export function createRounds(options: RoundsOptions) {
     });
   }
 
+  /** Every collection failed for what only the app can put right: nothing is read again until the app asks. */
+  let isFinal = false;
+
   /** Resolves with how many changes came. */
   async function catchUpAll(compare?: boolean): Promise<number> {
     const results = await Promise.allSettled(sessions().map((session) => session.catchUp(compare)));
     const reasons = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as SyncLayerError] : [],
     );
+    isFinal = reasons.length === results.length && reasons.every(({ code }) => code === 'CONFIG_INVALID');
     // One failure can stop the other collections: it is the one to tell.
     const reason = reasons.find(({ code }) => code !== 'CLOSED') ?? reasons[0];
     if (reason) throw reason;
@@ -185,7 +189,7 @@ export function createRounds(options: RoundsOptions) {
     }
   }
 
-  const mayLook = (): boolean => mayWork() && !options.isAway();
+  const mayLook = (): boolean => mayWork() && !options.isAway() && !isFinal;
   const pollDelay = (): number =>
     options.isOnline() ? settings.syncInterval : Math.max(settings.syncInterval, settings.maxReconnectDelay);
 
@@ -296,6 +300,7 @@ export function createRounds(options: RoundsOptions) {
 
     /** Gives up what is under way. */
     interrupt(): void {
+      isFinal = false;
       work.abort();
       work = new AbortController();
     },

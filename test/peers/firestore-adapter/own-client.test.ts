@@ -8,6 +8,7 @@ import {
   onSnapshot,
   serverTimestamp,
   setDoc,
+  terminate,
 } from 'firebase/firestore';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { firestoreTransport } from '../../../adapters/firestore/index.js';
@@ -56,6 +57,37 @@ test("the app's own Firestore: its writes are told once, when the server has the
   expect((await getDocFromServer(doc(firestore, 'todos/a'))).data()?.text).toBe('two');
   stop();
   expect(told).toHaveLength(3);
+});
+
+test("the app's own Firestore that the app terminates: that is final, said once, and nothing is tried for ever", async () => {
+  const app = initializeApp({ projectId: 'ended' }, 'ended');
+  onTestFinished(() => deleteApp(app));
+  const firestore = getFirestore(app);
+  connectFirestoreEmulator(firestore, emulator.host, emulator.port);
+  const sync = await createSyncLayer({
+    transport: firestoreTransport({ firestore }),
+    collections: ['todos'],
+    websocketReconnectDelay: 0,
+    syncInterval: 100,
+    auditInterval: 1000,
+  });
+  onTestFinished(() => sync.close());
+  const messages: string[] = [];
+  sync.events.on('error', ({ error }) => void messages.push(`${error.code}: ${error.message}`));
+  if (sync.status.phase !== 'live') await sync.events.once('statusChanged', ({ phase }) => phase === 'live');
+  const failed = sync.events.once('statusChanged', ({ phase }) => phase === 'failed');
+  await terminate(firestore);
+  await failed;
+  expect(sync.realtime.state).toMatchObject({ status: 'failed', reason: { code: 'CONFIG_INVALID' } });
+  expect(messages.filter((message) => message.startsWith('CONFIG_INVALID'))).toEqual([
+    expect.stringContaining('The app has terminated the Firestore'),
+  ]);
+  let rounds = 0;
+  sync.events.on('syncStarted', () => void rounds++);
+  await expect(sync.syncNow()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  await expect(sync.syncNow()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  // Nobody but the app asks; one poll may have been under way.
+  expect(rounds).toBeLessThanOrEqual(3);
 });
 
 test('an edit that hands a document over to somebody else is done, and holds up no other', async () => {
