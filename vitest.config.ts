@@ -26,8 +26,9 @@ export default defineConfig({
         include: [`test/${name}/**/*.test.ts`],
         environment: 'node',
         setupFiles: ['test/preload.ts'],
-        testTimeout: 20_000,
-        hookTimeout: 20_000,
+        // A limit ends what hangs, and says nothing about speed: on a busy machine everything takes many times as long.
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
         retry: 0,
       },
     })),

@@ -31,7 +31,7 @@ async function openPage(): Promise<{ page: Page; uncaught: Error[] }> {
 }
 
 test('site data that is deleted under an offline app: its edits reach the server, and the disk has all of it again', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const server = await createSyncServer({ port: 0, host: '127.0.0.1' });
   onTestFinished(() => server.close());

@@ -77,7 +77,7 @@ async function start(profile: string, url: string): Promise<Started> {
 }
 
 test('a browser that is killed in the middle of its commits keeps every one that resolved, and each whole', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`indexeddb-sigkill: SEED=${seed}`);

@@ -49,7 +49,7 @@ async function startServer(rows: Readonly<Record<string, string>>) {
 }
 
 test('an app in a browser that was edited offline on one server takes its edits to another', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const a = await startServer({ both: 'A', edited: 'x', deleted: 'x', onlyA: 'A' });
   const b = await startServer({ both: 'B', edited: 'x', deleted: 'x', onlyB: 'B' });

@@ -19,7 +19,7 @@ interface Convergence<P> {
 
 /** Runs random plans, and says how to repeat the one that failed. */
 export function convergence<P>({ name, file, plans, runs, run, shrink }: Convergence<P>): void {
-  test(name, { timeout: 90_000 * Math.max(1, Number(scale)) }, async () => {
+  test(name, { timeout: 600_000 * Math.max(1, Number(scale)) }, async () => {
     const totals: Partial<Record<keyof Tally, number>> = {};
     const property = fc.asyncProperty(plans, async (plan) => {
       const tally = await run(plan);

@@ -7,7 +7,7 @@ import { seededRandom, start, temporaryFolder } from '../peers/websocket/process
 const ROUNDS = 8;
 
 test('an app killed while it saves has every record whose save() resolved, and all reach the server', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const random = seededRandom('process killed');
   const path = join(await temporaryFolder(), 'app.db');

@@ -50,7 +50,7 @@ async function runAndKill(path: string, synchronous: string, first: number, rand
 
 test.each(['full', 'normal'])(
   'killed in the middle of its commits, a store (synchronous %s) keeps every one that resolved, and each whole',
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   async (synchronous) => {
     const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
     console.log(`sqlite-sigkill: SEED=${seed}`);

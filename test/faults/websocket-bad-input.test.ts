@@ -142,7 +142,7 @@ test('malformed answers to a push count as none', async () => {
 describe('frames of 10 MB', () => {
   const big = 'ä'.repeat(5 * 1_048_576);
 
-  test('go both ways where both sides allow them', { timeout: 60_000 }, async () => {
+  test('go both ways where both sides allow them', { timeout: 300_000 }, async () => {
     const server = await startServer({ maxPayload: 32 * 1_048_576 });
     const url = { type: 'websocket', url: server.url, maxPayload: 32 * 1_048_576 };
     const a = await device({ transport: url });
@@ -233,7 +233,7 @@ test.each([1008, 4401])('closed with %i: the token is in question', async (code)
 });
 
 describe('a rate limit', () => {
-  test('slows pushes down, and loses and refuses none', { timeout: 60_000 }, async () => {
+  test('slows pushes down, and loses and refuses none', { timeout: 300_000 }, async () => {
     const store = memoryServerStore();
     const server = await startServer({ store, rateLimit: { messages: 30, perMs: 200 } });
     const sync = await device({ websocketUrl: server.url });
@@ -246,7 +246,7 @@ describe('a rate limit', () => {
     expect(sync.outbox.failed()).toEqual([]);
   });
 
-  test('slows them down by HTTP as well', { timeout: 60_000 }, async () => {
+  test('slows them down by HTTP as well', { timeout: 300_000 }, async () => {
     const server = await startServer({ rateLimit: { messages: 30, perMs: 200 } });
     const sync = await device({ baseUrl: server.httpUrl, syncInterval: 100 });
     await sync.collection('todos').saveAll(Array.from({ length: 300 }, (_, n) => ({ id: `t${n}`, n })));

@@ -51,7 +51,7 @@ describe('a connection that breaks anywhere: in the handshake, auth, subscribing
     { direction: 'up', reset: true },
     { direction: 'down', reset: false },
     { direction: 'down', reset: true },
-  ] as const)('$direction, reset: $reset', { timeout: 60_000 }, async ({ direction, reset }) => {
+  ] as const)('$direction, reset: $reset', { timeout: 300_000 }, async ({ direction, reset }) => {
     const whole = (await meet()).bytes[direction];
     let cuts = 0;
     for (let bytes = 1; bytes < whole; bytes += Math.ceil(whole / 40))
@@ -127,7 +127,7 @@ test('a device pings however much comes in: a server drops who says nothing', as
   expect(sync.metrics().connection.reconnects).toBe(0);
 });
 
-test('a consumer too slow for its events is told so, and has every row in the end', { timeout: 60_000 }, async () => {
+test('a consumer too slow for its events is told so, and has every row in the end', { timeout: 300_000 }, async () => {
   const server = await startServer({ maxBufferedBytes: 20_000 });
   const proxy = await startProxy({ port: portOf(server.url) });
   const slow = await device(through(proxy.port));
@@ -146,7 +146,7 @@ test('a consumer too slow for its events is told so, and has every row in the en
   console.log(`slow consumer: ${server.stats().dropped} events dropped, 2000 rows there`);
 });
 
-test('10 000 records saved offline reach the other device once each', { timeout: 60_000 }, async () => {
+test('10 000 records saved offline reach the other device once each', { timeout: 300_000 }, async () => {
   const store = memoryServerStore();
   const server = await startServer({ store });
   const proxy = await startProxy({ port: portOf(server.url) });

@@ -16,7 +16,7 @@ function countInserts(sync: SyncLayerInstance): Map<string, number> {
 }
 
 test('a server killed in the middle of writes and started again: nothing is lost, nothing is doubled', {
-  timeout: 90_000,
+  timeout: 300_000,
 }, async () => {
   const random = seededRandom('server killed');
   const path = join(await temporaryFolder(), 'server.db');

@@ -47,13 +47,13 @@ async function suiteOf({ file, line, becomes, kind = SEQUENCE }: Omit<EngineMuta
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? 'null') as Failure | null;
 }
 
-test('the engine as it is passes, bundled in the same way', { timeout: 120_000 }, async () => {
+test('the engine as it is passes, bundled in the same way', { timeout: 300_000 }, async () => {
   const same = engineMutants[0] as EngineMutant;
   expect(await suiteOf({ ...same, becomes: same.line }, 'unbroken')).toBeNull();
 });
 
 for (const mutant of engineMutants)
-  test.concurrent(mutant.name, { timeout: 120_000 }, async () => {
+  test.concurrent(mutant.name, { timeout: 300_000 }, async () => {
     const found = await suiteOf(mutant, mutant.name);
     expect(found, `No scenario caught "${mutant.name}".`).not.toBeNull();
     if (found) caught.push({ mutant: mutant.name, ...found });

@@ -4,7 +4,7 @@ export async function until(
   test: () => boolean | Promise<boolean>,
   state: () => unknown = () => '',
 ): Promise<void> {
-  const late = performance.now() + 15_000;
+  const late = performance.now() + 120_000;
   while (!(await test())) {
     if (performance.now() > late) throw new Error(`Never came true: ${what}. ${JSON.stringify(state())}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

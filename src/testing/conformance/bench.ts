@@ -77,7 +77,7 @@ function unwanted(told: readonly Told[]): string | undefined {
 /** What a scenario works with: a backend, clients, and the means to wait and compare. */
 export async function createBench<B extends ConformanceBackend>(options: ConformanceOptions<B>) {
   const [first, second] = options.collections ?? (['todos', 'notes'] as const);
-  const deadline = Date.now() + (options.timeout ?? 20_000) - 1000;
+  const deadline = Date.now() + (options.timeout ?? 60_000) - 1000;
   const backend = await options.backend();
   const before = openHandles();
   const clients: Client[] = [];

@@ -123,7 +123,7 @@ export function describeTransport<B extends ConformanceBackend>(
         for (const { name, law, run } of mine) {
           const gap = options.knownGaps?.[name];
           const title = `${name} (law ${law})${gap === undefined ? '' : `, a known gap: ${gap}`}`;
-          test(title, { timeout: options.timeout ?? 20_000 }, run);
+          test(title, { timeout: options.timeout ?? 60_000 }, run);
         }
       });
     }

@@ -71,7 +71,7 @@ export interface ConformanceOptions<B extends ConformanceBackend = ConformanceBa
   readonly refused?: ConformanceRow;
   /** Times in ms. `overlap`: how far a `timestamp` cursor steps back. Default 10 000. */
   readonly overlap?: number;
-  /** How long one scenario may take, ms. Default 20 000. */
+  /** How long one scenario may take, ms. Default 60 000. */
   readonly timeout?: number;
   /** Scenarios that are known to fail, by name, and why. One that passes is an error: take it off the list. */
   readonly knownGaps?: Readonly<Record<string, string>>;

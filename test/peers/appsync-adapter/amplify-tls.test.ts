@@ -55,7 +55,7 @@ async function openApp(peer: AppsyncPeer, { trusting }: { readonly trusting: boo
 }
 
 test("with Amplify's configuration and token provider an app syncs both ways over TLS, beyond the life of its tokens", {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const peer = await openPeer();
   const { send, seen, wait, front, sockets } = await openApp(peer, { trusting: true });
@@ -89,7 +89,7 @@ test("with Amplify's configuration and token provider an app syncs both ways ove
   expect([...seen.rows.keys()].sort()).toEqual(['amplify', 'before']);
 });
 
-test('a certificate that is not trusted lets nothing through', { timeout: 60_000 }, async () => {
+test('a certificate that is not trusted lets nothing through', { timeout: 300_000 }, async () => {
   const peer = await openPeer();
   const { seen, wait, front } = await openApp(peer, { trusting: false });
   await wait('it has tried twice', () => seen.errors.filter(({ code }) => code === 'CONNECT_FAILED').length >= 2);

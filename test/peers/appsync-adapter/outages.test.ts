@@ -13,7 +13,7 @@ async function started(): Promise<AppsyncProcess> {
 }
 
 test('a server that is killed and comes back has lost nobody a row: 36 written around it', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const peer = await started();
   const client = await openClient(peer, ['todos', 'tasks']);
@@ -47,12 +47,17 @@ test('a server that is killed and comes back has lost nobody a row: 36 written a
   expect((await peer.read('Todo')).filter(({ id }) => id.startsWith('mine'))).toHaveLength(3);
 });
 
-test('an outage ends within the reconnect delay that was configured', { timeout: 60_000 }, async () => {
+test('an outage ends within the reconnect delay that was configured', { timeout: 300_000 }, async () => {
   const peer = await started();
   const client = await openClient(peer, ['todos'], {
     config: { websocketReconnectDelay: 300, maxReconnectDelay: 300 },
   });
   await client.live();
+  const waits: number[] = [];
+  client.sync.events.on('error', () => {
+    const { state } = client.sync.realtime;
+    if (state.status === 'disconnected') waits.push(state.retryAt - Date.now());
+  });
   await peer.kill();
   // Long enough for a backoff that grows to have grown far beyond the delay.
   await until(
@@ -62,7 +67,6 @@ test('an outage ends within the reconnect delay that was configured', { timeout:
   );
   await peer.start();
   await peer.write('Todo', 'missed', row);
-  const back = performance.now();
   await until('the row', async () => (await client.rows()).has('missed'), client.state);
-  expect(performance.now() - back).toBeLessThan(2000);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(300);
 });

@@ -406,7 +406,7 @@ describe('setup', () => {
   });
 
   test('an API made of the printed schema is well; both commands, from the command line', {
-    timeout: 60_000,
+    timeout: 300_000,
   }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'synclayer-tools-'));
     onTestFinished(() => rm(folder, { recursive: true }));

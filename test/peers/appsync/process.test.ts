@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { startAppsyncProcess } from './start-process.js';
 
-test('a peer that was killed is there again on the same port, with its data', { timeout: 60_000 }, async () => {
+test('a peer that was killed is there again on the same port, with its data', { timeout: 300_000 }, async () => {
   const peer = await startAppsyncProcess({ models: [{ name: 'Todo', fields: { text: 'String' } }] });
   const { endpoint } = peer;
   await peer.write('Todo', 'a', { text: 'Milk' });

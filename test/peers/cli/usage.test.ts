@@ -13,7 +13,7 @@ function cli(...args: string[]): { code: number | null; stdout: string; stderr: 
 }
 const escapeSign = String.fromCharCode(27);
 
-test('what cannot be understood ends with 2, says why, and does nothing', { timeout: 120_000 }, () => {
+test('what cannot be understood ends with 2, says why, and does nothing', { timeout: 300_000 }, () => {
   const wrong = (words: string) => ({ code: 2, stdout: '', stderr: expect.stringContaining(words) });
   expect(cli()).toMatchObject(wrong('Name a command.'));
   expect(cli('migrat')).toMatchObject(wrong('"migrat" is not a command; did you mean "migrate"?'));
@@ -25,7 +25,7 @@ test('what cannot be understood ends with 2, says why, and does nothing', { time
   expect(cli('setup', 'supabase', '--conf', 'a.json')).toMatchObject(wrong('did you mean "--config"?'));
 });
 
-test('help and the version end with 0; into a pipe they are plain text', { timeout: 120_000 }, () => {
+test('help and the version end with 0; into a pipe they are plain text', { timeout: 300_000 }, () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
   expect(cli('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   for (const words of [['help'], ['--help']]) {

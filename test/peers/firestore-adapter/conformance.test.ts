@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, test, vi } from 'vitest';
 import { describeTransport } from '../../../src/testing/index.js';
 import { closeSuite, firestoreConformance, startSuite } from './conformance.js';
 
-vi.setConfig({ hookTimeout: 60_000 });
+vi.setConfig({ hookTimeout: 300_000 });
 beforeAll(startSuite);
 afterAll(closeSuite);
 

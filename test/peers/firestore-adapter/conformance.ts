@@ -114,6 +114,6 @@ export const firestoreConformance = [true, false].map((marks): ConformanceOption
       revoke: ({ hide }, name) => hide([name]),
       grant: ({ hide }) => hide([]),
     },
-    timeout: 60_000,
+    timeout: 300_000,
   };
 });

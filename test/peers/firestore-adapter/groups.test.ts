@@ -3,7 +3,7 @@ import { type Emulator, startEmulator } from '../firestore/start-emulator.js';
 import { openClient } from './clients.js';
 
 // An emulator that has just started is slow at first, and more so on a busy machine.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let emulator: Emulator;
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { memoryStore } from '../../../src/index.js';
 import { type Emulator, startEmulator } from '../firestore/start-emulator.js';
 import { openClient, startLine } from './clients.js';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let emulator: Emulator;
 beforeAll(async () => {
@@ -49,7 +49,7 @@ test('a resumed client with nothing new reads next to nothing; what it reads is 
 
   const changed = await visit(async ({ told }) => {
     await hand.write('todos/n7', { text: 'new' });
-    await expect.poll(() => told, { timeout: 30_000 }).toEqual(['update n7']);
+    await expect.poll(() => told, { timeout: 120_000 }).toEqual(['update n7']);
   });
   expect(changed.reads).toBe(resumed.reads + 1);
 
@@ -107,7 +107,7 @@ test('a link that is lost between two pages of keys does not begin with the firs
     const before = line.accepted;
     // The link is given up, and a new one is made.
     heardAgain = expect
-      .poll(() => line.accepted, { timeout: 30_000 })
+      .poll(() => line.accepted, { timeout: 120_000 })
       .toBeGreaterThan(before)
       .then(() => line.set({ blackHole: false }));
   }

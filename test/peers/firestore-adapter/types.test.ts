@@ -6,7 +6,7 @@ import type { Value } from '../firestore/hand.js';
 import { type Emulator, startEmulator } from '../firestore/start-emulator.js';
 
 // An emulator that has just started is slow at first, and more so on a busy machine.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let emulator: Emulator;
 beforeAll(async () => {

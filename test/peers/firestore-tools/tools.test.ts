@@ -33,7 +33,7 @@ function cli(projectId: string, args: readonly string[], config = CONFIG): Promi
   const env = { ...process.env, PROJECT: projectId, EMULATOR_PORT: String(emulator.port) };
   return new Promise((resolve) => {
     const all = ['src/cli/index.ts', ...args, '--config', config];
-    execFile('tsx', all, { timeout: 60_000, env }, (error, stdout, stderr) =>
+    execFile('tsx', all, { timeout: 300_000, env }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
     );
   });
@@ -93,7 +93,7 @@ async function setUp(): Promise<Setup> {
 }
 
 test('all that is missing is named; the printed rules put it right, nothing is left behind, and the app syncs', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const { projectId, hand, rules, indexes } = await setUp();
   await hand.rules(CLOSED);
@@ -182,7 +182,7 @@ test('each right that is taken away is named, and the rule in its fix gives it b
   }
 });
 
-test('documents with no time, or a wrong one, are named', { timeout: 120_000 }, async () => {
+test('documents with no time, or a wrong one, are named', { timeout: 300_000 }, async () => {
   const { projectId, hand, rules } = await setUp();
   await hand.rules(rules);
   const look = doctor(projectId);
@@ -217,7 +217,7 @@ test('documents with no time, or a wrong one, are named', { timeout: 120_000 }, 
   expect(notWell(await look())).toEqual([UNTOLD]);
 });
 
-test('what cannot be examined is told in a line', { timeout: 60_000 }, async () => {
+test('what cannot be examined is told in a line', { timeout: 300_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'synclayer-tools-'));
   const config = join(folder, 'sync.json');
   const write = (transport: object): Promise<void> =>
@@ -256,7 +256,7 @@ test('a clock that is wrong is told by how much', async () => {
   expect(await clockCheck(url, 5000)).toMatchObject({ state: 'unknown' });
 });
 
-test('an emulator that is still starting is waited for', { timeout: 60_000 }, async () => {
+test('an emulator that is still starting is waited for', { timeout: 300_000 }, async () => {
   await emulator.kill();
   const transport = { config: { projectId: 'starting' }, emulator: `127.0.0.1:${emulator.port}` };
   const doctor = firestoreTools.doctor({ transport, collections: ['todos'] }, {})[Symbol.asyncIterator]();

@@ -341,7 +341,7 @@ test('collections that are not served end alone, with what to look at', async ()
 });
 
 test('a large first result over a slow line: nothing is begun again while bytes arrive', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   await peer.sql(`insert into events select 'row ' || n, repeat('x', 150), now() from generate_series(1, 1500) n`);
   const line = await createTcpProxy({ port: Number(new URL(peer.url).port), bytesPerSecond: 150_000 });

@@ -46,7 +46,7 @@ async function optionsFor(peer: HasuraPeer) {
 
 const cli = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
   new Promise((resolve) => {
-    execFile('tsx', ['src/cli/index.ts', ...args], { timeout: 60_000 }, (error, stdout, stderr) =>
+    execFile('tsx', ['src/cli/index.ts', ...args], { timeout: 300_000 }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
     );
   });
@@ -83,7 +83,7 @@ async function ready(options: HasuraPeerOptions = {}): Promise<HasuraPeer> {
 }
 
 test('setup prints what doctor finds missing; once it was run, twice, all is well, and the app syncs', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const peer = await start();
   const transport = await optionsFor(peer);
@@ -140,7 +140,7 @@ test('setup prints what doctor finds missing; once it was run, twice, all is wel
   expect(wrong(await examine(transport, peer.databaseUrl, ['todos']))).toEqual([]);
 });
 
-test('each thing that is taken away is named, and its fix puts it right', { timeout: 120_000 }, async () => {
+test('each thing that is taken away is named, and its fix puts it right', { timeout: 300_000 }, async () => {
   const peer = await ready();
   const transport = await optionsFor(peer);
   const well = [
@@ -198,7 +198,7 @@ test('each thing that is taken away is named, and its fix puts it right', { time
 });
 
 test('a key of several columns is said, with a key of its own that the configuration can name', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const peer = await ready();
   await peer.sql('alter table notes drop constraint notes_pkey, add primary key (id, body)');
@@ -226,7 +226,7 @@ test('a key of several columns is said, with a key of its own that the configura
   expect(wrong(await examine(named, peer.databaseUrl)).filter((each) => each.startsWith('problem'))).toEqual([]);
 });
 
-test('it looks with the token of the configuration itself', { timeout: 60_000 }, async () => {
+test('it looks with the token of the configuration itself', { timeout: 300_000 }, async () => {
   const peer = await ready();
   const { authToken, ...transport } = await optionsFor(peer);
   const checks: Check[] = [];
@@ -236,7 +236,7 @@ test('it looks with the token of the configuration itself', { timeout: 60_000 },
 });
 
 test('rows that could be lost are named: without a time, from the future, with rounded numbers', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const peer = await ready({ schema: `${SCHEMA}; alter table todos add count bigint` });
   peer.permit('user', 'todos', 'select', { columns: '*', filter: {} });
@@ -256,7 +256,7 @@ test('rows that could be lost are named: without a time, from the future, with r
   expect(found.find(({ what }) => what.includes('digits'))?.fix).toContain('STRINGIFY_NUMERIC_TYPES');
 });
 
-test('wrong types and names are told with what to write instead', { timeout: 60_000 }, async () => {
+test('wrong types and names are told with what to write instead', { timeout: 300_000 }, async () => {
   const peer = await start({
     schema: 'create table todos (id int primary key, text text, updated_at timestamp, deleted_at date)',
     tables: { todos: { custom_name: 'task', custom_root_fields: { select: 'todos' } } },
@@ -295,7 +295,7 @@ test('wrong types and names are told with what to write instead', { timeout: 60_
 });
 
 test('a live query, a count, camelCase names and a hidden schema are looked at in their own way', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const peer = await start({ namingConvention: 'graphql-default' });
   const options = {
@@ -331,7 +331,7 @@ test('a live query, a count, camelCase names and a hidden schema are looked at i
 });
 
 test('who is not let in, is not there or speaks the older protocol is told so, without a secret', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const peer = await ready();
   const options = await optionsFor(peer);

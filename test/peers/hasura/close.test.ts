@@ -35,7 +35,7 @@ async function subscribed(peer: HasuraPeer): Promise<WebSocket> {
 
 test.each(['with Postgres up', 'with Postgres gone'])(
   'after close no process, timer or socket is left: %s',
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   async (how) => {
     const before = resources();
     const peer = await startHasuraPeer({
@@ -54,7 +54,7 @@ test.each(['with Postgres up', 'with Postgres gone'])(
   },
 );
 
-test('a schema that fails leaves nothing either', { timeout: 60_000 }, async () => {
+test('a schema that fails leaves nothing either', { timeout: 300_000 }, async () => {
   const before = resources();
   await expect(startHasuraPeer({ schema: 'create tabel todos' })).rejects.toThrow('syntax error');
   expect(await grown(before)).toEqual([]);

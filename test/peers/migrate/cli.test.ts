@@ -179,7 +179,7 @@ test('mistakes are told in a line', { timeout: 240_000 }, async () => {
   expect(unknown.stderr).toContain(file);
 });
 
-test('a backend that is not there is given up after --give-up, and named', { timeout: 120_000 }, async () => {
+test('a backend that is not there is given up after --give-up, and named', { timeout: 300_000 }, async () => {
   await b.close();
   const { code, stdout, stderr } = await run('--dry-run', '--give-up', '1');
   expect(code).toBe(3);
@@ -189,7 +189,7 @@ test('a backend that is not there is given up after --give-up, and named', { tim
   );
 });
 
-test('a trial that is refused ends it, and says which rows it left at the target', { timeout: 120_000 }, async () => {
+test('a trial that is refused ends it, and says which rows it left at the target', { timeout: 300_000 }, async () => {
   await b.close();
   b = await createSyncServer({ validate: (_, row) => (row.done === true ? 'done is not kept here' : undefined) });
   writeFileSync(

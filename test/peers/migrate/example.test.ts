@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 const run = promisify(execFile);
 
-test('examples/migrate moves an app there and back, and no todo is lost', { timeout: 120_000 }, async () => {
+test('examples/migrate moves an app there and back, and no todo is lost', { timeout: 300_000 }, async () => {
   const { stdout } = await run(process.execPath, ['--import', 'tsx', 'examples/migrate/main.ts']);
   expect(stdout.trim().split('\n')).toEqual([
     'plan: 20 rows, 0 findings',

@@ -40,7 +40,7 @@ afterAll(async () => {
 
 const cli = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
   new Promise((resolve) => {
-    execFile('tsx', ['src/cli/index.ts', ...args], { timeout: 60_000 }, (error, stdout, stderr) =>
+    execFile('tsx', ['src/cli/index.ts', ...args], { timeout: 300_000 }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
     );
   });
@@ -62,7 +62,7 @@ const wrong = (checks: readonly Check[]): string[] =>
   checks.flatMap(({ what, state }) => (state === 'ok' ? [] : [`${state}: ${what}`]));
 
 test('setup prints what doctor finds missing; once it was run all is well, and the app syncs', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const before = await examine();
   expect(before.code).toBe(1);
@@ -206,7 +206,7 @@ test('each harm is found, and the printed fixes, run as they are, put it right',
 });
 
 test('a key of several columns is said, with a key of its own that the configuration can name', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   await peer.sql(`alter table notes drop constraint notes_pkey, drop constraint if exists notes_id_key,
     add primary key (id, body)`);
@@ -229,7 +229,7 @@ test('a key of several columns is said, with a key of its own that the configura
 });
 
 test('the columns for the notes of writes are looked at where the configuration names them', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const { collections } = (await import(config)).default.transport;
   const marked = {
@@ -244,7 +244,7 @@ test('the columns for the notes of writes are looked at where the configuration 
 });
 
 test('an identity that says more is left as it is, and the setup of before is replaced', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const { type: _, ...transport } = (await import(config)).default.transport;
   await peer.sql(
@@ -259,7 +259,7 @@ test('an identity that says more is left as it is, and the setup of before is re
   ).toEqual([{ tgname: 'zz_synclayer_touch' }]);
 });
 
-test('it looks with the token of the configuration itself', { timeout: 60_000 }, async () => {
+test('it looks with the token of the configuration itself', { timeout: 300_000 }, async () => {
   await peer.sql('revoke all on notes from anon');
   try {
     expect(wrong(await look({ collections: ['todos', 'notes'] }))).toContain(
@@ -282,7 +282,7 @@ test('it looks with the token of the configuration itself', { timeout: 60_000 },
 });
 
 test('a table that is not there: setup prints it as a comment, and once that is uncommented it does', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const file = join(folder, 'fresh.json');
   const transport = { type: 'supabase', url: peer.url, key: peer.anonKey, subscribeTimeout: 3000 };
@@ -304,7 +304,7 @@ test('a table that is not there: setup prints it as a comment, and once that is 
   expect([code, wrong(JSON.parse(stdout))]).toEqual([0, []]);
 });
 
-test('mistakes are told in a line, without the password', { timeout: 60_000 }, async () => {
+test('mistakes are told in a line, without the password', { timeout: 300_000 }, async () => {
   const none = await cli('setup', 'supabase', '--config', join(folder, 'none.ts'));
   expect(none).toMatchObject({ code: 2, stdout: '' });
   expect(none.stderr).toContain('could not be loaded');

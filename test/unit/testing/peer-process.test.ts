@@ -29,7 +29,7 @@ const answers = async (port: number): Promise<boolean> => {
 const script = (text: string, ready: RegExp, timeout?: number) =>
   createPeerProcess({ command: process.execPath, args: ['-e', text], ready, ...(timeout && { timeout }) });
 
-test('a server that is killed and restarted has its port and its data again', { timeout: 60_000 }, async () => {
+test('a server that is killed and restarted has its port and its data again', { timeout: 300_000 }, async () => {
   const path = join(await temporaryFolder(), 'server.db');
   const server = await startServerProcess(path);
   const { port, url } = server;
@@ -97,7 +97,8 @@ test('a grandchild that lives on does not hold it up', async () => {
 test('one that fails says why, and leaves nothing', async () => {
   const held = (): readonly string[] =>
     process.getActiveResourcesInfo().filter((kind) => ['ProcessWrap', 'PipeWrap', 'Timeout'].includes(kind));
-  const before = [held().length, process.listenerCount('exit')];
+  // What an earlier test has left may end meanwhile.
+  const before = [held().length, process.listenerCount('exit')] as const;
   await expect(script(`console.log('starting'); throw new Error('no such table')`, /ready/)).rejects.toMatchObject({
     code: 'CONNECT_FAILED',
     message: expect.stringMatching(/ended with code 1 too early.*starting.*no such table/s),
@@ -113,5 +114,6 @@ test('one that fails says why, and leaves nothing', async () => {
   const peer = await script(`console.log('ready'); setInterval(() => {}, 1000)`, /ready/);
   await peer.close();
   await peer.close();
-  expect([held().length, process.listenerCount('exit')]).toEqual(before);
+  expect(held().length).toBeLessThanOrEqual(before[0]);
+  expect(process.listenerCount('exit')).toBe(before[1]);
 });

@@ -23,7 +23,7 @@ export async function startSimulator(models: readonly Model[], apiKey: string): 
     command: process.execPath,
     args: ['--import', 'tsx', join(simulatorFolder, 'simulator-process.ts'), JSON.stringify(models), apiKey],
     ready: /^AppSync's simulator is on port (\d+)$/m,
-    timeout: 60_000,
+    timeout: 300_000,
   });
   const bridge = await startBridge(simulator.port);
   return {
