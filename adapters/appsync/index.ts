@@ -54,9 +54,9 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
     source: `${address?.host}${address?.path}`,
     mapping: (name) => ({ ...options.models[name], fields: fieldsOf(options.models[name]?.fields ?? []) }),
     get capabilities() {
-      return timedCapabilities(models.all());
+      return { ...timedCapabilities(models.all()), staleReads: true };
     },
-    capabilitiesOf: (name) => timedCapabilities([models.find(name) ?? []].flat()),
+    capabilitiesOf: (name) => ({ ...timedCapabilities([models.find(name) ?? []].flat()), staleReads: true }),
     // `Int` holds 32 bits.
     values: () => ({ fields: 'columns', anyShape: false, maxInteger: 2 ** 31 - 1 }),
     attach(to) {

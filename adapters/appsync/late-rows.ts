@@ -24,7 +24,7 @@ const newest = ({ versioned }: Model): Version => (versioned ? Number.MAX_SAFE_I
 export function createLateRows(
   model: Model,
   sink: Pick<ChangeSink, 'change' | 'gap'>,
-  byIds: (ids: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, Item>>,
+  byIds: (ids: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, Item | 'unreadable' | 'hidden'>>,
 ) {
   const wanted = new Map<string, Wanted>();
   const timers = createTimers<'again'>();
@@ -52,7 +52,10 @@ export function createLateRows(
     for (const [id, entry] of batch) {
       // What an event said meanwhile is newer than this.
       if (signal.aborted || wanted.has(id)) continue;
-      const change = changeOf(id, entry, items.get(id));
+      const item = items.get(id);
+      // It is there, or may be: nothing can be said of it.
+      if (typeof item === 'string') continue;
+      const change = changeOf(id, entry, item);
       if (change) sink.change(change);
       else {
         pause = Math.max(pause, PAUSES[entry.tries] ?? 0);

@@ -17,7 +17,8 @@ export interface Request {
 export type FieldRequest = Request & { readonly field: string };
 
 export interface PageRequest {
-  readonly keysOnly?: boolean;
+  /** Only what names a row: with its version, or not even that. */
+  readonly select?: 'key' | 'id';
   readonly from?: number | undefined;
   readonly limit: number;
   readonly nextToken?: string | undefined;
@@ -145,7 +146,7 @@ export function createModel(collection: string, options: AppsyncModel) {
     },
 
     /** A page. `from`: what changed since then, ms. */
-    page({ keysOnly, from, limit, nextToken }: PageRequest): FieldRequest {
+    page({ select, from, limit, nextToken }: PageRequest): FieldRequest {
       const since =
         !versioned && from !== undefined ? { [updatedAt]: { ge: new Date(from).toISOString() } } : undefined;
       const variables: readonly Variable[] = [
@@ -163,7 +164,7 @@ export function createModel(collection: string, options: AppsyncModel) {
         'query',
         field,
         variables,
-        `items{${keysOnly ? key : whole}}nextToken${versioned ? ' startedAt' : ''}`,
+        `items{${select === 'id' ? id + (versioned ? ' _deleted' : '') : select ? key : whole}}nextToken${versioned ? ' startedAt' : ''}`,
       );
     },
 

@@ -43,10 +43,12 @@ const timesOf = ({ timestamp, editedAt }: Change) => ({
   ...(editedAt !== undefined && { editedAt }),
 });
 
-function applied(model: Model, { baseVersion }: OutgoingChange, item: Item | undefined): PushResult {
+function applied(model: Model, { type, baseVersion }: OutgoingChange, item: Item | undefined): PushResult {
   const row = item && fromItem(model, item);
   if (!row) return { type: 'applied', version: baseVersion ?? 0 };
-  return { type: 'applied', version: row.version, ...timesOf(row), ...(row.type !== 'delete' && { data: row.data }) };
+  // A delete is answered with the row as it was.
+  const data = type !== 'delete' && row.type !== 'delete' && { data: row.data };
+  return { type: 'applied', version: row.version, ...timesOf(row), ...data };
 }
 
 /** Compare-and-set of one change. */
@@ -74,7 +76,7 @@ async function pushOne(
   }
 
   /** What the server has now. What a conflict carries is newer than what can be read: DynamoDB's reads may lag behind. */
-  async function current(refused: readonly ErrorEntry[]): Promise<Item | undefined> {
+  async function current(refused: readonly ErrorEntry[]): Promise<Item | 'unreadable' | 'hidden' | undefined> {
     const carried = refused.find(({ data }) => isObject(data) && fromItem(model, data))?.data;
     if (isObject(carried)) return carried;
     return (await reads.byIds(model, [recordId], signal)).get(recordId);
@@ -91,8 +93,11 @@ async function pushOne(
 
   async function settle(refused: readonly ErrorEntry[]): Promise<PushResult> {
     const item = await current(refused);
-    const row = item && fromItem(model, item);
-    if (!item || !row) {
+    if (item === 'unreadable') return retry(`${what} met a row that cannot be read.`);
+    if (item === 'hidden' && type !== 'insert')
+      return { type: 'conflict', current: { data: null, version: baseVersion ?? 0, hidden: true } };
+    const row = typeof item === 'object' ? fromItem(model, item) : undefined;
+    if (typeof item !== 'object' || !row) {
       if (type === 'delete') return applied(model, change, undefined);
       if (type === 'insert') return retry(`${what} met a row that cannot be read.`);
       return { type: 'conflict', current: { data: null, version: baseVersion ?? 0 } };

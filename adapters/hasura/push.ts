@@ -206,7 +206,7 @@ export async function pushChanges(
       row.type !== 'delete' &&
       doubt &&
       (await isThere(rest, table, row.data, doubt, arrays(change.collection), signal));
-    const result = own ? applied(change, row) : outcome(change, row, problem);
+    const result = own ? applied(change, row) : outcome(change, row, problem, table.deletedAt !== undefined);
     if (result) settle(change, result);
     else if (row) await revive(change, row);
   }

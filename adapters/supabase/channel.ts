@@ -12,6 +12,12 @@ const LEAVE_TIMEOUT = 1000;
 /** Channels of all instances: a name that was used before is still being left, or another instance's. */
 let made = 0;
 
+/**
+ * Realtime 2.123 and newer stop reading the log while the publication has no table, and look again every 60 s; a subscription made
+ * meanwhile is told `ok` at once. So after one that was refused, what the first minutes bring is read as well. In ms.
+ */
+const LOOKS_AFTER_REFUSAL = [60_000, 120_000];
+
 export interface ChannelEvents {
   report(error: SyncLayerError): void;
   /** The channel is over. */
@@ -30,16 +36,18 @@ export function openChannel(
   { mode, subscribeTimeout }: Pick<ParsedOptions, 'mode' | 'subscribeTimeout'>,
   sink: Omit<ChangeSink, 'error'>,
   { report, failed }: ChannelEvents,
+  wasRefused = false,
 ): () => Promise<void> {
   const { collection } = table;
   const read = createReader(table);
   let over = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const looks: ReturnType<typeof setTimeout>[] = [];
 
   let left: Promise<void> | undefined;
   function end(): Promise<void> {
     over = true;
-    clearTimeout(timer);
+    for (const each of [timer, ...looks]) clearTimeout(each);
     left ??= channel.unsubscribe(LEAVE_TIMEOUT).then(() => channel.teardown());
     return left;
   }
@@ -52,6 +60,9 @@ export function openChannel(
 
   function live(): void {
     clearTimeout(timer);
+    if (wasRefused && looks.length === 0)
+      for (const delay of LOOKS_AFTER_REFUSAL)
+        looks.push(setTimeout(() => sink.gap('Realtime may have begun to read only now'), delay));
     sink.live();
   }
 

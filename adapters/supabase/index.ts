@@ -13,7 +13,7 @@ import {
   toSyncLayerError,
   type Unsubscribe,
 } from '../../src/kit.js';
-import { openChannel } from './channel.js';
+import { type ChannelEvents, openChannel } from './channel.js';
 import { appLink, loadSdk, ownLink } from './link.js';
 import { readOptions, type SupabaseTransportOptions } from './options.js';
 import { problem } from './problem.js';
@@ -42,6 +42,8 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
   const rest = createRest(link, options, host);
   /** What ends each subscription. */
   const stops = new Set<Unsubscribe>();
+  /** Collections whose last subscription was refused. */
+  const refused = new Set<string>();
   /** Channels that are being left: a broadcast topic is free only afterwards. */
   const leaving = new Set<Promise<void>>();
 
@@ -73,10 +75,14 @@ export function supabaseTransport(input: SupabaseTransportOptions): RealtimeTran
         const what = `The app has a channel for the topic "${table.topic}" already`;
         return fail(problem('SUBSCRIBE_REJECTED', `${what}; give supabaseTransport a client of its own.`));
       }
-      end = openChannel(client, schemaOf(client, table), table, options, sink, {
+      const events: ChannelEvents = {
         report: (error) => host().report(error),
-        failed: (error) => sink.error(link.judge(error)),
-      });
+        failed(error) {
+          if (error.code === 'SUBSCRIBE_REJECTED') refused.add(collection);
+          sink.error(link.judge(error));
+        },
+      };
+      end = openChannel(client, schemaOf(client, table), table, options, sink, events, refused.delete(collection));
     };
     stops.add(stop);
     void open().catch((error: unknown) =>

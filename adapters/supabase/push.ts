@@ -114,7 +114,7 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
       const row = rows.get(change);
       const doubt = table.opId === undefined ? inDoubt(change, row) : undefined;
       const own = row && doubt && (await isThere(rest, table, row.recordId, doubt, signal));
-      const result = own ? applied(change, row) : outcome(change, row, problem);
+      const result = own ? applied(change, row) : outcome(change, row, problem, table.deletedAt !== undefined);
       if (result) settle(change, result);
       else if (row) deleted.push({ ...change, baseVersion: row.version });
     }

@@ -88,6 +88,7 @@ export function toPage(
     ended,
     cursor: snapshot && !ended ? { seq, snapshot: snapshotSeq ?? true } : { seq },
     ...(snapshot && { snapshot }),
+    ...(changes.length < records.length && { incomplete: true as const }),
     ...(time !== undefined && { serverTime: time }),
   };
 }

@@ -85,12 +85,14 @@ export function unsendable(
 
 /**
  * What became of a compare-and-set that met another row than it thought, or none, from the row that is there now. Undefined:
- * that one was deleted softly, and can be brought back.
+ * that one was deleted softly, and can be brought back. `marksDeletes`: every delete leaves a row, so what is not there is hidden by
+ * the rights.
  */
 export function outcome(
   change: OutgoingChange,
   row: Change | undefined,
   problem: ProblemMaker,
+  marksDeletes = false,
 ): PushResult | undefined {
   const { type, collection, recordId, baseVersion } = change;
   const name = `${collection}/${recordId}`;
@@ -100,6 +102,8 @@ export function outcome(
     // Hidden by the rights, or deleted a moment ago.
     if (!row) return { type: 'retry', error: problem('PUSH_REJECTED', `${name} exists, and cannot be read.`) };
     if (gone) return undefined;
+  } else if (!row && marksDeletes) {
+    return { type: 'conflict', current: { data: null, version: baseVersion ?? '', hidden: true } };
   } else if (!row) {
     if (type === 'delete') return { type: 'applied', version: baseVersion ?? '' };
     return { type: 'conflict', current: { data: null, version: baseVersion ?? '' } };

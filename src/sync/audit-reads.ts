@@ -11,8 +11,11 @@ export interface AuditContext {
   readonly filter: SyncFilter;
   /** Aborted when reading is stopped. */
   readonly signal: AbortSignal;
-  /** What a read by id has shown to be the same in spite of another version, so that it is not read at each audit. */
-  readonly compared: Map<string, string>;
+  /**
+   * What two reads by id have left as it was in spite of another version, so that it is not read at each audit. Two, since one may
+   * wait for a second look.
+   */
+  readonly compared: Map<string, { readonly state: string; readonly times: number }>;
   /** Reads what is new. */
   pull(news?: Set<string>): Promise<unknown>;
   /** Reads the whole collection again, as a snapshot. */

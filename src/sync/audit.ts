@@ -5,6 +5,9 @@ import { createTimers } from './timers.js';
 
 export { type AuditContext, fetchRows, twice } from './audit-reads.js';
 
+/** In place of a version, for a second look at a row that was not there. */
+const MISSING = 'missing';
+
 /** How long a live event may come after an audit that has found its change already, in ms. */
 const LATE = 5000;
 
@@ -23,14 +26,20 @@ export async function compare(context: AuditContext, news?: Set<string>): Promis
     const whole = [...keys.values()].flatMap(({ change }) => change ?? []);
     replica.apply(whole, undefined, { now: touched.ids, news });
     const stateOf = (id: string): string => `${keys.get(id)?.version} ${replica.version(id)}`;
+    /** How often it was read in this state. */
+    const times = (id: string): number => {
+      const before = compared.get(id);
+      return before?.state === stateOf(id) ? before.times : 0;
+    };
     const outdated = replica
       .outdated(keys)
-      .filter((id) => !touched.ids.has(id) && !keys.get(id)?.change && compared.get(id) !== stateOf(id));
+      .filter((id) => !touched.ids.has(id) && !keys.get(id)?.change && times(id) < 2);
     if (outdated.length === 0) return;
     if (transport.fetch) await fetchRows(context, outdated, news);
     // They lie before the cursor.
     else await context.reread(news);
-    for (const id of replica.outdated(keys)) if (keys.get(id)?.version !== undefined) compared.set(id, stateOf(id));
+    for (const id of replica.outdated(keys))
+      if (keys.get(id)?.version !== undefined) compared.set(id, { state: stateOf(id), times: times(id) + 1 });
   } finally {
     touched.stop();
   }
@@ -45,7 +54,10 @@ export async function settleDoubts(context: AuditContext): Promise<void> {
   try {
     if (!transport.fetch) return await compare(context);
     const found = await fetchRows(context, ids);
-    replica.removeMissing({ has: (id) => found.has(id) || !ids.has(id) }, touched.ids);
+    const gone = new Set([...ids].filter((id) => !found.has(id) && replica.believes(id, MISSING)));
+    replica.removeMissing({ has: (id) => !gone.has(id) }, touched.ids);
+    // Where reads can lag behind writes the next catch-up looks again.
+    for (const id of ids) if (!found.has(id) && !gone.has(id)) replica.doubtful.add(id);
   } catch (error) {
     for (const id of ids) replica.doubtful.add(id);
     throw error;

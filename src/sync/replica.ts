@@ -371,6 +371,7 @@ export function createReplica(options: ReplicaOptions, loaded: Loaded) {
     hasServerRows: (): boolean => server.versions.size > 0,
     /** Which version of a record is known; null: none. */
     version: (id: string): Version | null => serverState(id).version,
+    believes: options.believes,
     /** Records to be read by id: whoever reads them takes them out. */
     doubtful,
 

@@ -216,6 +216,8 @@ export function createRounds(options: RoundsOptions) {
     const cost = { reads: 0, news: 0 };
     if (mayLook())
       await round(async () => {
+        // The right may have been given, or the table published, since they were refused.
+        if (options.isConnected()) for (const session of sessions()) if (session.phase === 'failed') session.start();
         cost.news = await catchUpAll(compare);
         cost.reads = metrics.counts.reads - before;
         if (settings.enableAutoSync) await push();

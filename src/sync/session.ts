@@ -65,10 +65,10 @@ export function createSession(options: SessionOptions) {
   let looking = false;
   /** Listens for what a look has found while live. */
   let listening: ReturnType<typeof listenFor> | undefined;
-  const compared = new Map<string, string>();
+  const compared: AuditContext['compared'] = new Map();
   /** A snapshot under way: it survives a failed page, so that a bad line does not start it over. */
   let snapshot:
-    | { cursor: Cursor | null; readonly seen: Set<string>; readonly touched: ReturnType<Replica['track']> }
+    | { cursor: Cursor | null; seen: Set<string> | undefined; readonly touched: ReturnType<Replica['track']> }
     | undefined;
 
   function setPhase(next: SessionPhase): void {
@@ -194,14 +194,16 @@ export function createSession(options: SessionOptions) {
           replica.apply([], stored);
         }
         if (snapshot) {
-          for (const { recordId, type } of page.changes) if (type !== 'delete') snapshot.seen.add(recordId);
+          if (page.incomplete) snapshot.seen = undefined;
+          for (const { recordId, type } of page.changes) if (type !== 'delete') snapshot.seen?.add(recordId);
           snapshot.cursor = cursor;
         }
         if (!ended) continue;
         if (snapshot) {
-          replica.removeMissing(snapshot.seen, snapshot.touched.ids);
+          const { seen } = snapshot;
+          if (seen) replica.removeMissing(seen, snapshot.touched.ids);
+          whole = seen !== undefined;
           forget();
-          whole = true;
         }
         return { count, whole };
       }

@@ -178,6 +178,8 @@ export interface PullPage {
    * has ended with an empty page, rows that it did not hold are deleted. The empty page carries the mark too.
    */
   readonly snapshot?: true;
+  /** Rows of this page could not be read, and are left out: nothing is concluded from their absence. */
+  readonly incomplete?: true;
   /** The server's clock when it answered, to the ms: the same as to call `TransportHost.serverTime`. */
   readonly serverTime?: number;
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Row } from '../../../src/change.js';
 import { sqliteStore } from '../../../src/store/sqlite.js';
 import { memoryBackend } from '../../../src/testing/index.js';
@@ -10,6 +10,7 @@ import {
   change,
   closed,
   cursorOf,
+  fakeTimers,
   type Gate,
   gate,
   holdAnswers,
@@ -17,6 +18,8 @@ import {
   lost,
   open,
   openLive,
+  pass,
+  record,
   rowsOf,
   settle,
   temporaryPath,
@@ -305,5 +308,94 @@ describe('law 1: nothing is missed', () => {
     await live(client);
     await turn();
     expect(seen.at(-1)).toEqual([1, false]);
+  });
+
+  describe('an audit that finds what the live link should have brought', () => {
+    const silentClient = async () => {
+      fakeTimers();
+      const client = await open({ config: { auditInterval: 60_000 } });
+      await pass(0);
+      await live(client);
+      client.wire.deliver = false;
+      client.backend.write('todos', 'a', { n: 1 });
+      return { client, errors: record(client.sync, 'error') };
+    };
+
+    test('subscribes again, and says so', async () => {
+      const { client, errors } = await silentClient();
+      const { subscribe } = client.wire.calls;
+      await pass(60_000);
+      expect(await rowsOf(client)).toEqual(backendRows(client));
+      expect(client.wire.calls.subscribe, 'it may still come').toBe(subscribe);
+      await pass(5000);
+      await pass(30_000);
+      expect(client.wire.calls.subscribe).toBe(subscribe + 1);
+      expect(errors).toMatchObject([
+        {
+          event: {
+            collection: 'todos',
+            error: { code: 'CONNECT_TIMEOUT', message: expect.stringContaining('found 1') },
+          },
+        },
+      ]);
+      await live(client);
+      client.wire.deliver = true;
+      client.backend.write('todos', 'b', { n: 1 });
+      await pass(0);
+      expect(await rowsOf(client)).toEqual(backendRows(client));
+    });
+
+    test('does not where the event comes a moment later', async () => {
+      const { client, errors } = await silentClient();
+      await pass(60_000);
+      client.wire.inject(change('insert', 'a', 1, { data: { n: 1 } }));
+      await pass(10_000);
+      expect(client.wire.calls.subscribe).toBe(1);
+      expect(errors).toEqual([]);
+    });
+
+    test('does not where it found an own edit, or a delete that no event tells', async () => {
+      fakeTimers();
+      const client = await open({
+        backend: backendWith({ a: { n: 1 } }),
+        deletes: 'none',
+        config: { auditInterval: 60_000 },
+      });
+      await pass(0);
+      await live(client);
+      client.wire.deliver = false;
+      client.backend.delete('todos', 'a', { hard: true });
+      await client.todos.save({ n: 1 }, 'mine');
+      await pass(70_000);
+      expect(await rowsOf(client)).toEqual(backendRows(client));
+      expect(client.wire.calls.subscribe).toBe(1);
+    });
+
+    test('nothing of it is left when the app closes', async () => {
+      const { client } = await silentClient();
+      await pass(60_000);
+      await client.sync.close();
+      expect(vi.getTimerCount()).toBe(0);
+    });
+  });
+
+  test('two rows of one list with one key are an error that names it', async () => {
+    fakeTimers();
+    const client = await open({
+      deletes: 'none',
+      config: { auditInterval: 60_000 },
+      wrap: (transport) => ({
+        ...transport,
+        async *keys() {
+          yield [
+            { recordId: 'a', version: 1 },
+            { recordId: 'a', version: 2 },
+          ];
+        },
+      }),
+    });
+    const errors = record(client.sync, 'error');
+    await pass(61_000);
+    expect(errors[0]).toMatchObject({ event: { error: { message: expect.stringContaining('have the key "a"') } } });
   });
 });

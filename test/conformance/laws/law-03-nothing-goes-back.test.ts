@@ -1,14 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { sqliteStore } from '../../../src/store/sqlite.js';
 import {
+  backendRows,
   backendWith,
   caughtUpAfter,
   change,
   DATA_EVENTS,
+  fakeTimers,
   type Gate,
   gate,
   holdAnswers,
+  live,
+  open,
   openLive,
+  pass,
   record,
   rowsOf,
   settle,
@@ -143,5 +148,94 @@ describe('law 3: nothing goes back', () => {
     hold.open();
     await until(() => client.sync.status.pending === 0);
     expect(await rowsOf(client)).toEqual({ a: { id: 'a', n: 3 } });
+  });
+
+  describe('by accident: what the backend shows now is taken, however old', () => {
+    /** A backend that was restored: its row is older than the device has it. */
+    const restored = async (options: Parameters<typeof open>[0] = {}) => {
+      fakeTimers();
+      const client = await open({
+        backend: backendWith({ a: { n: 1 } }),
+        ...options,
+        config: { auditInterval: 60_000 },
+      });
+      await pass(0);
+      await live(client);
+      client.wire.inject(change('update', 'a', 50, { data: { n: 50 } }));
+      await pass(0);
+      return client;
+    };
+
+    for (const [name, options] of [
+      ['a list of keys', { deletes: 'none' }],
+      ['all that is read again', { deletes: 'tombstones' }],
+      ['a snapshot', { cursor: 'snapshot', deletes: 'none' }],
+    ] as const)
+      test(`by an audit: ${name}`, async () => {
+        const client = await restored(options);
+        expect(await rowsOf(client)).toEqual({ a: { id: 'a', n: 50 } });
+        await pass(60_000);
+        expect(await rowsOf(client)).toEqual(backendRows(client));
+      });
+
+    test('by the answer to an edit', async () => {
+      const client = await restored();
+      await client.todos.update('a', { text: 'mine' });
+      await pass(0);
+      expect(client.sync.status.pending).toBe(0);
+      expect(backendRows(client)).toMatchObject({ a: { n: 1, text: 'mine' } });
+      expect(await rowsOf(client)).toEqual(backendRows(client));
+    });
+
+    test('at the second look, where reads can lag behind writes', async () => {
+      const client = await restored({
+        deletes: 'none',
+        wrap: (transport) => ({ ...transport, capabilities: { ...transport.capabilities, staleReads: true } }),
+      });
+      await pass(60_000);
+      expect((await rowsOf(client)).a?.n, 'once may be a read that lags').toBe(50);
+      await pass(60_000);
+      expect(await rowsOf(client)).toEqual(backendRows(client));
+    });
+
+    test('an edit that meets it waits for the second look, and is not sent ten times meanwhile', async () => {
+      const client = await restored({
+        wrap: (transport) => ({ ...transport, capabilities: { ...transport.capabilities, staleReads: true } }),
+      });
+      const { push } = client.wire.calls;
+      await client.todos.update('a', { text: 'mine' });
+      await pass(0);
+      expect(client.wire.calls.push).toBeLessThanOrEqual(push + 2);
+      await pass(20_000);
+      expect(client.sync.status.pending).toBe(0);
+      expect(backendRows(client)).toMatchObject({ a: { n: 1, text: 'mine' } });
+    });
+
+    test('a row that changed and kept its version is taken, and reported once', async () => {
+      const client = await openLive({ backend: backendWith({ a: { n: 1 }, b: { n: 1 } }) });
+      const errors = record(client.sync, 'error');
+      // Somebody who writes past the version.
+      for (const [id, seq] of [
+        ['a', 1],
+        ['b', 2],
+      ] as const) {
+        Object.assign(client.backend.get('todos', id) ?? {}, { data: { id, n: 2 } });
+        client.wire.inject(change('update', id, seq, { data: { n: 2 } }));
+        await until(() => client.wire.calls.fetch >= seq);
+        await settle();
+      }
+      expect(await rowsOf(client)).toEqual({ a: { id: 'a', n: 2 }, b: { id: 'b', n: 2 } });
+      expect(errors).toMatchObject([{ event: { collection: 'todos', error: { code: 'PROTOCOL_VIOLATION' } } }]);
+    });
+
+    test('a late event of a version that is known brings nothing back: the row is read', async () => {
+      const client = await openLive({ backend: backendWith({ a: { n: 2 } }) });
+      const events = record(client.sync, ...DATA_EVENTS, 'error');
+      client.wire.inject(change('update', 'a', 1, { data: { n: 1 } }));
+      await until(() => client.wire.calls.fetch > 0);
+      await settle();
+      expect(events).toEqual([]);
+      expect(await rowsOf(client)).toEqual(backendRows(client));
+    });
   });
 });

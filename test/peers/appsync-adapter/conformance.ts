@@ -108,6 +108,7 @@ export const appsyncConformance: readonly ConformanceOptions<Backend>[] = varian
         reconnect: 'core',
         filters: false,
         ...(versioned && { editTimes: true }),
+        staleReads: true,
       },
       backend: () => emptied(names),
       create: () =>

@@ -94,6 +94,53 @@ test('an item that the schema cannot deliver is reported and left out; the rest 
   expect(client.codes()).toContain('VALIDATION_FAILED');
 });
 
+test('an item that becomes unreadable keeps nothing from being live, and is not taken for deleted', async () => {
+  const strict = { name: 'Todo', fields: { text: 'String!', count: 'Int' }, versioned: true };
+  const peer = await openPeer({ models: [strict] });
+  for (const id of ['a', 'b']) peer.write('Todo', id, { text: 'x', count: 1 });
+  const models = { todos: { name: 'Todo', fields: ['text', 'count'], versioned: true } };
+  const client = await openClient(peer, ['todos'], { transport: { models }, config: { auditInterval: 1000 } });
+  await client.live();
+  // A field that is made required later: items of before lack it.
+  peer.write('Todo', 'a', { count: 2 });
+  peer.write('Todo', 'b', { text: 'y', count: 2 });
+  await until('the good one', async () => (await client.rows()).get('b')?.text === 'y', client.state);
+  const asked = Object.values(peer.requests).reduce((sum = 0, count = 0) => sum + count, 0) ?? 0;
+  await client.sync.syncNow();
+  await client.live();
+  expect([...(await client.rows()).keys()].sort()).toEqual(['a', 'b']);
+  expect((Object.values(peer.requests).reduce((sum = 0, count = 0) => sum + count, 0) ?? 0) - asked).toBeLessThan(20);
+  expect(client.codes().filter((code) => code === 'VALIDATION_FAILED').length).toBeLessThanOrEqual(3);
+});
+
+test.each(both)('an item without its version or its time is left out alone, and reported once: %s', async (name) => {
+  const peer = await openPeer();
+  const type = typeOf[name];
+  peer.write(type, 'good', row);
+  peer.put(type, { id: 'bad', ...row });
+  const client = await openClient(peer, [name], { config: { auditInterval: 1000 } });
+  await client.live();
+  expect([...(await client.rows()).keys()]).toEqual(['good']);
+  for (let round = 0; round < 3; round++) await client.sync.syncNow();
+  await client.live();
+  const messages = client.errors.map(({ message }) => message);
+  expect(messages.length).toBeGreaterThan(0);
+  expect(new Set(messages).size, 'each is said once').toBe(messages.length);
+});
+
+test.each(both)('a field that the user may not read is null, and the collection is live: %s', async (name) => {
+  const peer = await openPeer();
+  const type = typeOf[name];
+  peer.write(type, 'a', row);
+  peer.hide(type, 'text');
+  const client = await openClient(peer, [name], { config: { auditInterval: 1000 } });
+  await client.live();
+  peer.write(type, 'a', { ...row, count: 2 });
+  await until('the event', async () => (await client.rows()).get('a')?.count === 2, client.state);
+  await client.live();
+  expect((await client.rows()).get('a')).toMatchObject({ text: null, count: 2 });
+});
+
 test.each(both)('rows that may not be read any more are not taken for deleted: %s', async (name) => {
   const peer = await openPeer();
   peer.write(typeOf[name], 'a', row);

@@ -186,3 +186,24 @@ test('a foreign client that writes without asking is a conflict like any other',
   await client.live();
   expect(peer.read('Task')).toMatchObject([{ text: 'mine', count: 2 }]);
 });
+
+test.each(['autoMerge', 'lambda'] as const)(
+  'an edit of a deleted row is a conflict with nothing where %s takes it',
+  async (conflicts) => {
+    const fields = { text: 'String', count: 'Int' };
+    const peer = await openPeer({ models: [{ name: 'Todo', fields, versioned: true, conflicts }] });
+    peer.write('Todo', 'a', { text: 'x', count: 1 });
+    const models = { todos: { name: 'Todo', fields: ['text', 'count'], versioned: true } };
+    const client = await openClient(peer, ['todos'], {
+      transport: { models },
+      config: { conflictStrategy: 'serverWins' },
+    });
+    await client.live();
+    await client.sync.pause();
+    peer.delete('Todo', 'a');
+    await client.sync.collection('todos').update('a', { text: 'mine' });
+    client.sync.resume();
+    await client.live();
+    expect((await client.rows()).size, 'it stays deleted').toBe(0);
+  },
+);

@@ -24,7 +24,7 @@ test('documents are as Amplify writes them, and select every field', () => {
   for (const { query } of [
     plain.get(['a', 'b']),
     plain.page({ from: 5, limit: 3, nextToken: 't' }),
-    versioned.page({ limit: 3, keysOnly: true }),
+    versioned.page({ limit: 3, select: 'key' }),
     plain.mutation('update', {}, { updatedAt: { eq: 'x' } }),
   ])
     expect(() => parse(query)).not.toThrow();

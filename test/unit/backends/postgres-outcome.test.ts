@@ -40,6 +40,14 @@ describe('what became of an edit that met another row', () => {
     expect(outcome(change as OutgoingChange, there, problem)).toMatchObject(expected);
   });
 
+  test('where deletes leave a mark, what is not there is hidden: neither it nor its edit is gone', () => {
+    for (const type of ['update', 'delete'] as const)
+      expect(outcome({ ...edit, type }, undefined, problem, true)).toEqual({
+        type: 'conflict',
+        current: { data: null, version: before, hidden: true },
+      });
+  });
+
   test('an insert over a row that is marked as deleted brings it back', () => {
     expect(outcome({ ...edit, type: 'insert' }, marked, problem)).toBeUndefined();
   });
