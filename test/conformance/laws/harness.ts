@@ -2,11 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-// Loaded when it is used; here at once, so that `settle` need not wait for the file.
-import '../../../src/sync/audit.js';
 import type { Change, Row } from '../../../src/change.js';
 // Loaded when they are used, which on a busy machine takes longer than the turns that a test waits.
 import '../../../src/sync/audit.js';
+import '../../../src/sync/audit-pace.js';
 import '../../../src/sync/push-trouble.js';
 import {
   createSyncLayer,

@@ -154,7 +154,7 @@ describe('law 4: partial is not whole', () => {
   });
 
   test('a patch under a local edit does not disturb it', async () => {
-    const client = await openLive({ backend: backend() });
+    const client = await openLive({ backend: backend(), config: { maxRetries: 1000 } });
     client.wire.decide = () => ({ type: 'retry', error: lost() });
     await client.todos.update('a', { more: false });
     await until(() => client.wire.calls.push > 0);
