@@ -86,6 +86,7 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     build: (session: Session, conditions: readonly QueryConstraint[]) => Query,
     signal: AbortSignal,
   ): Promise<readonly QueryDocumentSnapshot[]> {
+    const sentAt = Date.now();
     const { docs } = await ask(what, signal, async (session) =>
       session.sdk.getDocsFromServer(build(session, await conditionsOf(session, table))),
     );
@@ -93,7 +94,9 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     heard();
     // A query that finds nothing counts as one read.
     host().reads?.(Math.max(1, docs.length));
-    clock.learn(docs);
+    const time = clock.learn(docs);
+    // A cache of the app's own may hold documents of long ago.
+    if (time !== undefined && !options.firestore) host().serverTime?.(time, sentAt, 1);
     return docs;
   }
 
@@ -175,13 +178,8 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
           () => undefined,
         );
       }
-      const serverTime = clock.at(clock.local());
       // Every document of the query has a timestamp, so an empty page is the end.
-      return {
-        changes: docs.flatMap((found) => toChange(table, found)),
-        cursor: (next ?? null) as Cursor,
-        ...(serverTime !== undefined && { serverTime }),
-      };
+      return { changes: docs.flatMap((found) => toChange(table, found)), cursor: (next ?? null) as Cursor };
     },
 
     page,

@@ -29,14 +29,15 @@ export function createServerClock(local: () => number = () => performance.now())
   let learned = Number.NEGATIVE_INFINITY;
 
   return {
-    /** Reads the time off an answer. */
-    learn([found]: readonly Dated[]): void {
-      if (!found || local() - learned < FRESH) return;
+    /** Reads the time off an answer, and gives it if it was made for that: the SDK shows an older one of a document that it has already. */
+    learn([found]: readonly Dated[]): number | undefined {
+      if (!found || local() - learned < FRESH) return undefined;
       const ms = readTimeOf(found);
-      if (ms === undefined) return;
+      if (ms === undefined) return undefined;
       learned = local();
-      // The SDK shows an older time where it has the document already.
-      ahead = Math.max(ahead ?? Number.NEGATIVE_INFINITY, ms - local());
+      if (ahead !== undefined && ms - local() <= ahead) return undefined;
+      ahead = ms - local();
+      return ms;
     },
     local,
     /** Ms since 1970 at a time of `local`; undefined: no answer has told yet. */

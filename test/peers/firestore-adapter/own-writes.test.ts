@@ -64,8 +64,13 @@ test('a counter is summed right although the answer was lost and somebody else c
   ]);
 });
 
-test.each([-3_600_000, 3_600_000])('the later edit wins although a device clock is off by %i ms', async (off) => {
-  const projectId = `clock${off}`;
+test.each([
+  [-3_600_000, 'has written'],
+  [3_600_000, 'has written'],
+  [-3_600_000, 'has only read'],
+  [3_600_000, 'has only read'],
+])('the later edit wins although the clock of a device is off by %i ms, which %s', async (off, how) => {
+  const projectId = `clock${off}-${how.length}`;
   const [right, wrong] = [await open(projectId), await open(projectId)];
   await right.todos.save({ first: 'base', second: 'base' }, 'a');
   await right.sync.syncNow();
@@ -80,9 +85,10 @@ test.each([-3_600_000, 3_600_000])('the later edit wins although a device clock 
     }
   };
   const offDevice = <T>(work: () => Promise<T>): Promise<T> => shifted(off, work);
-  // Its own write shows it the server's clock.
+  // Its own write shows it the server's clock, and so does a document that it reads.
   await offDevice(async () => {
     await wrong.sync.syncNow();
+    if (how === 'has only read') return;
     await wrong.todos.save({ mine: true }, 'b');
     await wrong.sync.syncNow();
   });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { SupabaseCollection } from '../../../adapters/supabase/options.js';
 import { marksSql } from '../../../src/backends/tools/marks-sql.js';
 import type { Row } from '../../../src/change.js';
@@ -148,4 +148,55 @@ test('a writer that does not say when its edit was made makes it now, and none m
   expect(await age()).toBeLessThan(60);
   await project.sql("update noted set edited_at = now() + interval '1 hour'");
   expect(await age()).toBeGreaterThanOrEqual(0);
+});
+
+/** A browser shows the `Date` of another origin only where that is exposed. */
+const withoutDate: typeof globalThis.fetch = async (input, init) => {
+  const { body, status, headers } = await briefFetch(input, init);
+  const shown = new Headers(headers);
+  shown.delete('date');
+  return new Response(body, { status, headers: shown });
+};
+
+test.each([
+  [-3_600_000, 'shown'],
+  [3_600_000, 'shown'],
+  [-3_600_000, 'hidden'],
+  [3_600_000, 'hidden'],
+])('the later edit wins although the clock of a device is off by %i ms, with Date %s', async (off, how) => {
+  const fetch = how === 'hidden' ? withoutDate : briefFetch;
+  const manual = { enableRealtimeSync: false, enableAutoSync: false };
+  const [right, wrong] = [
+    await openClient(project, ['noted'], { fetch, collections: { noted } }, manual),
+    await openClient(project, ['noted'], { fetch, collections: { noted } }, manual),
+  ];
+  const [rights, wrongs] = [right.sync.collection('noted'), wrong.sync.collection('noted')];
+  await rights.save({ slug: 'base', t: '01:00:00' }, 'a');
+  await right.sync.syncNow();
+  const real = Date.now.bind(Date);
+  /** Does something on a device whose clock shows another time. */
+  const shifted = async <T>(ms: number, work: () => Promise<T>): Promise<T> => {
+    const spy = vi.spyOn(Date, 'now').mockImplementation(() => real() + ms);
+    try {
+      return await work();
+    } finally {
+      spy.mockRestore();
+    }
+  };
+  await shifted(off, async () => {
+    await wrong.sync.syncNow();
+    if (how === 'shown') return;
+    // Its own write shows it the server's clock.
+    await wrongs.save({ slug: 'mine' }, 'b');
+    await wrong.sync.syncNow();
+  });
+  const ago = (seconds: number): number => -1000 * seconds;
+  await shifted(off + ago(60), () => wrongs.update('a', { slug: 'earlier' }));
+  await shifted(ago(40), () => rights.update('a', { slug: 'later', t: '02:00:00' }));
+  await shifted(off + ago(20), () => wrongs.update('a', { t: '03:00:00' }));
+  await right.sync.syncNow();
+  await shifted(off, () => wrong.sync.syncNow());
+  await right.sync.syncNow();
+  const row = { slug: 'later', t: '03:00:00' };
+  expect([await rights.get('a'), await wrongs.get('a')]).toMatchObject([row, row]);
 });
