@@ -3,83 +3,110 @@ import { parseUrl } from './url.js';
 
 type Anything = Readonly<Record<string, unknown>>;
 /** `all`: what the value is a part of. */
-type Test = (value: unknown, all?: Anything) => boolean;
-type Tests = Readonly<Record<string, Test>>;
+type Test = (value: unknown, all: Anything) => boolean;
 
 const isFlag: Test = (value) => typeof value === 'boolean';
 const isFunction: Test = (value) => typeof value === 'function';
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const isTextOrFunction: Test = (value) => isText(value) || typeof value === 'function';
 const isNames: Test = (value) => Array.isArray(value) && value.length > 0 && value.every(isText);
 const isObject = (value: unknown): value is Anything =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const isCount: Test = (value) => Number.isInteger(value) && Number(value) > 0 && Number(value) < 2 ** 31;
-const isInterval: Test = (value) => isCount(value) && Number(value) >= 1000;
-const isUrl =
-  (scheme: RegExp): Test =>
+const whole =
+  (least: number): Test =>
   (value) =>
-    isText(value) && scheme.test(value) && parseUrl(value) !== undefined;
-const has =
-  (...methods: readonly string[]): Test =>
+    Number.isInteger(value) && Number(value) >= least && Number(value) < 2 ** 31;
+const oneOf =
+  (values: string): Test =>
   (value) =>
-    isObject(value) && methods.every((method) => isFunction(value[method]));
-/** An object that is nothing else, in which each field that is set has a test, and passes it. */
+    isText(value) && values.split(' ').includes(value);
+const url =
+  (scheme: string): Test =>
+  (value) =>
+    isText(value) && (value.startsWith(`${scheme}://`) || value.startsWith(`${scheme}s://`)) && !!parseUrl(value);
+const has = (value: Anything, methods: string): boolean =>
+  methods.split(' ').every((method) => typeof value[method] === 'function');
+/** An object that is nothing else, in which each field that is set has a test, and passes it. `test`: of all its fields. */
 const fits =
-  (tests: Tests): Test =>
+  (tests: Readonly<Record<string, Test>> | Test): Test =>
   (value) =>
     isPlainObject(value) &&
-    Object.entries(value).every(
-      ([key, inner]) => Object.hasOwn(tests, key) && (inner === undefined || tests[key]?.(inner, value)),
-    );
+    Object.entries(value).every(([key, inner]) => {
+      if (typeof tests === 'function') return tests(inner, value);
+      return Object.hasOwn(tests, key) && (inner === undefined || tests[key]?.(inner, value));
+    });
 
-const resolving: Tests = {
-  conflictStrategy: (value) => value === 'lastWriteWins' || value === 'serverWins' || value === 'clientWins',
-  // Beside a strategy it may be one that nobody calls.
-  customConflictResolver: (value, all) => isFunction(value) && !all?.conflictStrategy,
+const resolving: Readonly<Record<string, Test>> = {
+  conflictStrategy: (value, { customConflictResolver }) =>
+    oneOf('lastWriteWins serverWins clientWins')(value, {}) ||
+    (value === 'custom' && typeof customConflictResolver === 'function'),
+  // Beside another strategy it may be one that nobody calls.
+  customConflictResolver: (value, { conflictStrategy = 'custom' }) =>
+    typeof value === 'function' && conflictStrategy === 'custom',
 };
-const isCollection = fits({
-  ...resolving,
-  schema: (value) => '~standard' in Object(value),
-  filter: fits({ where: isObject, limit: isCount, fields: isNames }),
+const filter = fits({
+  where: isObject,
+  since: (value) => Number.isFinite(value) || (isText(value) && !Number.isNaN(Date.parse(value))),
+  limit: whole(1),
+  fields: isNames,
+  excludeFields: (value, { fields }) => isNames(value, {}) && fields === undefined,
 });
-const isConfig = fits({
+const collection = fits({ ...resolving, schema: (value) => '~standard' in Object(value), filter });
+const stores: Readonly<Record<string, Test>> = {
+  memory: fits({ type: isText }),
+  indexeddb: fits({ type: isText, name: isText }),
+  sqlite: (value, all) =>
+    isObject(value) &&
+    value.path !== undefined &&
+    fits({ type: isText, path: isText, synchronous: oneOf('full normal') })(value, all),
+};
+const config = fits({
   ...resolving,
   // Beside it an address may contradict its own.
-  transport: (value, all) =>
+  transport: (value, { websocketUrl, baseUrl }) =>
     isObject(value) &&
-    !(all?.websocketUrl ?? all?.baseUrl) &&
-    (isText(value.type) || has('connect', 'subscribe', 'pull', 'push', 'close')(value)),
-  collections: (value) =>
-    isNames(value) ||
-    (isPlainObject(value) && isNames(Object.keys(value)) && Object.values(value).every((one) => isCollection(one))),
-  store: (value) =>
-    isObject(value) && value.type === undefined
-      ? has('open', 'read', 'commit', 'clear', 'close')(value)
-      : fits({ type: (type) => type === 'indexeddb', name: isText })(value),
-  baseUrl: isUrl(/^https?:\/\//),
-  websocketUrl: isUrl(/^wss?:\/\//),
-  authToken: (value) => isText(value) || isFunction(value),
-  user: (value) => isText(value) || isFunction(value),
-  syncInterval: isInterval,
+    (websocketUrl ?? baseUrl) === undefined &&
+    (isText(value.type) || has(value, 'connect subscribe pull push close')),
+  collections: (value, all) =>
+    isNames(value, all) || (isNames(Object.keys(Object(value)), all) && fits(collection)(value, all)),
+  store: (value, all) =>
+    isObject(value) &&
+    (value.type === undefined
+      ? has(value, 'open read commit clear close')
+      : Object.hasOwn(stores, String(value.type)) && stores[String(value.type)]?.(value, all) === true),
+  baseUrl: url('http'),
+  websocketUrl: url('ws'),
+  authToken: isTextOrFunction,
+  user: isTextOrFunction,
+  editsBeforeSignIn: oneOf('keep send'),
+  syncInterval: whole(100),
   enableAutoSync: isFlag,
-  maxRetries: isCount,
-  enableRealtimeSync: (value) => isFlag(value) || isFunction(value),
-  websocketReconnectDelay: isCount,
-  maxReconnectDelay: isCount,
-  maxWebsocketReconnectAttempts: isCount,
-  connectTimeout: isCount,
-  answerTimeout: isCount,
-  auditInterval: isInterval,
-  pageSize: isCount,
-  bufferLimit: isCount,
-  disconnectInBackground: isCount,
+  maxRetries: whole(0),
+  syncFilters: (value, all) =>
+    fits(filter)(value, all) &&
+    Object.keys(Object(value)).every((name) =>
+      Array.isArray(all.collections) ? all.collections.includes(name) : Object.hasOwn(Object(all.collections), name),
+    ),
+  enableRealtimeSync: (value) => typeof value === 'boolean' || typeof value === 'function',
+  websocketReconnectDelay: whole(0),
+  maxReconnectDelay: whole(0),
+  maxWebsocketReconnectAttempts: whole(0),
+  connectTimeout: whole(1),
+  answerTimeout: whole(1),
+  auditInterval: whole(1000),
+  pageSize: whole(1),
+  bufferLimit: whole(1),
+  disconnectInBackground: (value, all) => value === false || whole(0)(value, all),
+  logger: fits({ enabled: isFlag, minLevel: oneOf('debug info warn error'), customLogger: isFunction }),
 });
 
 /**
  * A quick look at a configuration. True: it keeps every rule, so `config-rules.ts` need not be loaded, which has the words
- * for what is wrong. False says nothing: rare settings have no test here.
+ * for what is wrong. False says nothing: settings that depend on one another have no test here.
  */
-export function isSurelyRight(config: unknown): boolean {
-  const { collections, transport, websocketUrl, baseUrl, enableRealtimeSync: live } = Object(config) as Anything;
+export function isSurelyRight(value: unknown): boolean {
+  const all = Object(value) as Anything;
+  const { collections, transport, websocketUrl, baseUrl, enableRealtimeSync: live } = all;
   const address = transport ?? (live === true ? websocketUrl : live === false ? baseUrl : (websocketUrl ?? baseUrl));
-  return isConfig(config) && collections !== undefined && address !== undefined;
+  return config(value, all) && collections !== undefined && address !== undefined;
 }

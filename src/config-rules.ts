@@ -85,7 +85,7 @@ const stores: Record<string, Record<string, z.ZodMiniType>> = {
 };
 
 /** The rules for this configuration: what one setting must be depends on the others. */
-function schemaFor(config: Anything) {
+export function schemaFor(config: Anything) {
   const { collections, store, syncFilters, transport, customConflictResolver: resolver } = config;
   const list = Array.isArray(collections) ? collections.filter(isText) : [];
   const names: readonly string[] = isObject(collections) ? Object.keys(collections) : list;

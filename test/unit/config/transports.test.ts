@@ -127,7 +127,7 @@ test('offline, where the rules of the configuration cannot be loaded, the app st
   vi.doMock('../../../src/config-rules.js', () => {
     throw new Error('Failed to fetch dynamically imported module');
   });
-  const config = { transport: memoryTransport(), collections: ['todos'], store: { type: 'memory' } } as const;
+  const config = { transport: memoryTransport(), collections: ['todos'], maxRetries: 2 ** 31 };
   expect(isSurelyRight(config)).toBe(false);
   const sync = await createSyncLayer(config);
   await sync.collection('todos').save({ text: 'Milk' });
