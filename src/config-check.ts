@@ -4,61 +4,62 @@ import { parseUrl } from './url.js';
 type Anything = Readonly<Record<string, unknown>>;
 /** `all`: what the value is a part of. */
 type Test = (value: unknown, all: Anything) => boolean;
+/** A number: a whole one, no smaller. A text: the types that it may have. A list: the values that it may have. */
+type Rule = number | string | readonly unknown[] | Test;
+type Rules = Readonly<Record<string, Rule>>;
 
-const isFlag: Test = (value) => typeof value === 'boolean';
-const isFunction: Test = (value) => typeof value === 'function';
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
-const isTextOrFunction: Test = (value) => isText(value) || typeof value === 'function';
-const isNames: Test = (value) => Array.isArray(value) && value.length > 0 && value.every(isText);
 const isObject = (value: unknown): value is Anything =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const whole =
-  (least: number): Test =>
-  (value) =>
-    Number.isInteger(value) && Number(value) >= least && Number(value) < 2 ** 31;
-const oneOf =
-  (values: string): Test =>
-  (value) =>
-    isText(value) && values.split(' ').includes(value);
-const url =
-  (scheme: string): Test =>
-  (value) =>
-    isText(value) && (value.startsWith(`${scheme}://`) || value.startsWith(`${scheme}s://`)) && !!parseUrl(value);
 const has = (value: Anything, methods: string): boolean =>
   methods.split(' ').every((method) => typeof value[method] === 'function');
-/** An object that is nothing else, in which each field that is set has a test, and passes it. `test`: of all its fields. */
+const keeps = (rule: Rule, value: unknown, all: Anything): boolean =>
+  typeof rule === 'function'
+    ? rule(value, all)
+    : typeof rule === 'number'
+      ? Number.isInteger(value) && Number(value) >= rule && Number(value) < 2 ** 31
+      : typeof rule === 'string'
+        ? value !== '' && rule.includes(typeof value)
+        : rule.includes(value);
+/** An object that is nothing else, in which each field is known, and keeps its rule if it is set. */
 const fits =
-  (tests: Readonly<Record<string, Test>> | Test): Test =>
+  (rules: Rules): Test =>
   (value) =>
     isPlainObject(value) &&
-    Object.entries(value).every(([key, inner]) => {
-      if (typeof tests === 'function') return tests(inner, value);
-      return Object.hasOwn(tests, key) && (inner === undefined || tests[key]?.(inner, value));
-    });
+    Object.entries(value).every(
+      ([key, inner]) => Object.hasOwn(rules, key) && (inner === undefined || keeps(rules[key] as Rule, inner, value)),
+    );
+/** The same for an object whose keys the app chose. */
+const each =
+  (rule: Test): Test =>
+  (value) =>
+    isPlainObject(value) && Object.values(value).every((inner) => rule(inner, value));
+const names: Test = (value) =>
+  Array.isArray(value) && value.length > 0 && value.every((name) => keeps('string', name, {}));
+const url =
+  (scheme: RegExp): Test =>
+  (value) =>
+    scheme.test(String(value)) && parseUrl(value) !== undefined;
 
-const resolving: Readonly<Record<string, Test>> = {
+const resolving: Rules = {
   conflictStrategy: (value, { customConflictResolver }) =>
-    oneOf('lastWriteWins serverWins clientWins')(value, {}) ||
-    (value === 'custom' && typeof customConflictResolver === 'function'),
+    ['lastWriteWins', 'serverWins', 'clientWins', customConflictResolver && 'custom'].includes(value as string),
   // Beside another strategy it may be one that nobody calls.
   customConflictResolver: (value, { conflictStrategy = 'custom' }) =>
     typeof value === 'function' && conflictStrategy === 'custom',
 };
 const filter = fits({
   where: isObject,
-  since: (value) => Number.isFinite(value) || (isText(value) && !Number.isNaN(Date.parse(value))),
-  limit: whole(1),
-  fields: isNames,
-  excludeFields: (value, { fields }) => isNames(value, {}) && fields === undefined,
+  since: (value) => Number.isFinite(value) || (typeof value === 'string' && Date.parse(value) >= 0),
+  limit: 1,
+  fields: names,
+  excludeFields: (value, all) => names(value, all) && all.fields === undefined,
 });
-const collection = fits({ ...resolving, schema: (value) => '~standard' in Object(value), filter });
+const collections = each(fits({ ...resolving, schema: (value) => '~standard' in Object(value), filter }));
+const type = 'string';
 const stores: Readonly<Record<string, Test>> = {
-  memory: fits({ type: isText }),
-  indexeddb: fits({ type: isText, name: isText }),
-  sqlite: (value, all) =>
-    isObject(value) &&
-    value.path !== undefined &&
-    fits({ type: isText, path: isText, synchronous: oneOf('full normal') })(value, all),
+  memory: fits({ type }),
+  indexeddb: fits({ type, name: type }),
+  sqlite: fits({ type, path: type, synchronous: ['full', 'normal'] }),
 };
 const config = fits({
   ...resolving,
@@ -66,38 +67,43 @@ const config = fits({
   transport: (value, { websocketUrl, baseUrl }) =>
     isObject(value) &&
     (websocketUrl ?? baseUrl) === undefined &&
-    (isText(value.type) || has(value, 'connect subscribe pull push close')),
-  collections: (value, all) =>
-    isNames(value, all) || (isNames(Object.keys(Object(value)), all) && fits(collection)(value, all)),
+    (keeps(type, value.type, value) || has(value, 'connect subscribe pull push close')),
+  collections: (value, all) => names(value, all) || (names(Object.keys(Object(value)), all) && collections(value, all)),
   store: (value, all) =>
     isObject(value) &&
     (value.type === undefined
       ? has(value, 'open read commit clear close')
-      : Object.hasOwn(stores, String(value.type)) && stores[String(value.type)]?.(value, all) === true),
-  baseUrl: url('http'),
-  websocketUrl: url('ws'),
-  authToken: isTextOrFunction,
-  user: isTextOrFunction,
-  editsBeforeSignIn: oneOf('keep send'),
-  syncInterval: whole(100),
-  enableAutoSync: isFlag,
-  maxRetries: whole(0),
+      : Object.hasOwn(stores, String(value.type)) &&
+        stores[String(value.type)]?.(value, all) === true &&
+        (value.type !== 'sqlite' || value.path !== undefined)),
+  baseUrl: url(/^https?:/),
+  websocketUrl: url(/^wss?:/),
+  authToken: 'string function',
+  user: 'string function',
+  editsBeforeSignIn: ['keep', 'send'],
+  syncInterval: 100,
+  enableAutoSync: 'boolean',
+  maxRetries: 0,
   syncFilters: (value, all) =>
-    fits(filter)(value, all) &&
+    each(filter)(value, all) &&
     Object.keys(Object(value)).every((name) =>
       Array.isArray(all.collections) ? all.collections.includes(name) : Object.hasOwn(Object(all.collections), name),
     ),
-  enableRealtimeSync: (value) => typeof value === 'boolean' || typeof value === 'function',
-  websocketReconnectDelay: whole(0),
-  maxReconnectDelay: whole(0),
-  maxWebsocketReconnectAttempts: whole(0),
-  connectTimeout: whole(1),
-  answerTimeout: whole(1),
-  auditInterval: whole(1000),
-  pageSize: whole(1),
-  bufferLimit: whole(1),
-  disconnectInBackground: (value, all) => value === false || whole(0)(value, all),
-  logger: fits({ enabled: isFlag, minLevel: oneOf('debug info warn error'), customLogger: isFunction }),
+  enableRealtimeSync: 'boolean function',
+  websocketReconnectDelay: 0,
+  maxReconnectDelay: 0,
+  maxWebsocketReconnectAttempts: 0,
+  connectTimeout: 1,
+  answerTimeout: 1,
+  auditInterval: 1000,
+  pageSize: 1,
+  bufferLimit: 1,
+  disconnectInBackground: (value, all) => value === false || keeps(0, value, all),
+  logger: fits({
+    enabled: 'boolean',
+    minLevel: ['debug', 'info', 'warn', 'error'],
+    customLogger: 'function',
+  }),
 });
 
 /**
