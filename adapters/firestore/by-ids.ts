@@ -100,11 +100,3 @@ export async function byIds(
   // Rules may let a user list what they do not let be got.
   return found.includes(undefined) ? listed(reads, table, placed, signal) : changesOf(reads, table, found);
 }
-
-/** The same, whatever the conditions say, of those that this user may get. */
-export const gettable = async (
-  reads: Reads,
-  table: Table,
-  ids: readonly string[],
-  signal: AbortSignal,
-): Promise<Change[]> => changesOf(reads, table, await got(reads, table, ids, signal));

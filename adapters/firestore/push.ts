@@ -1,5 +1,6 @@
 import type { Transaction } from 'firebase/firestore';
 import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
+import { withoutOutOfSight } from '../../src/backends/out-of-sight.js';
 import { hasOp, marksOf } from '../../src/backends/own-marks.js';
 import { clockOfWrites } from '../../src/backends/server-clock.js';
 import { unstorableField } from '../../src/backends/storable.js';
@@ -12,7 +13,7 @@ import {
   type SyncLayerError,
   type TransportHost,
 } from '../../src/kit.js';
-import { gettable } from './by-ids.js';
+import { byIds } from './by-ids.js';
 import { failure, type Link, type Session, within } from './link.js';
 import { fromDocument, holds } from './normalize.js';
 import { type ParsedOptions, TRANSACTION_SIZE } from './options.js';
@@ -168,19 +169,34 @@ function createSender({ link, options, tables, reads, host }: Means, signal: Abo
       const table = tables.get(collection);
       const left = mine.filter(({ type }) => type !== 'delete' || table.deletedAt !== undefined);
       const ids = left.map(({ recordId }) => recordId);
-      // Of some that were written the rules may let this user see nothing, or not any more.
-      const read = await gettable(reads, table, ids, signal);
+      // Of some that were written this user may see nothing, or not any more, or the conditions do not hold for them.
+      const read = await byIds(reads, table, ids, signal);
       clockOfWrites(read, sentAt, host());
       const rows = new Map(read.map((row) => [row.recordId, row as Current]));
       for (const change of mine) {
         const { opId, type, recordId, baseVersion } = change;
         const row = rows.get(recordId);
         // Deleted or out of sight, by us or by somebody a moment later. What the listener said of it meanwhile is newer.
-        const version = (type === 'delete' && baseVersion) || '';
-        results.set(opId, row ? applied(change, row) : { type: 'applied', version });
+        const gone = type === 'delete' ? { version: baseVersion ?? '' } : { version: '', data: null };
+        results.set(opId, row ? applied(change, row) : { type: 'applied', ...gone });
       }
     }
     return results;
+  }
+
+  /** What a transaction reads by id it reads whatever the collection's conditions say. */
+  async function inSight(changes: readonly OutgoingChange[], known: ReadonlyMap<string, PushResult>) {
+    const answered = changes.filter(({ opId }) => known.has(opId));
+    const results = await withoutOutOfSight(
+      answered,
+      answered.map(({ opId }) => known.get(opId) as PushResult),
+      (name, ids) => {
+        const table = tables.get(name);
+        if (table.where.length === 0) return undefined;
+        return byIds(reads, table, ids, signal).then((rows) => new Set(rows.map(({ recordId }) => recordId)));
+      },
+    );
+    return answered.map(({ opId }, index) => [opId, results[index] as PushResult] as const);
   }
 
   async function send(changes: readonly OutgoingChange[]): Promise<Map<string, PushResult>> {
@@ -196,7 +212,7 @@ function createSender({ link, options, tables, reads, host }: Means, signal: Abo
       try {
         const known = await within(session, attempt(session, changes), what, options.requestTimeout, signal);
         const written = changes.filter(({ opId }) => !known.has(opId));
-        return new Map([...known, ...(await stamps(written, sentAt))]);
+        return new Map([...(await inSight(changes, known)), ...(await stamps(written, sentAt))]);
       } catch (error) {
         if (isSyncLayerError(error)) throw error;
         if (isContention(error)) {

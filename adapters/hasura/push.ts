@@ -1,5 +1,6 @@
 import { isObject } from '../../src/backends/is-object.js';
 import { rowsOf } from '../../src/backends/key-spelling.js';
+import { withoutOutOfSight } from '../../src/backends/out-of-sight.js';
 import { marksOf } from '../../src/backends/own-marks.js';
 import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
 import { fieldsOf } from '../../src/backends/push-fields.js';
@@ -226,9 +227,14 @@ export async function pushChanges(
     }
   }
 
-  return changes.map(({ opId, collection, recordId }): PushResult => {
+  const answers = changes.map(({ opId, collection, recordId }): PushResult => {
     const message = `${collection}/${recordId} changes too fast to be written.`;
     return results.get(opId) ?? { type: 'retry', error: problem('CONFLICT', message) };
+  });
+  // What a mutation returns it returns whatever the collection's condition says.
+  return withoutOutOfSight(changes, answers, (name, ids) => {
+    const table = tables.get(name);
+    return table.where && rest.byIds(table, ids, signal).then(({ present }) => present);
   });
 }
 

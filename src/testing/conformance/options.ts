@@ -48,6 +48,8 @@ export interface ConformancePermissions<B> {
   /** The client of the suite may no longer read the collection, open subscriptions included. */
   revoke(backend: B, collection: string): Promise<void>;
   grant(backend: B, collection: string): Promise<void>;
+  /** `true`: the client of the suite may not see this row, though it is there unchanged. `false`: it may again. */
+  hideRow?(backend: B, collection: string, id: string, hidden: boolean): Promise<void>;
 }
 
 export interface ConformanceOptions<B extends ConformanceBackend = ConformanceBackend> {

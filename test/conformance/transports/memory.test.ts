@@ -30,6 +30,7 @@ for (const kind of kinds) {
     expect(reasons).toEqual([
       ...noTime,
       'the suite was given no tokens',
+      'the suite was given no way to hide a single row',
       'the suite was given no way to let a token expire',
     ]);
   });

@@ -123,6 +123,27 @@ test('an edit that hands a document over to somebody else is done, and holds up 
   expect([owners, failed]).toEqual([['u2', 'u1'], []]);
 });
 
+test('a document that another took away is not shown for an edit of it: that is kept, and told', async () => {
+  const hand = emulator.project('taken');
+  await hand.writeAll(new Map(['a', 'b'].map((id) => [`todos/${id}`, { owner: 'u1', text: 'x' }])));
+  const transport = firestoreTransport({
+    config: { projectId: 'taken' },
+    emulator: `${emulator.host}:${emulator.port}`,
+    collections: { todos: { where: [['owner', '==', 'u1']] } },
+  });
+  const sync = await createSyncLayer({ transport, collections: ['todos'], syncInterval: 3_600_000 });
+  onTestFinished(() => sync.close());
+  if (sync.status.phase !== 'live') await sync.events.once('statusChanged', ({ phase }) => phase === 'live');
+  const todos = sync.collection('todos');
+  await sync.pause();
+  await hand.write('todos/a', { owner: 'u2', text: 'x' });
+  await todos.update('a', { text: 'mine' });
+  sync.resume();
+  await expect.poll(() => sync.status, { timeout: 60_000 }).toEqual({ phase: 'live', pending: 0 });
+  expect((await todos.getAll()).map(({ id }) => id)).toEqual(['b']);
+  expect(sync.outbox.failed()).toMatchObject([{ recordId: 'a', data: { text: 'mine' } }]);
+});
+
 test('documents that the rules let be listed, but not got, are fetched', async () => {
   const hand = emulator.project('listed');
   await hand.rules(`rules_version = '2';

@@ -28,7 +28,8 @@ async function startBackend(): Promise<WebSocketBackend> {
     createSyncServer({
       store: sqliteServerStore({ path: join(folder, 'server.db') }),
       authenticate: (token) => (token?.startsWith(`good-${generation}-`) ? { id: 'user' } : null),
-      authorize: ({ action, collection }) => action === 'write' || !hidden.has(collection),
+      authorize: ({ action, collection, recordId }) =>
+        action === 'write' || !(hidden.has(collection) || hidden.has(`${collection}/${recordId}`)),
       validate: (_collection, row) => (row.text === 'refused' ? 'this text is refused' : undefined),
       log: () => undefined,
     });
@@ -88,6 +89,7 @@ const { leftOut } = describeTransport(
     auth: { valid: (backend) => backend.token(), invalid: 'not-a-good-token', expire: (backend) => backend.expire() },
     permissions: {
       revoke: async ({ hidden }, collection) => void hidden.add(collection),
+      hideRow: async ({ hidden }, collection, id, yes) => void hidden[yes ? 'add' : 'delete'](`${collection}/${id}`),
       grant: async ({ hidden }, collection) => void hidden.delete(collection),
     },
     refused: { text: 'refused', done: false, count: 0 },

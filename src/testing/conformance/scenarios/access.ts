@@ -195,6 +195,31 @@ export const access: readonly Scenario[] = [
     },
   },
   {
+    name: 'a row that may no longer be seen comes back as it was, and its edit is kept',
+    law: 15,
+    leftOut: (options) =>
+      (options.permissions?.hideRow ? undefined : 'the suite was given no way to hide a single row') ?? pushes(options),
+    async run({ client: openClient, put, same, options, backend, names, wait }) {
+      await put('a');
+      await put('b');
+      // The server's row would win over the edit, were it deleted.
+      const client = await openClient({ config: { auditInterval: 1000, conflictStrategy: 'serverWins' } });
+      const hide = (hidden: boolean) => options.permissions?.hideRow?.(backend, names.first, 'a', hidden);
+      await client.sync.pause();
+      await hide(true);
+      await client.first.update('a', { text: 'mine' });
+      client.sync.resume();
+      await wait('the row leaves the view', async () => !(await client.rows()).has('a'));
+      check((await client.rows()).has('b'), 'Another row left, too.');
+      await client.live();
+      await hide(false);
+      await same(client);
+      const kept = client.sync.outbox.failed().map(({ recordId }) => recordId);
+      const sent = (await backend.read(names.first)).get('a')?.text === 'mine';
+      check(sent || kept.includes('a'), 'The edit is neither sent nor kept.');
+    },
+  },
+  {
     name: 'a right taken away while subscribed is no delete, and given back all is caught up',
     law: 5,
     leftOut: rights,

@@ -94,6 +94,31 @@ const all: readonly Scenario[] = [
     },
   },
   {
+    name: 'a row that was pushed, whose answer was lost, and that another deleted since is no ghost',
+    law: 5,
+    leftOut: seesDeletes,
+    async run({ client: openClient, put, remove, same, nextRow, backend, names, wait }) {
+      await put('changed');
+      const client = await openClient({ config: { auditInterval: 1000 } });
+      let loses = true;
+      client.faults.after = (step) => (step === 'push' && loses ? lost() : undefined);
+      client.faults.change = () => [];
+      await client.first.save(nextRow('mine'), 'new');
+      await client.first.update('changed', { text: 'mine' });
+      await wait('the edits arrive', async () => {
+        const rows = await backend.read(names.first);
+        return rows.has('new') && rows.get('changed')?.text === 'mine';
+      });
+      await client.sync.pause();
+      await remove('new');
+      await remove('changed');
+      loses = false;
+      client.sync.resume();
+      await client.live();
+      await same(client);
+    },
+  },
+  {
     name: 'a push that never left is sent again',
     law: 7,
     async run({ client: openClient, same, nextRow, backend, names }) {
