@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'VALIDATION_FAILED'
   | 'STORE_FAILED'
   | 'UNSUPPORTED'
+  | 'INTERNAL'
   | 'CLOSED';
 
 /** What to do about an error: try again later, ask for a new token, or stop and tell somebody. */
@@ -38,6 +39,7 @@ const dispositions: Record<ErrorCode, Disposition> = {
   VALIDATION_FAILED: 'fatal',
   STORE_FAILED: 'retry',
   UNSUPPORTED: 'fatal',
+  INTERNAL: 'fatal',
   CLOSED: 'fatal',
 };
 

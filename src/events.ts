@@ -1,5 +1,5 @@
 import type { Row } from './change.js';
-import { SyncLayerError } from './errors.js';
+import { type ErrorCode, SyncLayerError } from './errors.js';
 import { suggest } from './problems.js';
 import type { Conflict } from './sync/merge.js';
 import type { ConnectionState } from './transport/connection.js';
@@ -23,7 +23,7 @@ export interface SyncEvents {
   operationQueued: OperationEvent;
   operationSynced: OperationEvent;
   /** Refused for good and kept aside: `sync.outbox.failed()`. */
-  operationFailed: OperationEvent & { readonly error: { readonly code: string; readonly message: string } };
+  operationFailed: OperationEvent & { readonly error: { readonly code: ErrorCode; readonly message: string } };
   conflictDetected: RecordEvent & { readonly conflict: Conflict };
   conflictResolved: RecordEvent & { readonly conflict: Conflict; readonly result: Row | null };
   /** The device went online or offline, as far as it knows. */

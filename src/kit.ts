@@ -27,6 +27,7 @@ export { operationType } from './sync/replica-state.js';
 export { createTimers } from './sync/timers.js';
 export { createTokenSource } from './transport/auth.js';
 export { backoffDelay } from './transport/backoff.js';
+export { isBug } from './transport/bug.js';
 export { capabilitiesOf } from './transport/capabilities.js';
 export { subjectOf, tokenExpiry } from './transport/jwt.js';
 export { notLoaded } from './transport/not-loaded.js';

@@ -1,7 +1,7 @@
 import { askHttp, type HttpAnswer } from '../../src/backends/ask-http.js';
 import { loadPart } from '../../src/backends/load-part.js';
 import { serverClock } from '../../src/backends/server-clock.js';
-import { isTimeout, type SyncLayerError, type TransportHost } from '../../src/kit.js';
+import { isBug, isTimeout, type SyncLayerError, type TransportHost } from '../../src/kit.js';
 import type { Authorizer } from './auth.js';
 import type { ErrorEntry, errorOf } from './failure.js';
 import type { Request } from './model.js';
@@ -47,6 +47,7 @@ export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: 
       host().traffic('in', answer.text.length);
     } catch (cause) {
       if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
+      if (isBug(cause)) throw cause;
       const why = isTimeout(cause) ? ` within ${requestTimeout} ms` : '';
       throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the API up, and the endpoint right?`, {
         cause,

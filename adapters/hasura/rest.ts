@@ -9,6 +9,7 @@ import { serverClock } from '../../src/backends/server-clock.js';
 import {
   type Change,
   type Cursor,
+  isBug,
   isTimeout,
   OUTSIDE_LIMIT,
   type PullPage,
@@ -79,6 +80,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     } catch (error) {
       // Not the cause: some platforms quote a header that they cannot send.
       if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
+      if (isBug(error)) throw error;
       const why = isTimeout(error) ? ` within ${options.requestTimeout} ms` : '';
       throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the server up?`);
     }

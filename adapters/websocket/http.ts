@@ -4,7 +4,7 @@ import { isPage, statusError } from '../../src/backends/http-status.js';
 import { isObject } from '../../src/backends/is-object.js';
 import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
 import { serverClock } from '../../src/backends/server-clock.js';
-import { isSyncLayerError, isTimeout, type TransportHost } from '../../src/kit.js';
+import { isBug, isSyncLayerError, isTimeout, type TransportHost } from '../../src/kit.js';
 import { byteLength, parseJson } from './json.js';
 import type { ParsedOptions } from './options.js';
 import { problem, withoutToken } from './problem.js';
@@ -109,7 +109,7 @@ export function createHttp(
         page: isPage(text),
       };
     } catch (error) {
-      if (isSyncLayerError(error)) throw error;
+      if (isSyncLayerError(error) || isBug(error)) throw error;
       const inTime = isTimeout(error) ? ` within ${options.requestTimeout} ms` : '';
       throw problem('CONNECTION_LOST', `${where} got no answer${inTime}. Is the server up, and baseUrl right?`, {
         cause: error,

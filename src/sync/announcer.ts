@@ -9,7 +9,7 @@ import type { Conflict } from './merge.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
 /** What only whoever set it up can cure. */
-const setUp: readonly ErrorCode[] = ['CONFIG_INVALID', 'PEER_MISSING', 'UNSUPPORTED'];
+const setUp: readonly ErrorCode[] = ['CONFIG_INVALID', 'PEER_MISSING', 'UNSUPPORTED', 'INTERNAL'];
 
 /** Turns what happens to the data into events, log lines and counts. */
 export function createAnnouncer(events: Emitter, metrics: Metrics, log: Log) {

@@ -436,7 +436,8 @@ export async function createEngine(options: EngineOptions) {
         lost: (error) => onLost(name, error),
         failed: (error) => {
           onFailure(error, name);
-          if (isConnected()) rounds.retrySoon();
+          // No time cures a bug; the next audit looks again.
+          if (isConnected() && error.code !== 'INTERNAL') rounds.retrySoon();
         },
         caughtUp: () => {
           if ([...collections.values()].every((each) => each.ready())) switches = 0;

@@ -1,4 +1,5 @@
 import type { Row } from '../change.js';
+import type { ErrorCode } from '../errors.js';
 import { handOut } from '../json.js';
 import type { CollectionCore } from './collection-core.js';
 import type { Replica } from './replica.js';
@@ -19,11 +20,11 @@ export interface Operation {
   /** How often the backend answered "not now". */
   readonly attempts: number;
   /** What has to be there before the backend can take it, in the backend's words: a row that it names, a column. */
-  readonly waiting?: { readonly code: string; readonly message: string };
+  readonly waiting?: { readonly code: ErrorCode; readonly message: string };
   /** The user who made it; null: nobody was signed in. Left out where that is not known. */
   readonly author?: string | null;
   /** Why it was refused. */
-  readonly error?: { readonly code: string; readonly message: string };
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
 
 /** The edits that are not in the backend. */

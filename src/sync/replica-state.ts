@@ -1,5 +1,5 @@
 import type { Row, Version } from '../change.js';
-import { SyncLayerError } from '../errors.js';
+import { type ErrorCode, SyncLayerError } from '../errors.js';
 import type { User } from '../transport/identity.js';
 import type { FieldTimes } from './edit-times.js';
 
@@ -64,11 +64,11 @@ export interface OutboxEntry {
   /** How often the backend answered "retry". */
   readonly attempts: number;
   /** What it waits for, by the backend's last answer: another row, or a column. It is not in the backend, unless `sent`. */
-  readonly waiting?: { readonly code: string; readonly message: string } | undefined;
+  readonly waiting?: { readonly code: ErrorCode; readonly message: string } | undefined;
   /** Whose edit it is: it is sent only as this user. Null: nobody was signed in. Undefined: that was not known. */
   readonly author?: User;
   /** Refused for good: kept aside, no longer part of the visible row. */
-  readonly failed?: { readonly code: string; readonly message: string };
+  readonly failed?: { readonly code: ErrorCode; readonly message: string };
 }
 
 /** A record with unacknowledged edits. */

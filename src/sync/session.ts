@@ -275,7 +275,7 @@ export function createSession(options: SessionOptions) {
         const error = toSyncLayerError(thrown, 'CONNECTION_LOST', `Reading "${collection}" failed; it is tried again.`);
         if (running === mine) {
           running = undefined;
-          setPhase(unsubscribe ? 'catching-up' : resting);
+          setPhase(error.code === 'INTERNAL' ? 'failed' : unsubscribe ? 'catching-up' : resting);
           // Versions protect what is here; holding the buffer back would only delay it.
           flushBuffer();
           hooks.failed(error);

@@ -1,5 +1,6 @@
 import { asyncIterator } from '../async-iterator.js';
 import { SyncLayerError } from '../errors.js';
+import { asThrown } from './bug.js';
 import { delegate } from './delegate.js';
 import type { RealtimeTransport } from './transport.js';
 import { within } from './within.js';
@@ -20,14 +21,23 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
     return new SyncLayerError('CONNECTION_LOST', message, { adapter: transport.name });
   }
 
-  function answered<T>(what: string, work: Promise<T>, signal: AbortSignal): Promise<T> {
+  async function checked<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw asThrown(transport.name, error);
+    }
+  }
+
+  function answered<T>(what: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     let seen = signs;
     const heard = (): boolean => {
       const before = seen;
       seen = signs;
       return seen > before;
     };
-    return within(work, { ms: answerTimeout, late: () => late(what, answerTimeout), signal, heard });
+    const limit = { ms: answerTimeout, late: () => late(what, answerTimeout), signal, heard };
+    return checked(() => within(work(), limit));
   }
 
   const closed = (what: string, work: Promise<void> | undefined): Promise<void> =>
@@ -45,12 +55,20 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
           signs += 1;
         },
       }),
-    pull: (request) => answered('pull()', transport.pull(request), request.signal),
-    push: (changes, options) => answered('push()', transport.push(changes, options), options.signal),
+    connect: (options) => checked(() => transport.connect(options)),
+    subscribe(request, sink) {
+      try {
+        return transport.subscribe(request, sink);
+      } catch (error) {
+        throw asThrown(transport.name, error);
+      }
+    },
+    pull: (request) => answered('pull()', () => transport.pull(request), request.signal),
+    push: (changes, options) => answered('push()', () => transport.push(changes, options), options.signal),
     get fetch() {
       if (!transport.fetch) return undefined;
       return (...args: Parameters<NonNullable<RealtimeTransport['fetch']>>) =>
-        answered('fetch()', transport.fetch?.(...args) ?? Promise.resolve([]), args[2].signal);
+        answered('fetch()', async () => transport.fetch?.(...args) ?? [], args[2].signal);
     },
     get keys() {
       if (!transport.keys) return undefined;
@@ -59,7 +77,7 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
         const { signal } = args[1];
         try {
           for (;;) {
-            const page = await answered('keys()', Promise.resolve(pages?.next()), signal);
+            const page = await answered('keys()', async () => pages?.next(), signal);
             if (!page || page.done) return;
             yield page.value;
           }

@@ -750,3 +750,48 @@ describe('law 10: a link that never says live', () => {
     expect(await rowsOf(client)).toEqual(backendRows(client));
   });
 });
+
+describe('law 10: a bug of a transport is no trouble of the network', () => {
+  const bug = (step: string) => (wire: MemoryWire) => {
+    wire.before = (current) => {
+      if (current === step) throw new TypeError("Cannot read properties of undefined (reading 'length')");
+    };
+  };
+
+  test('in connect: it is told once, and no attempt follows', async () => {
+    fakeTimers();
+    const client = await open({ wire: bug('connect') });
+    const errors = record(client.sync, 'error');
+    await pass(60_000);
+    expect(client.sync.realtime.state).toMatchObject({ status: 'failed', reason: { code: 'INTERNAL' } });
+    expect(client.wire.calls.connect).toBe(1);
+    expect(errors.map(({ event }) => (event as { error: SyncLayerError }).error.code)).toEqual(['INTERNAL']);
+  });
+
+  test('in pull: the collection has failed, and no backoff begins', async () => {
+    fakeTimers();
+    const client = await open({ wire: bug('pull') });
+    await settle();
+    await pass(59_000);
+    expect(client.wire.calls.pull).toBe(1);
+    expect(client.sync.status.phase).toBe('failed');
+    client.wire.before = () => undefined;
+    // The poll.
+    await pass(1000);
+    await live(client);
+  });
+
+  test('in push: the edit stays in the outbox', async () => {
+    fakeTimers();
+    const client = await openLive({ wire: bug('push') });
+    const errors = record(client.sync, 'error');
+    await client.todos.save({ n: 1 }, 'a');
+    await pass(60_000);
+    expect(client.wire.calls.push).toBe(1);
+    expect(client.sync.status.pending).toBe(1);
+    expect(errors.map(({ event }) => (event as { error: SyncLayerError }).error.code)).toEqual(['INTERNAL']);
+    client.wire.before = () => undefined;
+    await client.sync.syncNow();
+    expect(client.sync.status.pending).toBe(0);
+  });
+});
