@@ -15,8 +15,6 @@ export interface Look {
 export interface AuditPaceOptions {
   /** The shortest time between two looks, ms. */
   readonly shortest: number;
-  /** The app has set that time, and pays for it. */
-  readonly fixed: boolean;
   /** What a comparison will cost, as far as is known: rows. 0: the backend does not charge for them. */
   readonly expected: () => number;
   /** Pulls; `compare`: compares everything as well. */
@@ -31,7 +29,7 @@ export const pace = (reads: number, shortest: number): number =>
  * Looks whether a live collection is what the backend holds: a pull each time, and a comparison of everything as often as its price
  * allows. Resolves with the time until the next look, ms.
  */
-export function createAuditPace({ shortest, fixed, expected, look }: AuditPaceOptions, now: () => number = Date.now) {
+export function createAuditPace({ shortest, expected, look }: AuditPaceOptions, now: () => number = Date.now) {
   const begun = now();
   let compareAt: number | undefined;
   /** What the last one of a kind cost. */
@@ -46,10 +44,6 @@ export function createAuditPace({ shortest, fixed, expected, look }: AuditPaceOp
   }
 
   return async (): Promise<number> => {
-    if (fixed) {
-      await look(true);
-      return shortest;
-    }
     if (compareAt === undefined) {
       last.comparison = expected();
       // The first look comes after the shortest time itself.

@@ -2,7 +2,7 @@ import type { Settings } from '../defaults.js';
 import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
 import { backoffDelay } from '../transport/backoff.js';
 import type { Announcer } from './announcer.js';
-import type { AuditPaceOptions, Look } from './audit-pace.js';
+import type { Look } from './audit-pace.js';
 import type { CollectionCore } from './collection-core.js';
 import type { Pusher, PusherOptions } from './pusher.js';
 import { createTimers } from './timers.js';
@@ -232,9 +232,14 @@ export function createRounds(options: RoundsOptions) {
   let audit: (() => Promise<number>) | undefined;
   /** Resolves with how long it is until the next one, ms. */
   async function nextAudit(): Promise<number> {
-    const rules: AuditPaceOptions = { shortest: settings.auditInterval, fixed: settings.auditsFixed, expected, look };
+    const shortest = settings.auditInterval;
+    if (settings.auditsFixed) {
+      // The app has set the time, and pays for it.
+      await look(true);
+      return shortest;
+    }
     // A chunk that is loaded minutes after the start.
-    audit ??= (await import('./audit-pace.js')).createAuditPace(rules);
+    audit ??= (await import('./audit-pace.js')).createAuditPace({ shortest, expected, look });
     return audit();
   }
 
