@@ -29,7 +29,7 @@ export async function* keysOf(
       .map((change) => ({
         recordId: change.recordId,
         version: change.version,
-        change: { ...change, current: true as const },
+        change,
         ...(change.type === 'delete' && { deleted: true as const }),
       }));
   }

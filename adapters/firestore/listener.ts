@@ -59,8 +59,7 @@ export function listen(
         }
         documents.push(doc);
         const change = fromDocument(table, doc);
-        // The time is what a writer made of it: what the listener shows is what is there.
-        if (change) sink.change({ ...change, current: true });
+        if (change) sink.change(change);
         else events.unstamped();
       }
       events.found(documents);

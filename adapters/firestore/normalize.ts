@@ -24,7 +24,9 @@ export function fromDocument(table: Table, found: Found): Exclude<Change, { type
   const recordId = idOf(table, found);
   const edited = editedAt === undefined ? undefined : fields[editedAt];
   const notes = noted(opId && fields[opId], isTime(edited) ? msOf(edited) : undefined, msOf(at));
-  const base = { collection, recordId, version: stampOf(at), timestamp: msOf(at), ...notes };
+  // The time is what its writer made of it. What a read or a listener shows is what is there, however old that says it is.
+  const place = { collection, recordId, current: true } as const;
+  const base = { ...place, version: stampOf(at), timestamp: msOf(at), ...notes };
   if (deletedAt !== undefined && (fields[deletedAt] ?? null) !== null) return { type: 'delete', ...base };
   const entries = Object.entries(fields)
     .filter(([field]) => !own.includes(field))

@@ -9,6 +9,8 @@ const kinds: readonly Omit<MemoryTransportOptions, 'backend'>[] = [
   { cursor: 'timestamp', deletes: 'none' },
   { cursor: 'timestamp', deletes: 'none', idempotent: false, pageCap: 7 },
   { cursor: 'snapshot', deletes: 'none' },
+  { cursor: 'timestamp', deletes: 'none', counts: true },
+  { cursor: 'timestamp', deletes: 'tombstones', counts: true },
 ];
 
 for (const kind of kinds) {

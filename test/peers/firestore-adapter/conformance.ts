@@ -1,7 +1,12 @@
 import { setLogLevel } from 'firebase/firestore';
 import { documentId, recordIdOf } from '../../../adapters/firestore/ids.js';
 import { firestoreTransport } from '../../../adapters/firestore/index.js';
-import { type ConformanceBackend, type ConformanceOptions, createTcpProxy } from '../../../src/testing/index.js';
+import {
+  type ConformanceBackend,
+  type ConformanceOptions,
+  type ConformanceRow,
+  createTcpProxy,
+} from '../../../src/testing/index.js';
 import { type Emulator, startEmulator } from '../firestore/start-emulator.js';
 
 /** Nobody may write this text; the collections of `closed` are hidden. */
@@ -21,6 +26,8 @@ export interface Backend extends ConformanceBackend {
   readonly projectId: string;
   readonly port: number;
   hide(collections: readonly string[]): Promise<void>;
+  /** Another app changes a document, and leaves its time as it is. False: there is none. */
+  leave(collection: string, id: string, row: ConformanceRow): Promise<boolean>;
 }
 
 let emulator: Emulator;
@@ -47,6 +54,14 @@ async function project(marks: boolean): Promise<Backend> {
     port: proxy.port,
     hide,
     write: (collection, id, row, options) => hand.write(path(collection, id), row, options),
+    async leave(collection, id, row) {
+      const at = `/documents/${path(collection, id)}`;
+      const found = (await hand.list(collection)).find(({ name }) => name.endsWith(at));
+      if (!found || found.fields?.deletedAt) return false;
+      const { updatedAt } = found.fields ?? {};
+      await hand.write(path(collection, id), row, { field: null }, updatedAt && { updatedAt });
+      return true;
+    },
     async delete(collection, id) {
       if (marks) await hand.touch(path(collection, id), ['updatedAt', 'deletedAt']);
       else await hand.delete(path(collection, id));

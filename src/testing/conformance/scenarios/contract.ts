@@ -1,4 +1,4 @@
-import { type Change, compareVersions } from '../../../change.js';
+import { type Change, compareVersions, type Version } from '../../../change.js';
 import { isSyncLayerError } from '../../../errors.js';
 import type { OutgoingChange, TransportCapabilities } from '../../../transport/transport.js';
 import { check, equal, fail } from '../check.js';
@@ -107,6 +107,34 @@ export const contract: readonly Scenario[] = [
       );
       const { text, count } = (rows[0]?.type !== 'delete' && rows[0]?.data) || {};
       equal({ text, count }, { text: 'second', count: row.count }, 'The fetched row.');
+    },
+  },
+  {
+    name: 'what it counts of a range of versions is what it lists of that',
+    law: 5,
+    async run({ bare, putMany, remove, names: { first } }) {
+      await putMany(Array.from({ length: 12 }, (_, index) => `row ${index}`));
+      await remove('row 3');
+      const { transport, pullAll } = await bare();
+      const { count } = transport;
+      if (!count) return;
+      const { signal } = new AbortController();
+      const versions = [...(await pullAll()).rows.values()].map(({ version }) => version).sort(compareVersions);
+      const middle = versions[6] as Version;
+      for (const range of [{}, { before: middle }, { from: middle }, { from: middle, before: middle }]) {
+        const listed: Version[] = [];
+        for await (const page of transport.keys?.(first, { signal, range }) ?? [])
+          listed.push(...page.map(({ version }) => version as Version));
+        equal(
+          await count.call(transport, first, { signal, range }),
+          listed.length,
+          `Rows of ${JSON.stringify(range)}.`,
+        );
+        const isIn = (version: Version): boolean =>
+          (range.from === undefined || compareVersions(version, range.from) >= 0) &&
+          (range.before === undefined || compareVersions(version, range.before) < 0);
+        equal(listed.sort(compareVersions), versions.filter(isIn), `Versions of ${JSON.stringify(range)}.`);
+      }
     },
   },
   {
