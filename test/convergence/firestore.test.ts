@@ -26,6 +26,7 @@ function withOtherWriters(options: ConformanceOptions<Backend>): Target<Backend>
     name: `${options.name}, which another app writes as it likes`,
     // What is stamped before is found by an audit alone.
     config: { ...options.config, auditInterval: 1000 },
+    versionsGoBack: true,
     mayReport: ['PROTOCOL_VIOLATION'],
     async backend() {
       const backend = await options.backend();

@@ -22,6 +22,8 @@ export type Target<B extends Backend = Backend> = Pick<
 > & {
   /** How many ways there are to the backend. */
   readonly doors?: number;
+  /** Versions are what writers make of them, and go back. */
+  readonly versionsGoBack?: true;
   /** What clients may report all the same: rows are written as nobody should. */
   readonly mayReport?: readonly string[];
   /** What no app may be told of. */
@@ -128,7 +130,7 @@ export async function run<B extends Backend>(
 
   async function open(index: number): Promise<Client> {
     const complainOf = (what: string): void => complain(`client ${index}: ${what}`);
-    const disk = createDisk(store(index), complainOf);
+    const disk = createDisk(store(index), target.versionsGoBack ? ignore : complainOf);
     return start({
       index,
       disk,
