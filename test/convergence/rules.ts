@@ -168,12 +168,19 @@ export function createLedger(complain: Complain, revives = false) {
     contested(by: number, id: string): void {
       for (const edit of of(id)) if (edit.by === by && edit.acknowledged >= now) edit.contested = true;
     },
-    /** `again`: what was acknowledged may be pushed again, to a backend that cannot tell. */
-    crashed(by: number, again: boolean): void {
+    /** The moment. */
+    get time(): number {
+      return now;
+    },
+    /**
+     * What was acknowledged after `since`, while the disk failed, may be pushed again: an edit that was merged on its way went
+     * under another opId, which the disk does not hold. `again`: so may all that was acknowledged, to a backend that cannot tell.
+     */
+    crashed(by: number, again: boolean, since = now): void {
       for (const edit of [...records.values()].flat()) {
         if (edit.by !== by) continue;
         if (!edit.promised) edit.forgotten = true;
-        if (again) edit.acknowledged = Number.POSITIVE_INFINITY;
+        if (again || edit.acknowledged > since) edit.acknowledged = Number.POSITIVE_INFINITY;
       }
     },
     check(rows: ReadonlyMap<string, Row>, isOwn: (id: string) => boolean): void {

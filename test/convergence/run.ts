@@ -235,18 +235,20 @@ export async function run<B extends Backend>(
         story.end();
         await start(client);
         break;
-      case 'crash':
+      case 'crash': {
         // What happens from here to the end is forgotten.
         disk.fails = true;
+        const since = ledger.time;
         await pass(step.ms);
         await app.sync.close().catch((error: unknown) => {
           if (!(error instanceof SyncLayerError && error.code === 'STORE_FAILED')) throw error;
         });
         story.end();
-        ledger.crashed(client.index, !target.capabilities.idempotent);
+        ledger.crashed(client.index, !target.capabilities.idempotent, since);
         disk.fails = false;
         await start(client);
         break;
+      }
       case 'cut':
         await backend.cut();
         break;
