@@ -1,8 +1,8 @@
 import type { Row } from './change.js';
 import { isObject, jsonFault, notJson } from './json-fault.js';
 
-// Rows come from outside: a path such as `constructor` or `__proto__` must not reach what objects inherit.
-const own = (value: unknown, key: string): unknown =>
+/** Rows come from outside: a field such as `constructor` must not reach what objects inherit. */
+export const own = (value: unknown, key: string): unknown =>
   isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
 
 /**

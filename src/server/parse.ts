@@ -1,4 +1,5 @@
 import type { Row } from '../change.js';
+import { jsonFault } from '../json-fault.js';
 import type { AuthMessage, ErrorMessage, PingMessage, UnsubscribeMessage, WireFilter } from '../protocol.js';
 import type { Write } from './write-rules.js';
 
@@ -28,8 +29,6 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Longest id or collection name, in UTF-16 code units. */
 const MAX_NAME = 1000;
-/** Rows that nest deeper would overflow the stack of somebody who walks them. */
-const MAX_DEPTH = 64;
 
 /** Each is looked at for every row and change. */
 const MAX_CONDITIONS = 100;
@@ -37,24 +36,10 @@ const MAX_CONDITIONS = 100;
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Why a parsed JSON value may not be stored or merged; undefined if it may. */
-export function unsafeReason(value: unknown, depth = 0): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  if (depth > MAX_DEPTH) return `it nests deeper than ${MAX_DEPTH} levels`;
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      const reason = unsafeReason(item, depth + 1);
-      if (reason) return reason;
-    }
-    return undefined;
-  }
-  for (const key of Object.keys(value)) {
-    // The keys by which a merge could reach what all objects inherit.
-    if (key === '__proto__' || key === 'constructor' || key === 'prototype') return `the key "${key}" is not allowed`;
-    const reason = unsafeReason((value as Fields)[key], depth + 1);
-    if (reason) return reason;
-  }
-  return undefined;
+/** Why a parsed JSON value may not be stored or merged; undefined if it may. The rule that `save()` has for rows, one level up. */
+export function unsafeReason(value: unknown): string | undefined {
+  const fault = jsonFault(value, -1);
+  return fault && `it${fault}`;
 }
 
 /** Why a string cannot name a record or a collection; undefined if it can. */

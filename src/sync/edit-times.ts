@@ -1,5 +1,5 @@
 import type { Row } from '../change.js';
-import { deepEqual } from '../json.js';
+import { deepEqual, own } from '../json.js';
 
 /** Times by field, in ms. */
 export type FieldTimes = Readonly<Record<string, number>>;
@@ -16,11 +16,13 @@ interface Edited {
 
 /** The fields in which two rows differ. */
 export const changedFields = (from: Row, to: Row): string[] =>
-  [...new Set([...Object.keys(to), ...Object.keys(from)])].filter((field) => !deepEqual(to[field], from[field]));
+  [...new Set([...Object.keys(to), ...Object.keys(from)])].filter(
+    (field) => !deepEqual(own(to, field), own(from, field)),
+  );
 
 /** When a field of an edit was edited. */
 export const timeOf = ({ editedAt, fieldTimes }: Pick<Edited, 'editedAt' | 'fieldTimes'>, field: string): number =>
-  fieldTimes?.[field] ?? editedAt;
+  (own(fieldTimes, field) as number | undefined) ?? editedAt;
 
 /** The times of these fields in a shape that is stored: those of the last edit are left out. */
 export function fieldTimes(
@@ -45,6 +47,7 @@ export function takeUp<T extends Edited>(edit: T, next: Row | null, editedAt: nu
 export const lastTimeOf =
   (edits: readonly [Edited, ...Edited[]]) =>
   (field: string): number => {
-    const last = [...edits].reverse().find(({ base, local }) => !deepEqual(base?.[field], local?.[field])) ?? edits[0];
+    const last =
+      [...edits].reverse().find(({ base, local }) => !deepEqual(own(base, field), own(local, field))) ?? edits[0];
     return timeOf(last, field);
   };

@@ -1,5 +1,5 @@
 import type { Row } from '../change.js';
-import { deepEqual } from '../json.js';
+import { deepEqual, own } from '../json.js';
 import type { User } from '../transport/identity.js';
 import { changedFields, fieldTimes, lastTimeOf, takeUp } from './edit-times.js';
 import { type ConflictResolver, type Rebased, rebase, withField } from './merge.js';
@@ -67,7 +67,7 @@ export function inWordsOf(remote: Row, entries: Pending['entries']): Pending['en
   const said = (row: Row | null): Row | null => {
     const from = (mayHaveArrived ? row : base) ?? {};
     const isNothing = (field: string): boolean =>
-      row?.[field] === from[field] && (from[field] ?? remote[field]) == null;
+      own(row, field) === own(from, field) && (own(from, field) ?? own(remote, field)) == null;
     return (
       row &&
       Object.keys({ ...from, ...remote }).reduce(

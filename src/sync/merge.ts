@@ -1,5 +1,5 @@
 import type { Row } from '../change.js';
-import { deepEqual } from '../json.js';
+import { deepEqual, own } from '../json.js';
 import { changedFields } from './edit-times.js';
 
 /** Both sides changed the same fields since `base`, or one deleted what the other changed. */
@@ -63,7 +63,7 @@ export interface Rebased {
 /** A copy of `row` in which `field` is as in `source`: its value, or its absence. */
 export function withField(row: Row, field: string, source: Row): Row {
   const { [field]: _, ...rest } = row;
-  return field in source ? { ...rest, [field]: source[field] } : rest;
+  return Object.hasOwn(source, field) ? { ...rest, [field]: source[field] } : rest;
 }
 
 /**
@@ -80,8 +80,8 @@ export function threeWay(
   let merged = remote;
   const fields: string[] = [];
   for (const field of changedFields(from, local)) {
-    if (deepEqual(remote[field], from[field])) merged = withField(merged, field, local);
-    else if (sameCounts || !deepEqual(remote[field], local[field])) fields.push(field);
+    if (deepEqual(own(remote, field), own(from, field))) merged = withField(merged, field, local);
+    else if (sameCounts || !deepEqual(own(remote, field), own(local, field))) fields.push(field);
   }
   return { merged, fields };
 }

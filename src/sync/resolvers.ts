@@ -1,6 +1,6 @@
 import type { Row } from '../change.js';
 import { SyncLayerError } from '../errors.js';
-import { deepEqual } from '../json.js';
+import { deepEqual, own } from '../json.js';
 import { type Conflict, type ConflictResolver, withField } from './merge.js';
 
 /** How a field that both sides changed is decided. `custom` needs `customConflictResolver`. */
@@ -9,7 +9,8 @@ export type ConflictStrategy = 'lastWriteWins' | 'serverWins' | 'clientWins' | '
 /** Without a field: of the row as a whole. */
 const localIsNewer = ({ localTimestamp, localFieldTimestamps, remoteTimestamp }: Conflict, field?: string): boolean =>
   remoteTimestamp === undefined ||
-  ((field === undefined ? undefined : localFieldTimestamps?.[field]) ?? localTimestamp) > remoteTimestamp;
+  ((field === undefined ? undefined : (own(localFieldTimestamps, field) as number | undefined)) ?? localTimestamp) >
+    remoteTimestamp;
 
 const serverWins: ConflictResolver = ({ merged, remote }) => merged ?? remote;
 
@@ -45,7 +46,7 @@ function byField(
     if (!local || !remote || !merged) return lastWriteWins(conflict);
     let row = lastWriteWins(conflict) as Row;
     for (const field of fields) {
-      const value = applies(field) ? decide(local[field], remote[field], base?.[field]) : undefined;
+      const value = applies(field) ? decide(own(local, field), own(remote, field), own(base, field)) : undefined;
       if (value !== undefined) row = { ...row, [field]: value };
     }
     return row;
@@ -75,7 +76,7 @@ function mergeDeep(local: unknown, remote: unknown, base: unknown): unknown {
   if (!isPlainObject(local) || !isPlainObject(remote)) return remote;
   const from = isPlainObject(base) ? base : {};
   const entries = [...new Set([...Object.keys(remote), ...Object.keys(local)])].flatMap((key) => {
-    const value = mergeDeep(local[key], remote[key], from[key]);
+    const value = mergeDeep(own(local, key), own(remote, key), own(from, key));
     return value === undefined ? [] : [[key, value] as const];
   });
   return Object.fromEntries(entries);

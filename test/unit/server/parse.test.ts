@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { cloneJson } from '../../../src/json.js';
 import { parseBatchItem, parseFrame } from '../../../src/server/parse.js';
 
 const write = (extra: object) => JSON.stringify({ type: 'insert', collection: 'c', recordId: '1', data: {}, ...extra });
+/** A row of so many levels, itself one of them. */
+const nested = (levels: number): object =>
+  Array.from({ length: levels - 1 }).reduce<object>((inner) => ({ a: inner }), {});
 const reasonOf = (text: string) => {
   const parsed = parseFrame(text);
   return parsed.type === 'invalid' ? parsed.reason : `taken as ${parsed.type}`;
@@ -83,11 +87,36 @@ describe('what is refused', () => {
     ['a token that is a number', '{"type":"auth","token":1}', /token must be a string/],
     ['a key __proto__', '{"type":"insert","collection":"c","recordId":"1","data":{"__proto__":{"a":1}}}', /__proto__/],
     ['an escaped key', '{"type":"insert","collection":"c","recordId":"1","data":{"\\u005f_proto__":1}}', /__proto__/],
-    ['a nested key', write({ data: { list: [{ constructor: { prototype: {} } }] } }), /constructor/],
-    ['a key in metadata', write({ metadata: { prototype: 1 } }), /prototype/],
-    ['data that nests too deep', write({ data: { a: JSON.parse(`${'['.repeat(80)}${']'.repeat(80)}`) } }), /deeper/],
+    [
+      'a nested key',
+      write({ data: { list: [JSON.parse('{"__proto__":1}')] } }),
+      /it\.data\.list\[0\] has a field named __proto__/,
+    ],
+    ['data that nests too deep', write({ data: nested(501) }), /deeper than 500 levels/],
+    [
+      'a number that JSON cannot write',
+      '{"type":"insert","collection":"c","recordId":"1","data":{"n":1e999}}',
+      /is Infinity/,
+    ],
   ])('%s', (_name, text, reason) => {
     expect(reasonOf(text)).toMatch(reason);
+  });
+
+  // The same rule as for save(): what it takes, the server does not refuse for good.
+  test.each([
+    ['the deepest that can be saved', nested(500)],
+    ['names that objects inherit', { constructor: 1, prototype: { constructor: 2 }, toString: 3 }],
+    ['what is only nearly such a name', { proto: 1, __proto: 2 }],
+  ])('takes what save() takes: %s', (_name, data) => {
+    expect(cloneJson(data, 'data')).toEqual(data);
+    expect(parseFrame(write({ data }))).toMatchObject({ type: 'insert', data });
+  });
+
+  test('refuses what save() refuses', () => {
+    for (const data of [nested(501), JSON.parse('{"a":{"__proto__":1}}')]) {
+      expect(() => cloneJson(data, 'data')).toThrow('data');
+      expect(parseFrame(write({ data }))).toMatchObject({ type: 'invalid' });
+    }
   });
 
   test('tells which write it was, where that can be told', () => {

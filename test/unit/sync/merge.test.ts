@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { patchBetween } from '../../../src/patch.js';
 import { type Conflict, rebase, threeWay, withField } from '../../../src/sync/merge.js';
 
 const identity = { collection: 'todos', recordId: 'a' };
@@ -45,6 +46,7 @@ describe('withField', () => {
     const row = Object.freeze({ a: 1, b: 2 });
     expect(withField(row, 'a', { a: 3 })).toEqual({ a: 3, b: 2 });
     expect(withField(row, 'a', {})).toEqual({ b: 2 });
+    expect(withField({ ...row, constructor: 1 }, 'constructor', {})).toEqual(row);
     expect(Object.keys(withField(row, 'c', { c: undefined }))).toEqual(['a', 'b', 'c']);
   });
 });
@@ -107,3 +109,16 @@ describe('rebase', () => {
     expect(asked[0]).toMatchObject({ localFieldTimestamps: { a: 3, b: 5 }, remoteTimestamp: 4, remoteEditedAt: 4 });
   });
 });
+
+// Every object inherits these: a field that is not there must not look as if it were.
+test.each(['constructor', 'toString', 'hasOwnProperty'])(
+  'a field named %s is merged, and removed, like any other',
+  (name) => {
+    const base = { id: '1', n: 1 };
+    const local = { ...base, [name]: 'mine' };
+    expect(threeWay(base, local, { ...base, n: 2 })).toEqual({ merged: { id: '1', n: 2, [name]: 'mine' }, fields: [] });
+    expect(threeWay(local, base, { ...local, n: 2 })).toEqual({ merged: { id: '1', n: 2 }, fields: [] });
+    expect(patchBetween(base, local)).toEqual({ patch: { [name]: 'mine' } });
+    expect(patchBetween(local, base)).toEqual({ patch: {}, unset: [name] });
+  },
+);
