@@ -578,26 +578,30 @@ describe('law 10: the platform', () => {
     };
   }
 
-  test('a page that is shown asks for a token at once that was refused before', async () => {
-    fakeTimers();
-    const page = platform();
-    let refuses = true;
-    const client = await open({
-      config: { authToken: () => (refuses ? 'stale' : 'good') },
-      wire: (wire) => {
-        wire.before = (step) => {
-          if (step === 'connect' && refuses) throw new SyncLayerError('AUTH_REQUIRED', 'It was refused.');
-        };
-      },
-    });
-    await pass(300_000);
-    expect(client.sync.status.phase).toBe('needs-auth');
-    page.visible(false);
-    refuses = false;
-    page.visible(true);
-    await pass(0);
-    expect(client.sync.status.phase).toBe('live');
-  });
+  test.each([true, false])(
+    'a page that is shown asks at once for a token that was refused (live link: %s)',
+    async (live) => {
+      fakeTimers();
+      const page = platform();
+      let refuses = true;
+      const client = await open({
+        config: { enableRealtimeSync: live, authToken: () => (refuses ? 'stale' : 'good') },
+        wire: (wire) => {
+          wire.before = (step) => {
+            if ((step === 'connect' || step === 'pull') && refuses)
+              throw new SyncLayerError('AUTH_REQUIRED', 'It was refused.');
+          };
+        },
+      });
+      await pass(300_000);
+      expect(client.sync.status.phase).toBe('needs-auth');
+      page.visible(false);
+      refuses = false;
+      page.visible(true);
+      await pass(0);
+      expect(client.sync.status.phase).toBe(live ? 'live' : 'polling');
+    },
+  );
 
   test('offline ends the link; it is looked for slowly, in silence, and at once when the platform says online', async () => {
     fakeTimers();
