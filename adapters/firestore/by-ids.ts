@@ -1,5 +1,5 @@
 import type { DocumentReference, DocumentSnapshot } from 'firebase/firestore';
-import type { Change } from '../../src/kit.js';
+import { type Change, isSyncLayerError } from '../../src/kit.js';
 import { codeOf } from './failure.js';
 import type { Session } from './link.js';
 import { collectionOf, hasPlace, nameOf, refOf } from './place.js';
@@ -88,15 +88,29 @@ const changesOf = (reads: Reads, table: Table, found: readonly (DocumentSnapshot
   found.flatMap((each) => (each?.exists() ? reads.toChange(table, each) : []));
 
 /** The documents of these ids as they are now, those marked as deleted too. */
-export async function byIds(
-  reads: Reads,
-  table: Table,
-  ids: readonly string[],
-  signal: AbortSignal,
-): Promise<Change[]> {
+async function byIds(reads: Reads, table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> {
   const placed = ids.filter((id) => hasPlace(table, id));
   // Only a query leaves out what is outside the conditions.
   const found = table.where.length === 0 ? await got(reads, table, placed, signal) : [undefined];
   // Rules may let a user list what they do not let be got.
   return found.includes(undefined) ? listed(reads, table, placed, signal) : changesOf(reads, table, found);
+}
+
+/** The same, of those that this user may see: one that the rules refuse spoils a query for all others. */
+export async function inSight(
+  reads: Reads,
+  table: Table,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<Change[]> {
+  try {
+    return await byIds(reads, table, ids, signal);
+  } catch (error) {
+    if (!isSyncLayerError(error) || error.code !== 'SUBSCRIBE_REJECTED') throw error;
+  }
+  const placed = ids.filter((id) => hasPlace(table, id));
+  const found = await got(reads, table, placed, signal);
+  if (table.where.length === 0) return changesOf(reads, table, found);
+  const seen = placed.filter((_, index) => found[index]?.exists());
+  return listed(reads, table, seen, signal);
 }

@@ -89,7 +89,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
         (await part()).pushChanges({ link, options, tables, reads, host: () => attached }, changes, signal),
       ),
     fetch: async (collection, ids, { signal }) =>
-      life.during(signal, async (signal) => (await part()).byIds(reads, tables.get(collection), ids, signal)),
+      life.during(signal, async (signal) => (await part()).inSight(reads, tables.get(collection), ids, signal)),
     keys: (collection, { signal, range }) =>
       life.each(signal, async function* keys(signal) {
         yield* (await part()).keysOf(reads, tables.get(collection), range, signal);

@@ -13,7 +13,7 @@ import {
   type SyncLayerError,
   type TransportHost,
 } from '../../src/kit.js';
-import { byIds } from './by-ids.js';
+import { inSight } from './by-ids.js';
 import { failure, type Link, type Session, within } from './link.js';
 import { fromDocument, holds } from './normalize.js';
 import { type ParsedOptions, TRANSACTION_SIZE } from './options.js';
@@ -170,7 +170,7 @@ function createSender({ link, options, tables, reads, host }: Means, signal: Abo
       const left = mine.filter(({ type }) => type !== 'delete' || table.deletedAt !== undefined);
       const ids = left.map(({ recordId }) => recordId);
       // Of some that were written this user may see nothing, or not any more, or the conditions do not hold for them.
-      const read = await byIds(reads, table, ids, signal);
+      const read = await inSight(reads, table, ids, signal);
       clockOfWrites(read, sentAt, host());
       const rows = new Map(read.map((row) => [row.recordId, row as Current]));
       for (const change of mine) {
@@ -185,7 +185,7 @@ function createSender({ link, options, tables, reads, host }: Means, signal: Abo
   }
 
   /** What a transaction reads by id it reads whatever the collection's conditions say. */
-  async function inSight(changes: readonly OutgoingChange[], known: ReadonlyMap<string, PushResult>) {
+  async function asSeen(changes: readonly OutgoingChange[], known: ReadonlyMap<string, PushResult>) {
     const answered = changes.filter(({ opId }) => known.has(opId));
     const results = await withoutOutOfSight(
       answered,
@@ -193,7 +193,7 @@ function createSender({ link, options, tables, reads, host }: Means, signal: Abo
       (name, ids) => {
         const table = tables.get(name);
         if (table.where.length === 0) return undefined;
-        return byIds(reads, table, ids, signal).then((rows) => new Set(rows.map(({ recordId }) => recordId)));
+        return inSight(reads, table, ids, signal).then((rows) => new Set(rows.map(({ recordId }) => recordId)));
       },
     );
     return answered.map(({ opId }, index) => [opId, results[index] as PushResult] as const);
@@ -212,7 +212,7 @@ function createSender({ link, options, tables, reads, host }: Means, signal: Abo
       try {
         const known = await within(session, attempt(session, changes), what, options.requestTimeout, signal);
         const written = changes.filter(({ opId }) => !known.has(opId));
-        return new Map([...(await inSight(changes, known)), ...(await stamps(written, sentAt))]);
+        return new Map([...(await asSeen(changes, known)), ...(await stamps(written, sentAt))]);
       } catch (error) {
         if (isSyncLayerError(error)) throw error;
         if (isContention(error)) {

@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../errors.js';
+import { disposition, isSyncLayerError, SyncLayerError } from '../errors.js';
 import { type AuditContext, allKeys, fetchRows } from './audit-reads.js';
 import { canCount, compareCounts } from './compare-counts.js';
 import { createTimers } from './timers.js';
@@ -59,6 +59,8 @@ export async function settleDoubts(context: AuditContext): Promise<void> {
     // Where reads can lag behind writes the next catch-up looks again.
     for (const id of ids) if (!found.has(id) && !gone.has(id)) replica.doubtful.add(id);
   } catch (error) {
+    // Refused for good it would keep the collection from being live: the audits compare it as they do all others.
+    if (isSyncLayerError(error) && disposition(error.code) === 'fatal' && error.code !== 'CLOSED') return;
     for (const id of ids) replica.doubtful.add(id);
     throw error;
   } finally {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { SyncLayerError } from '../../../src/errors.js';
 import { sqliteStore } from '../../../src/store/sqlite.js';
 import type { PushResult, RealtimeTransport } from '../../../src/transport/transport.js';
 import {
@@ -187,6 +188,24 @@ describe('a row that the backend no longer has does not stay', () => {
     await again;
     lose.answers = false;
     await endsWith(client, 1);
+  });
+
+  test('and a read by id that is refused for good keeps nothing from being live', async () => {
+    const lose = { answers: true };
+    const client = await openLive({
+      backend: backendWith({ a: { n: 1 } }),
+      wrap: (transport) => losing(lose)(remembering(transport)),
+      wire: (wire) => Object.assign(wire, { deliver: false }),
+    });
+    client.wire.before = (step) => {
+      if (step === 'fetch') throw new SyncLayerError('SUBSCRIBE_REJECTED', 'not by id');
+    };
+    await client.todos.update('a', { n: 2 });
+    await until(() => client.backend.get('todos', 'a')?.data?.n === 2);
+    lose.answers = false;
+    await until(() => client.wire.calls.fetch > 0 && client.sync.status.pending === 0);
+    await live(client);
+    expect(await rowsOf(client)).toEqual(backendRows(client));
   });
 
   test('and a gap while all is read again for one takes no row away', async () => {
