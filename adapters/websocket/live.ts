@@ -128,7 +128,11 @@ export function createLive(options: ParsedOptions, host: () => TransportHost) {
     subscribe: channel.subscribe,
     pull,
     push,
-    async *keys(collection: string, signal: AbortSignal, filter?: SyncFilter) {
+    async *keys(
+      collection: string,
+      signal: AbortSignal,
+      filter?: SyncFilter,
+    ): AsyncGenerator<readonly RecordKey[], void> {
       if (counts === false) yield* (await original()).keys(collection, signal);
       else yield await countedKeys({ collection, start: false, limit: KEYS, signal, ...(filter && { filter }) });
     },

@@ -238,7 +238,8 @@ export function createRest({
       else respond(response, problem(404, 'RECORD_NOT_FOUND', 'There is nothing here; REST is under /sync'));
       return;
     }
-    const headers = corsHeaders(request, cors);
+    // The clock that stamps the rows: clients measure the server's clock by this header too.
+    const headers = { ...corsHeaders(request, cors), Date: new Date(now()).toUTCString() };
     answer(request, target, url.searchParams)
       .catch((error: unknown) => {
         if (!request.errored) log('error', 'A request could not be handled', { error, method: request.method });

@@ -101,7 +101,7 @@ test('a row with __proto__ inside leaves the field out and keeps the rest; the w
   expect(errors.length).toBe(1);
 });
 
-test('a malformed record of a page is skipped and reported; a page of nothing else is tried again', async () => {
+test('a malformed record of a page is skipped and reported, and so is a page of nothing else', async () => {
   const good = { id: 'good', data: { n: 1 }, version: 50, updatedAt: new Date().toISOString() };
   let pages: unknown[][] = [[null, { id: 7 }, { id: 'bad' }], [null, good, { id: 'bad', version: 'x', data: {} }], []];
   const server = await startScripted(({ type, metadata, collection }, { say }) => {
@@ -118,7 +118,6 @@ test('a malformed record of a page is skipped and reported; a page of nothing el
     expect.stringContaining('malformed'),
     expect.stringContaining('malformed'),
     expect.stringContaining('malformed'),
-    expect.stringContaining('No record of a page'),
     expect.stringContaining('malformed'),
     expect.stringContaining('malformed'),
   ]);
