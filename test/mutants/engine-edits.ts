@@ -45,12 +45,6 @@ export const engineMutants: readonly EngineMutant[] = [
     becomes: 'const ended = page.changes.length < request.limit;',
   },
   {
-    name: 'versions are ignored',
-    file: 'src/sync/incoming.ts',
-    line: 'return order < 0 || (order === 0 && !known.state(id).inferred && !known.isReread());',
-    becomes: 'return order === 0 && !known.isReread();',
-  },
-  {
     name: 'the same version is taken again',
     file: 'src/sync/replica.ts',
     line: 'if (deepEqual(before, after)) return undefined;',
@@ -63,31 +57,10 @@ export const engineMutants: readonly EngineMutant[] = [
     becomes: "if (change.type === 'insert' || change.type === 'update') return accept(",
   },
   {
-    name: 'keys are never compared',
-    file: 'src/sync/session.ts',
-    line: 'if (!transport.keys) return;',
-    becomes: 'return;',
-    kind: HARD,
-  },
-  {
-    name: 'a comparison finds deletes only, not changes',
-    file: 'src/sync/session.ts',
-    line: 'if (outdated.length === 0) return;',
-    becomes: 'return;',
-    kind: { cursor: 'timestamp', deletes: 'none' },
-  },
-  {
     name: 'whatever comes during a push is taken for its echo',
     file: 'src/sync/replica.ts',
     line: 'if (edits && echo) {',
     becomes: 'if (edits && head?.sent) {',
-  },
-  {
-    name: 'an edit is dropped once it is sent, not once it is answered',
-    file: 'src/sync/pusher.ts',
-    line: 'const results = await abortable(transport.push(changes, { signal }), signal);',
-    becomes:
-      "for (const [collection, { replica }] of collections) for (const entry of batch) if (entry.collection === collection) replica.settle(entry.recordId, entry.opId, { type: 'applied', version: Number.MAX_SAFE_INTEGER });\n    const results = await abortable(transport.push(changes, { signal }), signal);",
   },
   {
     name: 'each retry has another opId',
@@ -114,22 +87,10 @@ export const engineMutants: readonly EngineMutant[] = [
     becomes: 'return { row: local, conflict };',
   },
   {
-    name: 'the backend’s version is not part of a push',
-    file: 'src/sync/edits.ts',
-    line: 'const baseVersion = current && !edits ? server.version : null;',
-    becomes: 'const baseVersion = null;',
-  },
-  {
     name: 'no second attempt to connect',
     file: 'src/transport/connection.ts',
     line: "if (what === 'fatal') return { status: 'failed', reason };",
     becomes: "return { status: 'failed', reason };",
-  },
-  {
-    name: 'the audit never comes',
-    file: 'src/sync/rounds.ts',
-    line: "if (!timers.has('audit')) scheduleAudit();",
-    becomes: '',
   },
   {
     name: 'timers outlive the close',
