@@ -11,8 +11,6 @@ export interface EngineMutant {
   readonly kind?: Omit<MemoryTransportOptions, 'backend'>;
 }
 
-const HARD = { cursor: 'sequence', deletes: 'none' } as const;
-
 export const engineMutants: readonly EngineMutant[] = [
   {
     name: 'no pull once it is live',
