@@ -2,7 +2,7 @@
  * Single updates under a live query, at three sizes: `done == false, orderBy updatedAt desc, limit 50`.
  * Run with `npx tsx bench/live-query.ts`.
  */
-import type { Row } from '../src/change.js';
+import type { Row } from '../src/base/change.js';
 import { createQuery } from '../src/query/query.js';
 import type { Delta, RowSource } from '../src/query/types.js';
 

@@ -3,8 +3,8 @@
  * run. Run with `npm run bench:supabase`.
  */
 import { createClient } from '@supabase/supabase-js';
+import { placeOf, setupSql } from '../adapters/supabase/doctor/setup.js';
 import { supabaseTransport } from '../adapters/supabase/index.js';
-import { placeOf, setupSql } from '../adapters/supabase/tools/setup.js';
 import { createSyncLayer } from '../src/index.js';
 import { startSupabasePeer } from '../test/peers/supabase/index.js';
 import { compare, type Listener, waiter } from './commit-to-app.js';

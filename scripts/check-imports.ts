@@ -18,10 +18,32 @@ interface Import {
 const COMPUTED = 'a computed name';
 const ours = (path: string): boolean => /^(src|adapters)\//.test(path);
 const folder = (path: string): string | undefined => /^adapters\/[^/]+\//.exec(path)?.[0];
+/** From the lowest to the highest: a shelf imports those below it, and itself. */
+const shelves = [
+  'src/base/',
+  'src/transport/',
+  'src/adapter-kit/',
+  'src/store/',
+  'src/query/',
+  'src/sync/conflict/',
+  'src/observe/',
+  'src/config/',
+  'src/sync/',
+  'src/',
+  'src/compose/',
+  'src/server/',
+  'src/migrate/',
+  'src/testing/',
+  'src/cli/',
+];
+const shelfOf = (path: string): number => {
+  const name = shelves.filter((shelf) => path.startsWith(shelf)).sort((a, b) => b.length - a.length)[0];
+  return name === undefined ? -1 : shelves.indexOf(name);
+};
 /** All that an adapter may import of ours. */
-const isKit = (path: string): boolean => /^src\/((adapter-)?kit\.ts$|backends\/)/.test(path);
+const isKit = (path: string): boolean => path.startsWith('src/adapter-kit/') || path === 'src/base/is-object.ts';
 const registries = ['src/transport/registry.ts', 'src/cli/backends.ts'];
-const standalone = ['src/change.ts', 'src/errors.ts', 'src/protocol.ts'];
+const standalone = ['src/base/change.ts', 'src/base/errors.ts', 'src/base/protocol.ts'];
 const outside = (to: string): boolean => /^(\.\.|synclayer|test|scripts|examples|bench)(\/|$)/.test(to);
 const mayUseNode = (path: string): boolean =>
   /^src\/(server|cli|migrate|testing\/node)\//.test(path) || path === 'src/store/sqlite.ts';
@@ -36,7 +58,7 @@ function forbidden({ from, to, kind, caught }: Import): string | undefined {
   if (adapter !== undefined) {
     if (isBuiltin(to)) return 'an adapter runs in browsers too, and imports nothing of Node';
     if (outside(to) || (ours(to) && !isKit(to) && !to.startsWith(adapter)))
-      return 'an adapter imports only src/adapter-kit.ts (or kit.ts), src/backends, its own folder and packages';
+      return 'an adapter imports only src/adapter-kit, its own folder and packages';
     return undefined;
   }
   if (standalone.includes(from) && ours(to)) return `${from} imports nothing of ours`;
@@ -47,6 +69,8 @@ function forbidden({ from, to, kind, caught }: Import): string | undefined {
   if (isBuiltin(to) && kind !== 'type' && !mayUseNode(from))
     return 'only src/server, src/cli, src/migrate, src/testing/node and src/store/sqlite.ts may import Node: the rest runs in browsers';
   if (outside(to)) return 'src imports nothing from outside src';
+  if (ours(to) && shelfOf(to) > shelfOf(from))
+    return `${shelves[shelfOf(to)]} is a higher shelf than ${shelves[shelfOf(from)]}`;
   return undefined;
 }
 

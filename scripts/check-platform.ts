@@ -5,22 +5,22 @@
 import { globSync, readFileSync } from 'node:fs';
 
 const rules: readonly (readonly [pattern: RegExp, instead: string])[] = [
-  [/\.throwIfAborted\(/, 'throwIfAborted(signal) of src/abort.ts'],
-  [/\bAbortSignal\.(any|timeout|abort)\b/, 'joined() of src/abort.ts'],
-  [/\b(signal|lost|over)\.reason\b/, 'reasonOf(signal) of src/abort.ts'],
-  [/\.abort\([^)]/, 'abort(controller, reason) of src/abort.ts'],
-  [/\bURL\.canParse\b|\bnew URL\(/, 'parseUrl() of src/url.ts'],
-  [/(?<![.\w])crypto\.(?!subtle)/, 'newId() of src/id.ts'],
-  [/\.(isWellFormed|toWellFormed)\(|\\p\{/, 'hasLoneSurrogate() of src/backends'],
+  [/\.throwIfAborted\(/, 'throwIfAborted(signal) of src/base/abort.ts'],
+  [/\bAbortSignal\.(any|timeout|abort)\b/, 'joined() of src/base/abort.ts'],
+  [/\b(signal|lost|over)\.reason\b/, 'reasonOf(signal) of src/base/abort.ts'],
+  [/\.abort\([^)]/, 'abort(controller, reason) of src/base/abort.ts'],
+  [/\bURL\.canParse\b|\bnew URL\(/, 'parseUrl() of src/base/url.ts'],
+  [/(?<![.\w])crypto\.(?!subtle)/, 'newId() of src/base/id.ts'],
+  [/\.(isWellFormed|toWellFormed)\(|\\p\{/, 'hasLoneSurrogate() of src/adapter-kit'],
   [/\bstructuredClone\(|\bDOMException\b|\bTextDecoder\b/, 'plain JavaScript'],
-  [/\bSymbol\.asyncIterator\b/, 'asyncIterator of src/async-iterator.ts'],
+  [/\bSymbol\.asyncIterator\b/, 'asyncIterator of src/base/async-iterator.ts'],
   [/\.(toSorted|toReversed|toSpliced|findLast|findLastIndex|groupBy|union|difference)\(/, 'what ES2022 has'],
   [/\b(Promise\.withResolvers|Array\.fromAsync|Iterator\.from)\b/, 'what ES2022 has'],
 ];
 
-/** Only for Node, or with what only a browser can do; `src/abort.ts` is where the rules lead to. */
+/** Only for Node, or with what only a browser can do; `src/base/abort.ts` is where the rules lead to. */
 const exempt =
-  /^src\/(server|cli|migrate|testing)\/|^src\/(abort|id|async-iterator)\.ts$|^src\/store\/sqlite\.ts$|^adapters\/\w+\/tools\/|^adapters\/appsync\/sign\.ts$/;
+  /^src\/(server|cli|migrate(?!\/switchover)|testing)\/|^src\/base\/(abort|id|async-iterator)\.ts$|^src\/store\/sqlite\.ts$|^adapters\/\w+\/doctor\/|^adapters\/appsync\/sign\.ts$/;
 
 const files = globSync(['src/**/*.ts', 'adapters/**/*.ts'])
   .map((path) => path.replaceAll('\\', '/'))

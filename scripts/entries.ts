@@ -4,14 +4,14 @@
  */
 export const entries: Readonly<Record<string, string>> = {
   index: 'src/index.ts',
-  'adapter-kit': 'src/adapter-kit.ts',
+  'adapter-kit': 'src/adapter-kit/index.ts',
   server: 'src/server/index.ts',
   indexeddb: 'src/store/indexeddb.ts',
   sqlite: 'src/store/sqlite.ts',
   testing: 'src/testing/index.ts',
-  switchover: 'src/switchover.ts',
+  switchover: 'src/migrate/switchover.ts',
   migrate: 'src/migrate/index.ts',
-  compose: 'src/compose.ts',
+  compose: 'src/compose/index.ts',
   websocket: 'adapters/websocket/index.ts',
   supabase: 'adapters/supabase/index.ts',
   firestore: 'adapters/firestore/index.ts',

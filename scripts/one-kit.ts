@@ -1,17 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 
-const kit = resolve('src/kit.ts');
-const members = new Set(
-  [...readFileSync(kit, 'utf8').matchAll(/^(?:export \{|\}).* from '(\.[^']+)\.js';/gm)].map(([, path = '']) =>
-    join(resolve('src'), `${path}.ts`),
-  ),
-);
+const kit = resolve('src/adapter-kit/kit.ts');
+/** What the start shares with parts that are loaded later, and no adapter needs. */
+const others = ['src/store/check-writes.ts', 'src/sync/replica-state.ts'].map((path) => resolve(path));
+const ofKit = [...readFileSync(kit, 'utf8').matchAll(/^(?:export \{|\}).* from '(\.[^']+)\.js';/gm)];
+const members = new Set([...others, ...ofKit.map(([, path = '']) => join(dirname(kit), `${path}.ts`))]);
+const importing = (paths: readonly string[]): string =>
+  paths.map((path) => `\nimport '${path.replaceAll('\\', '/')}';`).join('');
 
 /**
- * Makes one chunk of all that src/kit.ts exports. Code is split by files, and each set of parts that reaches a file would get a
+ * Makes one chunk of all that src/adapter-kit/kit.ts exports. Code is split by files, and each set of parts that reaches a file would get a
  * chunk of its own: more requests, and more bytes, since gzip forgets at each border. So whoever reaches one of them reaches all.
  */
 export const oneKit: Plugin = {
@@ -23,12 +24,12 @@ export const oneKit: Plugin = {
       return isMember(file) ? { path: file, sideEffects: true } : undefined;
     });
     build.onLoad({ filter: /[\\/]src[\\/]/ }, async ({ path }) => {
-      if (!members.has(path)) return undefined;
-      return { contents: `${await readFile(path, 'utf8')}\nimport '${kit.replaceAll('\\', '/')}';`, loader: 'ts' };
+      if (!isMember(path)) return undefined;
+      return { contents: (await readFile(path, 'utf8')) + importing(path === kit ? others : [kit]), loader: 'ts' };
     });
-    // The import above is absolute.
-    build.onResolve({ filter: /[\\/]kit\.ts$/ }, ({ path }) =>
-      resolve(path) === kit ? { path: kit, sideEffects: true } : undefined,
+    // The imports above are absolute.
+    build.onResolve({ filter: /\.ts$/ }, ({ path }) =>
+      isMember(resolve(path)) ? { path: resolve(path), sideEffects: true } : undefined,
     );
   },
 };

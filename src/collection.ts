@@ -1,8 +1,8 @@
-import type { Row } from './change.js';
-import { SyncLayerError } from './errors.js';
-import { newId } from './id.js';
-import { cloneJson, deepEqual, handOut } from './json.js';
-import { isPlainObject } from './json-fault.js';
+import type { Row } from './base/change.js';
+import { SyncLayerError } from './base/errors.js';
+import { newId } from './base/id.js';
+import { cloneJson, deepEqual, handOut } from './base/json.js';
+import { isPlainObject } from './base/json-fault.js';
 import { createQuery, type Query } from './query/query.js';
 import type { RowSource } from './query/types.js';
 import type { CollectionCore } from './sync/collection-core.js';

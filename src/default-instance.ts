@@ -1,10 +1,10 @@
-import type { Row } from './change.js';
+import type { Row } from './base/change.js';
+import { SyncLayerError } from './base/errors.js';
 import type { Collection } from './collection.js';
-import type { CollectionsConfig, SyncLayerConfig } from './config.js';
-import { SyncLayerError } from './errors.js';
+import type { CollectionsConfig, SyncLayerConfig } from './config/types.js';
 import type { SyncLayerInstance } from './instance.js';
-import type { LoggerOptions } from './logger.js';
-import type { MetricsSnapshot } from './metrics.js';
+import type { LoggerOptions } from './observe/logger.js';
+import type { MetricsSnapshot } from './observe/metrics.js';
 import { createSyncLayer } from './sync-layer.js';
 
 let instance: SyncLayerInstance | undefined;

@@ -1,13 +1,13 @@
 import type { Collection } from './collection.js';
-import type { CollectionName, CollectionsConfig, InputOf, OutputOf } from './config.js';
-import type { EventSource, SyncStatus } from './events.js';
-import type { LoggerOptions } from './logger.js';
-import type { MetricsSnapshot } from './metrics.js';
+import type { CollectionName, CollectionsConfig, InputOf, OutputOf } from './config/types.js';
+import type { ConnectionState } from './observe/connection-state.js';
+import type { EventSource, SyncStatus } from './observe/events.js';
+import type { LoggerOptions } from './observe/logger.js';
+import type { MetricsSnapshot } from './observe/metrics.js';
 import type { Outbox } from './sync/outbox.js';
 import type { SessionPhase } from './sync/session.js';
 import type { SignedOut, Unsent } from './sync/sign-out.js';
-import type { ConfiguredUser } from './transport/auth.js';
-import type { ConnectionState } from './transport/connection.js';
+import type { ConfiguredUser } from './transport/token.js';
 import type { AuthToken } from './transport/transport.js';
 
 /** The live link. */

@@ -1,20 +1,20 @@
+import { isSyncLayerError, SyncLayerError, toSyncLayerError } from './base/errors.js';
+import { suggest } from './base/problems.js';
 import { createCollection } from './collection.js';
-import type { CollectionsConfig, StoreConfig, SyncLayerConfig } from './config.js';
-import { isSurelyRight } from './config-check.js';
-import { settingsOf } from './defaults.js';
-import { isSyncLayerError, SyncLayerError, toSyncLayerError } from './errors.js';
-import { createEmitter } from './events.js';
+import { isSurelyRight } from './config/check.js';
+import { settingsOf } from './config/defaults.js';
+import type { CollectionsConfig, StoreConfig, SyncLayerConfig } from './config/types.js';
 import type { Inspection, SyncLayerInstance } from './instance.js';
-import { createLogger } from './logger.js';
-import { createMetrics } from './metrics.js';
-import { suggest } from './problems.js';
-import { resolveCollections } from './settings.js';
+import { createEmitter } from './observe/events.js';
+import { createLogger } from './observe/logger.js';
+import { createMetrics } from './observe/metrics.js';
 import { createJournal } from './store/journal.js';
 import type { LocalStore } from './store/store.js';
 import { volatileStore } from './store/volatile.js';
 import { createAnnouncer } from './sync/announcer.js';
 import { createEngine } from './sync/engine.js';
 import { createOutbox } from './sync/outbox.js';
+import { resolveCollections } from './sync/settings.js';
 import { limited } from './transport/limited.js';
 import { resolveTransport } from './transport/registry.js';
 import type { RealtimeTransport } from './transport/transport.js';
@@ -58,9 +58,9 @@ async function makeStore(config: StoreConfig): Promise<LocalStore> {
 /** Throws CONFIG_INVALID. */
 async function check(config: SyncLayerConfig): Promise<void> {
   if (isSurelyRight(config)) return;
-  let rules: typeof import('./config-rules.js');
+  let rules: typeof import('./config/rules.js');
   try {
-    rules = await import('./config-rules.js');
+    rules = await import('./config/rules.js');
   } catch {
     // Offline they may be out of reach. What is wrong was told before that, when the app was made.
     return;

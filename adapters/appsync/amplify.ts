@@ -1,4 +1,4 @@
-import { notLoaded } from '../../src/kit.js';
+import { notLoaded } from '../../src/adapter-kit/kit.js';
 import type { AppsyncAuth, AppsyncTransportOptions, AwsCredentials } from './options.js';
 import { problem } from './problem.js';
 

@@ -6,7 +6,7 @@ import {
   type TransportHost,
   toSyncLayerError,
   within,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 

@@ -1,4 +1,4 @@
-import type { Cursor } from '../../src/kit.js';
+import type { Cursor } from '../../src/adapter-kit/kit.js';
 
 /** Where a catch-up stands. Times are the server's, ms, but for `begun`. */
 export interface Place {

@@ -1,7 +1,7 @@
-import { statusError } from '../../src/backends/http-status.js';
-import { sentence } from '../../src/backends/sentence.js';
-import { BUSY } from '../../src/backends/sql-state.js';
-import type { SyncLayerError } from '../../src/kit.js';
+import { statusError } from '../../src/adapter-kit/http-status.js';
+import type { SyncLayerError } from '../../src/adapter-kit/kit.js';
+import { sentence } from '../../src/adapter-kit/sentence.js';
+import { BUSY } from '../../src/adapter-kit/sql-state.js';
 import { problem } from './problem.js';
 
 /** One entry of `errors`, in an answer or over the socket. */

@@ -1,7 +1,7 @@
-import { askHttp, type HttpAnswer } from '../../src/backends/ask-http.js';
-import { loadPart } from '../../src/backends/load-part.js';
-import { serverClock } from '../../src/backends/server-clock.js';
-import { isBug, isTimeout, type SyncLayerError, type TransportHost } from '../../src/kit.js';
+import { askHttp, type HttpAnswer } from '../../src/adapter-kit/ask-http.js';
+import { isBug, isTimeout, type SyncLayerError, type TransportHost } from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { serverClock } from '../../src/adapter-kit/server-clock.js';
 import type { Authorizer } from './auth.js';
 import type { ErrorEntry, errorOf } from './failure.js';
 import type { Request } from './model.js';

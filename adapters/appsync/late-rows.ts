@@ -1,4 +1,4 @@
-import { type Change, type ChangeSink, createTimers, type Version } from '../../src/kit.js';
+import { type Change, type ChangeSink, createTimers, type Version } from '../../src/adapter-kit/kit.js';
 import type { Item, Model } from './model.js';
 import { fromItem } from './normalize.js';
 import { COMPLETE } from './version.js';

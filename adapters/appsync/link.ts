@@ -1,7 +1,6 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { renewalDelay } from '../../src/backends/renewal-delay.js';
 import {
   createTimers,
+  isObject,
   newId,
   parseUrl,
   reasonOf,
@@ -9,7 +8,8 @@ import {
   type TransportHost,
   throwIfAborted,
   toSyncLayerError,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
 import type { Authorizer } from './auth.js';
 import { type ErrorEntry, errorOf } from './failure.js';
 import type { Request } from './model.js';

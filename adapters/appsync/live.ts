@@ -1,4 +1,4 @@
-import type { ChangeSink, SyncLayerError, Unsubscribe } from '../../src/kit.js';
+import type { ChangeSink, SyncLayerError, Unsubscribe } from '../../src/adapter-kit/kit.js';
 import { type LinkOptions, openLink } from './link.js';
 import type { Model } from './model.js';
 import type { Reads } from './reads.js';

@@ -1,4 +1,4 @@
-import type { Row, Version } from '../../src/kit.js';
+import type { Row, Version } from '../../src/adapter-kit/kit.js';
 import { type AppsyncModel, fieldsOf, type ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import { stampOf, timeOf, versionOf } from './version.js';

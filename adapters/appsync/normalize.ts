@@ -1,6 +1,5 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { noted } from '../../src/backends/marks.js';
-import { type Change, deepEqual, type Row } from '../../src/kit.js';
+import { type Change, deepEqual, isObject, type Row } from '../../src/adapter-kit/kit.js';
+import { noted } from '../../src/adapter-kit/marks.js';
 import type { Item, Model, Operation } from './model.js';
 import { GONE } from './version.js';
 

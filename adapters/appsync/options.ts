@@ -1,5 +1,11 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/kit.js';
+import {
+  type AuthToken,
+  checkOptions,
+  isObject,
+  type OptionRules,
+  parseUrl,
+  withDefaults,
+} from '../../src/adapter-kit/kit.js';
 
 /** Keys of an AWS identity, as `fetchAuthSession().credentials` has them. */
 export interface AwsCredentials {

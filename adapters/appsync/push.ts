@@ -1,17 +1,17 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { marksOf } from '../../src/backends/own-marks.js';
-import { fieldsOf } from '../../src/backends/push-fields.js';
-import { refusalOf } from '../../src/backends/refusal.js';
-import { clockOfWrites } from '../../src/backends/server-clock.js';
 import {
   type Change,
   deepEqual,
+  isObject,
   isSyncLayerError,
   type OutgoingChange,
   type PushResult,
   type SyncLayerError,
   type TransportHost,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { marksOf } from '../../src/adapter-kit/own-marks.js';
+import { fieldsOf } from '../../src/adapter-kit/push-fields.js';
+import { refusalOf } from '../../src/adapter-kit/refusal.js';
+import { clockOfWrites } from '../../src/adapter-kit/server-clock.js';
 import { type ErrorEntry, errorOf, isConflict } from './failure.js';
 import type { Ask } from './http.js';
 import type { Item, Model, Models, Operation } from './model.js';

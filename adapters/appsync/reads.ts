@@ -1,13 +1,13 @@
-import { isObject } from '../../src/backends/is-object.js';
 import {
   type Change,
   type Cursor,
+  isObject,
   isSyncLayerError,
   type PullPage,
   type PullRequest,
   type RecordKey,
   type TransportHost,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
 import { advance, begin, type Place, placeOf } from './cursor.js';
 import type { ErrorEntry } from './failure.js';
 import { type Answer, type Ask, failureOf } from './http.js';

@@ -1,5 +1,11 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { type Change, type ChangeSink, createTimers, type SyncLayerError, type Unsubscribe } from '../../src/kit.js';
+import {
+  type Change,
+  type ChangeSink,
+  createTimers,
+  isObject,
+  type SyncLayerError,
+  type Unsubscribe,
+} from '../../src/adapter-kit/kit.js';
 import { createLateRows } from './late-rows.js';
 import type { Link } from './link.js';
 import { LAG, type Model, type Operation, operations } from './model.js';

@@ -1,4 +1,4 @@
-import type { Version } from '../../src/kit.js';
+import type { Version } from '../../src/adapter-kit/kit.js';
 
 const TIMESTAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
 

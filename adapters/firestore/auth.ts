@@ -1,5 +1,5 @@
 import type { FirebaseApp } from 'firebase/app';
-import { OUTSIDE_LIMIT, type TransportHost, within } from '../../src/kit.js';
+import { OUTSIDE_LIMIT, type TransportHost, within } from '../../src/adapter-kit/kit.js';
 import { problem } from './problem.js';
 
 /** What the parts of the SDK use of Firebase Auth: the component `auth-internal` of an app. */

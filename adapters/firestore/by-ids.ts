@@ -1,5 +1,5 @@
 import type { DocumentReference, DocumentSnapshot } from 'firebase/firestore';
-import { type Change, isSyncLayerError } from '../../src/kit.js';
+import { type Change, isSyncLayerError } from '../../src/adapter-kit/kit.js';
 import { codeOf } from './failure.js';
 import type { Session } from './link.js';
 import { collectionOf, hasPlace, nameOf, refOf } from './place.js';

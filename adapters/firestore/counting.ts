@@ -1,5 +1,5 @@
 import type { QueryConstraint } from 'firebase/firestore';
-import type { VersionRange } from '../../src/kit.js';
+import type { VersionRange } from '../../src/adapter-kit/kit.js';
 import type { Session } from './link.js';
 import { collectionOf } from './place.js';
 import { conditionsOf, inRange, type Reads } from './reads.js';

@@ -1,4 +1,4 @@
-import type { Cursor } from '../../src/kit.js';
+import type { Cursor } from '../../src/adapter-kit/kit.js';
 import { earlier, stampOf, stampOfMs, timeOf } from './version.js';
 
 /** Where a catch-up stands: behind a document, by its stamp (`at`) and its name (`id`). */

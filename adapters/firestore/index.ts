@@ -1,9 +1,9 @@
 import type { FirebaseApp } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
-import { timedCapabilities } from '../../src/backends/capabilities.js';
-import { loadPart } from '../../src/backends/load-part.js';
-import { unattached } from '../../src/backends/unattached.js';
-import { createLifetime, type RealtimeTransport } from '../../src/kit.js';
+import { timedCapabilities } from '../../src/adapter-kit/capabilities.js';
+import { createLifetime, type RealtimeTransport } from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { unattached } from '../../src/adapter-kit/unattached.js';
 import { appLink, loadSdk, ownLink, signedIn } from './link.js';
 import type { Live } from './live.js';
 import { type FirestoreTransportOptions, readOptions, TRANSACTION_SIZE } from './options.js';

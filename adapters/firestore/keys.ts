@@ -1,4 +1,4 @@
-import type { RecordKey, VersionRange } from '../../src/kit.js';
+import type { RecordKey, VersionRange } from '../../src/adapter-kit/kit.js';
 import type { TimeCursor } from './cursor.js';
 import type { Reads } from './reads.js';
 import type { Table } from './table.js';

@@ -1,6 +1,5 @@
 import type { FirebaseApp, FirebaseOptions } from 'firebase/app';
 import type { Firestore } from 'firebase/firestore';
-import { loadPart } from '../../src/backends/load-part.js';
 import {
   abort,
   type ErrorCode,
@@ -10,7 +9,8 @@ import {
   reasonOf,
   type SyncLayerError,
   type TransportHost,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
 import type { Auth } from './auth.js';
 import { codeOf, isBroken, isTerminated, readError } from './failure.js';
 import type { ParsedOptions } from './options.js';

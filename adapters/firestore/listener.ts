@@ -1,5 +1,5 @@
 import type { QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
-import type { ChangeSink, SyncLayerError } from '../../src/kit.js';
+import type { ChangeSink, SyncLayerError } from '../../src/adapter-kit/kit.js';
 import { readError } from './failure.js';
 import type { Session } from './link.js';
 import { fromDocument, gone } from './normalize.js';

@@ -6,7 +6,7 @@ import {
   type TransportHost,
   toSyncLayerError,
   type Unsubscribe,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
 import { type Link, probe, type Session } from './link.js';
 import { listen } from './listener.js';
 import type { ParsedOptions } from './options.js';

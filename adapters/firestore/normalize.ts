@@ -1,5 +1,5 @@
-import { noted } from '../../src/backends/marks.js';
-import { type Change, deepEqual, type Row } from '../../src/kit.js';
+import { type Change, deepEqual, type Row } from '../../src/adapter-kit/kit.js';
+import { noted } from '../../src/adapter-kit/marks.js';
 import { idOf } from './place.js';
 import type { Table } from './table.js';
 import { fieldToJson } from './values.js';

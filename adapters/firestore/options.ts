@@ -1,5 +1,4 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { checkOptions, type OptionRules, withDefaults } from '../../src/kit.js';
+import { checkOptions, isObject, type OptionRules, withDefaults } from '../../src/adapter-kit/kit.js';
 import type { FieldType } from './values.js';
 
 /** Documents in one transaction. The server takes 500 writes, but each is read first and after. */

@@ -1,4 +1,4 @@
-import { isSyncLayerError } from '../../src/kit.js';
+import { isSyncLayerError } from '../../src/adapter-kit/kit.js';
 
 /** How much longer a server may take to answer that took too long before. */
 const MOST = 16;

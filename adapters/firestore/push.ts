@@ -1,9 +1,4 @@
 import type { Transaction } from 'firebase/firestore';
-import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
-import { withoutOutOfSight } from '../../src/backends/out-of-sight.js';
-import { hasOp, marksOf } from '../../src/backends/own-marks.js';
-import { clockOfWrites } from '../../src/backends/server-clock.js';
-import { unstorableField } from '../../src/backends/storable.js';
 import {
   type Change,
   isSyncLayerError,
@@ -12,7 +7,12 @@ import {
   type Row,
   type SyncLayerError,
   type TransportHost,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { hasLoneSurrogate } from '../../src/adapter-kit/lone-surrogate.js';
+import { withoutOutOfSight } from '../../src/adapter-kit/out-of-sight.js';
+import { hasOp, marksOf } from '../../src/adapter-kit/own-marks.js';
+import { clockOfWrites } from '../../src/adapter-kit/server-clock.js';
+import { unstorableField } from '../../src/adapter-kit/storable.js';
 import { inSight } from './by-ids.js';
 import { failure, type Link, type Session, within } from './link.js';
 import { fromDocument, holds } from './normalize.js';

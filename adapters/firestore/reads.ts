@@ -1,6 +1,6 @@
 import type { Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
-import { loadPart } from '../../src/backends/load-part.js';
-import type { Change, Cursor, PullPage, PullRequest, TransportHost, VersionRange } from '../../src/kit.js';
+import type { Change, Cursor, PullPage, PullRequest, TransportHost, VersionRange } from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { beginningOf, cursorAfter, cursorOf, type TimeCursor } from './cursor.js';
 import { failure, type Link, type Session, within } from './link.js';
 import { fromDocument } from './normalize.js';

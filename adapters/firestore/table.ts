@@ -1,4 +1,4 @@
-import type { MarkColumns } from '../../src/backends/marks.js';
+import type { MarkColumns } from '../../src/adapter-kit/marks.js';
 import type { FirestoreCollection, FirestoreCondition, ParsedOptions } from './options.js';
 import type { FieldType } from './values.js';
 

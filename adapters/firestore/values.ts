@@ -1,4 +1,4 @@
-import type { Row } from '../../src/kit.js';
+import type { Row } from '../../src/adapter-kit/kit.js';
 
 /** How a field looks in a row, instead of a tagged object. */
 export type FieldType = 'timestamp' | 'geoPoint' | 'bytes' | 'reference' | 'vector';

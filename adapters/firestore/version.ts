@@ -1,4 +1,4 @@
-import type { Version } from '../../src/kit.js';
+import type { Version } from '../../src/adapter-kit/kit.js';
 
 /** What is used of Firestore's `Timestamp`. */
 export interface Time {

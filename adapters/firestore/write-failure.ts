@@ -1,4 +1,4 @@
-import type { SyncLayerError } from '../../src/kit.js';
+import type { SyncLayerError } from '../../src/adapter-kit/kit.js';
 import { codeOf, isBroken, readError, wordsOf } from './failure.js';
 import { problem } from './problem.js';
 

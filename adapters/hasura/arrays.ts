@@ -1,6 +1,5 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { arrayLiteral } from '../../src/backends/rewritten.js';
-import { disposition, isSyncLayerError, type OutgoingChange } from '../../src/kit.js';
+import { disposition, isObject, isSyncLayerError, type OutgoingChange } from '../../src/adapter-kit/kit.js';
+import { arrayLiteral } from '../../src/adapter-kit/rewritten.js';
 import type { Rest } from './rest.js';
 import type { Table } from './table.js';
 

@@ -1,5 +1,5 @@
-import { isRounded } from '../../src/backends/rewritten.js';
-import { disposition, isSyncLayerError, type Row } from '../../src/kit.js';
+import { disposition, isSyncLayerError, type Row } from '../../src/adapter-kit/kit.js';
+import { isRounded } from '../../src/adapter-kit/rewritten.js';
 import { asColumns } from './arrays.js';
 import { allOf, keysDocument } from './documents.js';
 import type { Rest } from './rest.js';

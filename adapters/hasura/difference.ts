@@ -1,7 +1,6 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { type Columns, keyOf } from '../../src/backends/postgres-rows.js';
-import { stampAt, versionOf } from '../../src/backends/postgres-time.js';
-import type { Change } from '../../src/kit.js';
+import { type Change, isObject } from '../../src/adapter-kit/kit.js';
+import { type Columns, keyOf } from '../../src/adapter-kit/postgres-rows.js';
+import { stampAt, versionOf } from '../../src/adapter-kit/postgres-time.js';
 import type { Table } from './table.js';
 
 /** Newer than every version up to this time, and older than all that come later. */

@@ -1,7 +1,7 @@
-import { isPage, statusError } from '../../src/backends/http-status.js';
-import { sentence } from '../../src/backends/sentence.js';
-import { BUSY, isSqlState, meaningOf, type SqlMeaning } from '../../src/backends/sql-state.js';
-import type { ErrorCode, SyncLayerError } from '../../src/kit.js';
+import { isPage, statusError } from '../../src/adapter-kit/http-status.js';
+import type { ErrorCode, SyncLayerError } from '../../src/adapter-kit/kit.js';
+import { sentence } from '../../src/adapter-kit/sentence.js';
+import { BUSY, isSqlState, meaningOf, type SqlMeaning } from '../../src/adapter-kit/sql-state.js';
 import { problem } from './problem.js';
 
 /**

@@ -1,7 +1,7 @@
-import { timedCapabilities } from '../../src/backends/capabilities.js';
-import { loadPart } from '../../src/backends/load-part.js';
-import { unattached } from '../../src/backends/unattached.js';
-import { createLifetime, parseUrl, type RealtimeTransport, type TransportHost } from '../../src/kit.js';
+import { timedCapabilities } from '../../src/adapter-kit/capabilities.js';
+import { createLifetime, parseUrl, type RealtimeTransport, type TransportHost } from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { unattached } from '../../src/adapter-kit/unattached.js';
 import type { Live } from './live.js';
 import { type HasuraTransportOptions, readOptions } from './options.js';
 import { problem } from './problem.js';

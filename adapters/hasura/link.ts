@@ -1,5 +1,3 @@
-import { loadPart } from '../../src/backends/load-part.js';
-import { renewalDelay } from '../../src/backends/renewal-delay.js';
 import {
   joined,
   notLoaded,
@@ -7,7 +5,9 @@ import {
   type SyncLayerError,
   type TransportHost,
   toSyncLayerError,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';
 import type { Credentials, Rest } from './rest.js';

@@ -1,4 +1,3 @@
-import { createPatience, type Patience } from '../../src/backends/patience.js';
 import {
   type ChangeSink,
   isSyncLayerError,
@@ -6,7 +5,8 @@ import {
   type SyncLayerError,
   type TransportHost,
   type Unsubscribe,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { createPatience, type Patience } from '../../src/adapter-kit/patience.js';
 import { appLink, ask, type GraphqlClient, ownLink } from './link.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';

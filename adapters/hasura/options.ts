@@ -1,5 +1,11 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/kit.js';
+import {
+  type AuthToken,
+  checkOptions,
+  isObject,
+  type OptionRules,
+  parseUrl,
+  withDefaults,
+} from '../../src/adapter-kit/kit.js';
 
 /**
  * Types whose values need care in JSON. `bigint` and `numeric` are strings in the row. `array` (`text[]` and the like) need be said

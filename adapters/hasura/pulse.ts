@@ -1,4 +1,4 @@
-import { createPatience } from '../../src/backends/patience.js';
+import { createPatience } from '../../src/adapter-kit/patience.js';
 
 /** How much longer than usual the first result of a subscription may hold up all others. */
 const LARGE = 4;

@@ -1,19 +1,19 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { rowsOf } from '../../src/backends/key-spelling.js';
-import { withoutOutOfSight } from '../../src/backends/out-of-sight.js';
-import { marksOf } from '../../src/backends/own-marks.js';
-import { applied, outcome, unsendable, updatedAtOf } from '../../src/backends/postgres-outcome.js';
-import { fieldsOf } from '../../src/backends/push-fields.js';
-import { refusalOf } from '../../src/backends/refusal.js';
-import { inDoubt } from '../../src/backends/rewritten.js';
-import { clockOfWrites } from '../../src/backends/server-clock.js';
+import { rowsOf } from '../../src/adapter-kit/key-spelling.js';
 import {
   type Change,
+  isObject,
   isSyncLayerError,
   type OutgoingChange,
   type PushResult,
   type TransportHost,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { withoutOutOfSight } from '../../src/adapter-kit/out-of-sight.js';
+import { marksOf } from '../../src/adapter-kit/own-marks.js';
+import { applied, outcome, unsendable, updatedAtOf } from '../../src/adapter-kit/postgres-outcome.js';
+import { fieldsOf } from '../../src/adapter-kit/push-fields.js';
+import { refusalOf } from '../../src/adapter-kit/refusal.js';
+import { inDoubt } from '../../src/adapter-kit/rewritten.js';
+import { clockOfWrites } from '../../src/adapter-kit/server-clock.js';
 import { arraysOf, asColumns } from './arrays.js';
 import { isThere } from './compare.js';
 import { unchanged } from './documents.js';

@@ -1,4 +1,4 @@
-import { isSyncLayerError, type SyncLayerError } from '../../src/kit.js';
+import { isSyncLayerError, type SyncLayerError } from '../../src/adapter-kit/kit.js';
 import { problem } from './problem.js';
 import type { Credentials, Rest } from './rest.js';
 

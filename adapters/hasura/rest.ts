@@ -1,15 +1,10 @@
-import { askHttp, type HttpAnswer } from '../../src/backends/ask-http.js';
-import { headerToken } from '../../src/backends/header-token.js';
-import { isObject } from '../../src/backends/is-object.js';
-import { loadPart } from '../../src/backends/load-part.js';
-import { cursorAfter, cursorOf, type TimeCursor } from '../../src/backends/postgres-cursor.js';
-import { type Columns, changeOf, isSendable, keyOf } from '../../src/backends/postgres-rows.js';
-import { stampOf, timeOf, versionOf } from '../../src/backends/postgres-time.js';
-import { serverClock } from '../../src/backends/server-clock.js';
+import { askHttp, type HttpAnswer } from '../../src/adapter-kit/ask-http.js';
+import { headerToken } from '../../src/adapter-kit/header-token.js';
 import {
   type Change,
   type Cursor,
   isBug,
+  isObject,
   isTimeout,
   OUTSIDE_LIMIT,
   type PullPage,
@@ -18,7 +13,12 @@ import {
   type TransportHost,
   toSyncLayerError,
   within,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { cursorAfter, cursorOf, type TimeCursor } from '../../src/adapter-kit/postgres-cursor.js';
+import { type Columns, changeOf, isSendable, keyOf } from '../../src/adapter-kit/postgres-rows.js';
+import { stampOf, timeOf, versionOf } from '../../src/adapter-kit/postgres-time.js';
+import { serverClock } from '../../src/adapter-kit/server-clock.js';
 import { allOf, behind, type Document, dated, keysDocument, notDeleted, pageDocument } from './documents.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';

@@ -1,6 +1,4 @@
-import { isObject } from '../../src/backends/is-object.js';
-
-import { isSyncLayerError, type SyncLayerError } from '../../src/kit.js';
+import { isObject, isSyncLayerError, type SyncLayerError } from '../../src/adapter-kit/kit.js';
 import { problem } from './problem.js';
 
 const OLD_SERVER =

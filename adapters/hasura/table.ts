@@ -1,6 +1,6 @@
-import type { MarkColumns } from '../../src/backends/marks.js';
-import { holdsRounded } from '../../src/backends/rounded.js';
-import type { Row } from '../../src/kit.js';
+import type { Row } from '../../src/adapter-kit/kit.js';
+import type { MarkColumns } from '../../src/adapter-kit/marks.js';
+import { holdsRounded } from '../../src/adapter-kit/rounded.js';
 import type {
   ColumnType,
   HasuraCollection,

@@ -1,8 +1,13 @@
-import { isObject } from '../../src/backends/is-object.js';
+import {
+  type ChangeSink,
+  createTimers,
+  isObject,
+  type SyncLayerError,
+  toSyncLayerError,
+} from '../../src/adapter-kit/kit.js';
 
-import type { Patience } from '../../src/backends/patience.js';
-import { stampAt, stampOf, timeOf } from '../../src/backends/postgres-time.js';
-import { type ChangeSink, createTimers, type SyncLayerError, toSyncLayerError } from '../../src/kit.js';
+import type { Patience } from '../../src/adapter-kit/patience.js';
+import { stampAt, stampOf, timeOf } from '../../src/adapter-kit/postgres-time.js';
 import { difference, gone } from './difference.js';
 import { allOf, type Document, dated, notDeleted } from './documents.js';
 import { graphqlError } from './failure.js';

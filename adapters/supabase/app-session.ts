@@ -1,6 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
-import { headerToken } from '../../src/backends/header-token.js';
-import { OUTSIDE_LIMIT, subjectOf, type TransportHost, toSyncLayerError, within } from '../../src/kit.js';
+import { headerToken } from '../../src/adapter-kit/header-token.js';
+import { OUTSIDE_LIMIT, subjectOf, type TransportHost, toSyncLayerError, within } from '../../src/adapter-kit/kit.js';
 import { problem } from './problem.js';
 
 /** What is used of supabase-js that is not in its types: the option `accessToken`, with which `auth` throws. */

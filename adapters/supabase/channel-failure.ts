@@ -1,5 +1,5 @@
-import { sentence } from '../../src/backends/sentence.js';
-import type { SyncLayerError } from '../../src/kit.js';
+import type { SyncLayerError } from '../../src/adapter-kit/kit.js';
+import { sentence } from '../../src/adapter-kit/sentence.js';
 import { problem } from './problem.js';
 
 /**

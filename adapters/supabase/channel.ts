@@ -1,5 +1,5 @@
 import type { RealtimeChannel, SupabaseClient } from '@supabase/supabase-js';
-import type { ChangeSink, SyncLayerError } from '../../src/kit.js';
+import type { ChangeSink, SyncLayerError } from '../../src/adapter-kit/kit.js';
 import { channelError } from './channel-failure.js';
 import { createReader, type DatabaseEvent, fromBroadcast, fromPostgresChange } from './normalize.js';
 import type { ParsedOptions } from './options.js';

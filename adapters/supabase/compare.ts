@@ -1,5 +1,5 @@
-import { arrayLiteral, isRounded } from '../../src/backends/rewritten.js';
-import { disposition, isSyncLayerError, type Row } from '../../src/kit.js';
+import { disposition, isSyncLayerError, type Row } from '../../src/adapter-kit/kit.js';
+import { arrayLiteral, isRounded } from '../../src/adapter-kit/rewritten.js';
 import { nameOf } from './query.js';
 import type { Rest } from './rest.js';
 import type { Table } from './table.js';

@@ -1,7 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
-import { timedCapabilities } from '../../src/backends/capabilities.js';
-import { loadPart } from '../../src/backends/load-part.js';
-import { unattached } from '../../src/backends/unattached.js';
+import { timedCapabilities } from '../../src/adapter-kit/capabilities.js';
 import {
   type ChangeSink,
   createLifetime,
@@ -12,7 +10,9 @@ import {
   type TransportHost,
   toSyncLayerError,
   type Unsubscribe,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { unattached } from '../../src/adapter-kit/unattached.js';
 import { type ChannelEvents, openChannel } from './channel.js';
 import { appLink, loadSdk, ownLink } from './link.js';
 import { readOptions, type SupabaseTransportOptions } from './options.js';

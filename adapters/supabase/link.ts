@@ -1,7 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
-import { headerToken } from '../../src/backends/header-token.js';
-import { loadPart } from '../../src/backends/load-part.js';
-import { renewalDelay } from '../../src/backends/renewal-delay.js';
+import { headerToken } from '../../src/adapter-kit/header-token.js';
 import {
   notLoaded,
   OUTSIDE_LIMIT,
@@ -10,7 +8,9 @@ import {
   type TransportHost,
   toSyncLayerError,
   within,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
 import type { AppSession } from './app-session.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';

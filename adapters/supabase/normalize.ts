@@ -1,7 +1,6 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { type Columns, keyOf, notesOf } from '../../src/backends/postgres-rows.js';
-import { stampOf, timeOf } from '../../src/backends/postgres-time.js';
-import type { Change } from '../../src/kit.js';
+import { type Change, isObject } from '../../src/adapter-kit/kit.js';
+import { type Columns, keyOf, notesOf } from '../../src/adapter-kit/postgres-rows.js';
+import { stampOf, timeOf } from '../../src/adapter-kit/postgres-time.js';
 import type { LossyType } from './options.js';
 import type { Table } from './table.js';
 import { commitBound, repeatedVersion } from './version.js';

@@ -1,5 +1,11 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/kit.js';
+import {
+  type AuthToken,
+  checkOptions,
+  isObject,
+  type OptionRules,
+  parseUrl,
+  withDefaults,
+} from '../../src/adapter-kit/kit.js';
 import { conditionOf } from './query.js';
 
 /** Types that JSON numbers, or Realtime's events, carry with loss. */

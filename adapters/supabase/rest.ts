@@ -1,10 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
-import { inParts } from '../../src/backends/ask-http.js';
-import { loadPart } from '../../src/backends/load-part.js';
-import { cursorAfter, cursorOf, type TimeCursor } from '../../src/backends/postgres-cursor.js';
-import { type Columns, changeOf, isSendable } from '../../src/backends/postgres-rows.js';
-import { stampOf, timeOf, versionOf } from '../../src/backends/postgres-time.js';
-import { serverClock } from '../../src/backends/server-clock.js';
+import { inParts } from '../../src/adapter-kit/ask-http.js';
 import {
   type Change,
   type Cursor,
@@ -15,7 +10,12 @@ import {
   type RecordKey,
   type Row,
   type TransportHost,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { cursorAfter, cursorOf, type TimeCursor } from '../../src/adapter-kit/postgres-cursor.js';
+import { type Columns, changeOf, isSendable } from '../../src/adapter-kit/postgres-rows.js';
+import { stampOf, timeOf, versionOf } from '../../src/adapter-kit/postgres-time.js';
+import { serverClock } from '../../src/adapter-kit/server-clock.js';
 import type { RestFailure } from './failure.js';
 import type { Link } from './link.js';
 import type { ParsedOptions } from './options.js';

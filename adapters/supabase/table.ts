@@ -1,5 +1,5 @@
-import type { MarkColumns } from '../../src/backends/marks.js';
-import type { Row } from '../../src/kit.js';
+import type { Row } from '../../src/adapter-kit/kit.js';
+import type { MarkColumns } from '../../src/adapter-kit/marks.js';
 import type { LossyType, ParsedOptions, SupabaseCollection } from './options.js';
 import { nameOf } from './query.js';
 

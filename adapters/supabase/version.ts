@@ -1,5 +1,5 @@
-import { versionOf } from '../../src/backends/postgres-time.js';
-import type { Version } from '../../src/kit.js';
+import type { Version } from '../../src/adapter-kit/kit.js';
+import { versionOf } from '../../src/adapter-kit/postgres-time.js';
 
 /**
  * The version of a row of which so many events had this stamp before. With `updated_at = now()` all changes of one transaction

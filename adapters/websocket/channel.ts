@@ -12,7 +12,7 @@ import type {
   SyncMessage,
   TransportHost,
   Unsubscribe,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
 import type { SeqCursor } from './cursor.js';
 import { type Link, openLink } from './link.js';
 import { type Answer, type CountedPage, fromEvent, toError, toPage } from './normalize.js';

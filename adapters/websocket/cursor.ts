@@ -1,5 +1,4 @@
-import { isObject } from '../../src/backends/is-object.js';
-import type { Cursor } from '../../src/kit.js';
+import { type Cursor, isObject } from '../../src/adapter-kit/kit.js';
 
 /** Where a pull from a server that counts changes stands. */
 export interface SeqCursor {

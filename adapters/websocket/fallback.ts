@@ -1,4 +1,4 @@
-import type { TransportHost } from '../../src/kit.js';
+import type { TransportHost } from '../../src/adapter-kit/kit.js';
 import { createHttp } from './http.js';
 import type { ParsedOptions } from './options.js';
 import { createOriginal } from './original.js';

@@ -1,10 +1,9 @@
-import { askHttp } from '../../src/backends/ask-http.js';
-import { headerToken } from '../../src/backends/header-token.js';
-import { isPage, statusError } from '../../src/backends/http-status.js';
-import { isObject } from '../../src/backends/is-object.js';
-import { hasLoneSurrogate } from '../../src/backends/lone-surrogate.js';
-import { serverClock } from '../../src/backends/server-clock.js';
-import { isBug, isSyncLayerError, isTimeout, type TransportHost } from '../../src/kit.js';
+import { askHttp } from '../../src/adapter-kit/ask-http.js';
+import { headerToken } from '../../src/adapter-kit/header-token.js';
+import { isPage, statusError } from '../../src/adapter-kit/http-status.js';
+import { isBug, isObject, isSyncLayerError, isTimeout, type TransportHost } from '../../src/adapter-kit/kit.js';
+import { hasLoneSurrogate } from '../../src/adapter-kit/lone-surrogate.js';
+import { serverClock } from '../../src/adapter-kit/server-clock.js';
 import { byteLength, parseJson } from './json.js';
 import type { ParsedOptions } from './options.js';
 import { problem, withoutToken } from './problem.js';

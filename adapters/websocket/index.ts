@@ -1,12 +1,12 @@
-import { loadPart } from '../../src/backends/load-part.js';
-import { unattached } from '../../src/backends/unattached.js';
 import {
   createLifetime,
   parseUrl,
   problemsOf,
   type RealtimeTransport,
   type TransportCapabilities,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { unattached } from '../../src/adapter-kit/unattached.js';
 import type { Live } from './live.js';
 import { readOptions, type WebSocketTransportOptions } from './options.js';
 

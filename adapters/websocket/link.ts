@@ -1,16 +1,16 @@
-import { isObject } from '../../src/backends/is-object.js';
-import { renewalDelay } from '../../src/backends/renewal-delay.js';
 import {
   type ClientMessage,
   createTimers,
   type ErrorMessage,
+  isObject,
   reasonOf,
   type ServerMessage,
   type SyncLayerError,
   type TransportHost,
   throwIfAborted,
   toSyncLayerError,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
 import { byteLength, parseJson } from './json.js';
 import { toError } from './normalize.js';
 import type { ParsedOptions } from './options.js';

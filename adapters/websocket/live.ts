@@ -1,4 +1,3 @@
-import { loadPart } from '../../src/backends/load-part.js';
 import type {
   Cursor,
   OutgoingChange,
@@ -8,7 +7,8 @@ import type {
   RecordKey,
   SyncFilter,
   TransportHost,
-} from '../../src/kit.js';
+} from '../../src/adapter-kit/kit.js';
+import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { createChannel } from './channel.js';
 import { seqCursor } from './cursor.js';
 import type { Fallback } from './fallback.js';

@@ -1,17 +1,17 @@
-import { isObject } from '../../src/backends/is-object.js';
-import type {
-  AckMessage,
-  Change,
-  ConflictMessage,
-  ErrorMessage,
-  EventMessage,
-  OutgoingChange,
-  PullPage,
-  PushResult,
-  SyncLayerError,
-  WireErrorCode,
-  WriteMessage,
-} from '../../src/kit.js';
+import {
+  type AckMessage,
+  type Change,
+  type ConflictMessage,
+  type ErrorMessage,
+  type EventMessage,
+  isObject,
+  type OutgoingChange,
+  type PullPage,
+  type PushResult,
+  type SyncLayerError,
+  type WireErrorCode,
+  type WriteMessage,
+} from '../../src/adapter-kit/kit.js';
 import type { SeqCursor } from './cursor.js';
 import { problem } from './problem.js';
 

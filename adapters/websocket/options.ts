@@ -1,4 +1,4 @@
-import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/kit.js';
+import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/adapter-kit/kit.js';
 
 /** What `websocketTransport` takes. Times in ms, sizes in bytes. */
 export interface WebSocketTransportOptions {

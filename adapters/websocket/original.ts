@@ -1,15 +1,15 @@
-import { isObject } from '../../src/backends/is-object.js';
-import type {
-  Change,
-  Cursor,
-  OutgoingChange,
-  PullPage,
-  PullRequest,
-  PushResult,
-  RecordKey,
-  SyncLayerError,
-  WriteMessage,
-} from '../../src/kit.js';
+import {
+  type Change,
+  type Cursor,
+  isObject,
+  type OutgoingChange,
+  type PullPage,
+  type PullRequest,
+  type PushResult,
+  type RecordKey,
+  type SyncLayerError,
+  type WriteMessage,
+} from '../../src/adapter-kit/kit.js';
 import { checkReply, type Http, type HttpRequest, pathOf, recordsOf } from './http.js';
 
 import { problem } from './problem.js';

@@ -1,4 +1,4 @@
-import { problemsOf } from '../../src/backends/problem.js';
+import { problemsOf } from '../../src/adapter-kit/problem.js';
 
 /** An error of this adapter. */
 export const problem = problemsOf('websocket');

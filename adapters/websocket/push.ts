@@ -1,4 +1,4 @@
-import type { OutgoingChange, PushResult } from '../../src/kit.js';
+import type { OutgoingChange, PushResult } from '../../src/adapter-kit/kit.js';
 import { byteLength } from './json.js';
 import { type Answer, toResults, toWrite } from './normalize.js';
 import { problem } from './problem.js';

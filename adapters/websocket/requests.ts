@@ -1,4 +1,4 @@
-import type { SyncLayerError } from '../../src/kit.js';
+import type { SyncLayerError } from '../../src/adapter-kit/kit.js';
 import { problem } from './problem.js';
 
 interface Waiting<Answer> {

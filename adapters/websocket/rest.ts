@@ -1,4 +1,4 @@
-import type { PullRequest, RestPage, TransportHost } from '../../src/kit.js';
+import type { PullRequest, RestPage, TransportHost } from '../../src/adapter-kit/kit.js';
 import type { SeqCursor } from './cursor.js';
 import { checkReply, type Http, pathOf, recordsOf } from './http.js';
 import { type Answer, type CountedPage, toPage } from './normalize.js';

@@ -1,4 +1,4 @@
-import type { Change, ChangeSink, PushResult } from '../../src/adapter-kit.js';
+import type { Change, ChangeSink, PushResult } from '../../src/adapter-kit/index.js';
 import { createSyncLayer, type RealtimeTransport, SyncLayerError } from '../../src/index.js';
 import type { Backend, BackendOptions, BackendRecord, Checkpoint, Edit, Row } from './backend.js';
 import { CHECK_EVERY, type Device, PAGE, RETRY_AFTER, type Told } from './device.js';

@@ -1,6 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
+import { placeOf, setupSql } from '../../adapters/supabase/doctor/setup.js';
 import { supabaseTransport } from '../../adapters/supabase/index.js';
-import { placeOf, setupSql } from '../../adapters/supabase/tools/setup.js';
 import { startSupabasePeer } from '../../test/peers/supabase/index.js';
 import { idOf, type Receiver, ROWS, type Stage, tap, template, textFrame, waiter, watched } from './receiver.js';
 

@@ -1,5 +1,5 @@
-import { hasuraTools } from '../../adapters/hasura/tools/index.js';
-import { placeOf, setupSql } from '../../adapters/supabase/tools/setup.js';
+import { hasuraTools } from '../../adapters/hasura/doctor/index.js';
+import { placeOf, setupSql } from '../../adapters/supabase/doctor/setup.js';
 import { createSyncServer, sqliteServerStore } from '../../src/server/index.js';
 import { startAppsyncPeer } from '../../test/peers/appsync/index.js';
 import { startEmulator } from '../../test/peers/firestore/start-emulator.js';

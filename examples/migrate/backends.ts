@@ -1,4 +1,4 @@
-import { placeOf, setupSql } from '../../adapters/supabase/tools/setup.js';
+import { placeOf, setupSql } from '../../adapters/supabase/doctor/setup.js';
 import type { SyncLayerConfig } from '../../src/index.js';
 import { createSyncServer } from '../../src/server/index.js';
 import { startEmulator } from '../../test/peers/firestore/start-emulator.js';

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMigration, type MigrationEnd } from '../../src/migrate/index.js';
-import { createSwitchover, type SwitchPhase } from '../../src/switchover.js';
+import { createSwitchover, type SwitchPhase } from '../../src/migrate/switchover.js';
 import { resolveTransport } from '../../src/transport/registry.js';
 import { backends, type LocalBackend } from './backends.js';
 

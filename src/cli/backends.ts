@@ -1,11 +1,11 @@
-import { SyncLayerError } from '../errors.js';
-import type { BackendTools } from './tools.js';
+import type { BackendTools } from '../adapter-kit/doctor/tools.js';
+import { SyncLayerError } from '../base/errors.js';
 
 const tools: Readonly<Record<string, () => Promise<BackendTools>>> = {
-  supabase: async () => (await import('../../adapters/supabase/tools/index.js')).supabaseTools,
-  firestore: async () => (await import('../../adapters/firestore/tools/index.js')).firestoreTools,
-  hasura: async () => (await import('../../adapters/hasura/tools/index.js')).hasuraTools,
-  appsync: async () => (await import('../../adapters/appsync/tools/index.js')).appsyncTools,
+  supabase: async () => (await import('../../adapters/supabase/doctor/index.js')).supabaseTools,
+  firestore: async () => (await import('../../adapters/firestore/doctor/index.js')).firestoreTools,
+  hasura: async () => (await import('../../adapters/hasura/doctor/index.js')).hasuraTools,
+  appsync: async () => (await import('../../adapters/appsync/doctor/index.js')).appsyncTools,
 };
 
 /** Throws CONFIG_INVALID for what has none, with the backends that there are tools for. */

@@ -1,5 +1,5 @@
 import type { ArgsDef } from 'citty';
-import { suggest } from '../problems.js';
+import { suggest } from '../base/problems.js';
 
 /**
  * What is wrong with the words after a command, if anything. citty passes over flags that it does not know, and takes the next flag

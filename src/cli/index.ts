@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { defineCommand } from 'citty';
 import manifest from '../../package.json' with { type: 'json' };
+import type { Check } from '../adapter-kit/doctor/tools.js';
 import { toolsOf } from './backends.js';
 import { loadConfig } from './load-config.js';
 import { lineOf, summaryOf } from './report.js';
 import { start } from './start.js';
-import type { Check } from './tools.js';
 
 const config = {
   type: 'string',

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { SyncLayerConfig } from '../config.js';
-import { SyncLayerError } from '../errors.js';
+import type { ToolsInput } from '../adapter-kit/doctor/tools.js';
+import { SyncLayerError } from '../base/errors.js';
+import type { SyncLayerConfig } from '../config/types.js';
 import type { AuthToken } from '../transport/transport.js';
 import { readModulesAsSuch } from './module-syntax.js';
-import type { ToolsInput } from './tools.js';
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,4 @@
-import type { Check } from './tools.js';
+import type { Check } from '../adapter-kit/doctor/tools.js';
 
 const marks = { ok: '✓', problem: '✗', unknown: '?' } as const;
 

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { type CommandDef, renderUsage, runCommand, type SubCommandsDef } from 'citty';
-import { isSyncLayerError } from '../errors.js';
-import { suggest } from '../problems.js';
+import { isSyncLayerError } from '../base/errors.js';
+import { suggest } from '../base/problems.js';
 import { flagProblem } from './flags.js';
 
 /** A program of commands; each is loaded when it is used. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import type { Row } from '../change.js';
-import { deepEqual } from '../kit.js';
+import type { Row } from '../base/change.js';
+import { deepEqual } from '../base/json.js';
 import { canonical, sameValue } from '../transport/values.js';
 
 /** When two rows of different backends are the same. */

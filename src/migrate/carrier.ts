@@ -1,5 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { backoffDelay, type Change, compareVersions, isSyncLayerError, type Row } from '../kit.js';
+import { type Change, compareVersions, type Row } from '../base/change.js';
+import { isSyncLayerError } from '../base/errors.js';
+import { backoffDelay } from '../transport/backoff.js';
 import type { PushResult } from '../transport/transport.js';
 import type { Sameness } from './canonical.js';
 import type { Endpoint } from './endpoint.js';

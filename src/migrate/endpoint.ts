@@ -1,6 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Change } from '../change.js';
-import { abortable, backoffDelay, createTokenSource, disposition, SyncLayerError, toSyncLayerError } from '../kit.js';
+import { abortable } from '../base/abort.js';
+import type { Change } from '../base/change.js';
+import { disposition, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { backoffDelay } from '../transport/backoff.js';
+import { createTokenSource } from '../transport/token.js';
 import type { ChangeSink, Cursor, PullPage, RealtimeTransport } from '../transport/transport.js';
 import type { MigrationEnd } from './types.js';
 

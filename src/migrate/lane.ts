@@ -1,5 +1,5 @@
-import type { Change } from '../change.js';
-import { compareVersions, SyncLayerError } from '../kit.js';
+import { type Change, compareVersions } from '../base/change.js';
+import { SyncLayerError } from '../base/errors.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Carrier } from './carrier.js';
 import type { Endpoint } from './endpoint.js';

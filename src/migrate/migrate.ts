@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../kit.js';
+import { SyncLayerError } from '../base/errors.js';
 import { createMigration } from './migration.js';
 import type { Finding, MigrationOptions, MigrationPlan, Refusal, TrialRows, Verification } from './types.js';
 

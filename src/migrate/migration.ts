@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../kit.js';
+import { SyncLayerError } from '../base/errors.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import { nullIsMissing, valuesOf } from '../transport/values.js';
 import type { Sameness } from './canonical.js';

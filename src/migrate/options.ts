@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../kit.js';
+import { SyncLayerError } from '../base/errors.js';
 import type { MigrationOptions } from './types.js';
 
 const defaults = {

@@ -1,5 +1,5 @@
-import type { Change, Row } from '../change.js';
-import { deepEqual } from '../kit.js';
+import type { Change, Row } from '../base/change.js';
+import { deepEqual } from '../base/json.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Cursor } from '../transport/transport.js';
 import { sameValue, valuesOf } from '../transport/values.js';

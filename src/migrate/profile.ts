@@ -1,4 +1,4 @@
-import type { InsertChange, UpdateChange } from '../change.js';
+import type { InsertChange, UpdateChange } from '../base/change.js';
 import { instantOf } from '../transport/values.js';
 import type { ValueKind } from './types.js';
 

@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
-import type { Change, Row, Version } from '../change.js';
-import { SyncLayerError } from '../kit.js';
+import type { Change, Row, Version } from '../base/change.js';
+import { SyncLayerError } from '../base/errors.js';
 import type { Cursor } from '../transport/transport.js';
 import type { Refusal, Side, SideState } from './types.js';
 

@@ -1,5 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { abortable, backoffDelay, SyncLayerError } from '../kit.js';
+import { abortable } from '../base/abort.js';
+import { SyncLayerError } from '../base/errors.js';
+import { backoffDelay } from '../transport/backoff.js';
 import type { Lane } from './lane.js';
 import type { State } from './state.js';
 import type { CutOverOptions, CutOverResult, MigrationPhase, SwitchPhase, Verification } from './types.js';

@@ -1,7 +1,7 @@
-import type { Row } from '../change.js';
-import type { SyncLayerError } from '../errors.js';
-import type { SwitchPhase } from '../switchover.js';
+import type { Row } from '../base/change.js';
+import type { SyncLayerError } from '../base/errors.js';
 import type { AuthToken, RealtimeTransport } from '../transport/transport.js';
+import type { SwitchPhase } from './switchover.js';
 
 export type { SwitchPhase };
 

@@ -1,5 +1,4 @@
-import type { Change, Row } from '../change.js';
-import { compareVersions } from '../kit.js';
+import { type Change, compareVersions, type Row } from '../base/change.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Cursor } from '../transport/transport.js';
 import { differingFields, digestOf, type Sameness } from './canonical.js';

@@ -1,4 +1,4 @@
-import { type Change, compareVersions, type Row } from '../kit.js';
+import { type Change, compareVersions, type Row } from '../base/change.js';
 import type { OutgoingChange, PushResult } from '../transport/transport.js';
 import { type Delta, deltaBetween, deltaOf, differingFields, isEmpty, type Sameness, withDelta } from './canonical.js';
 import type { Pair } from './state.js';

@@ -1,5 +1,5 @@
-import type { Row } from '../change.js';
-import { deepEqual, handOut } from '../json.js';
+import type { Row } from '../base/change.js';
+import { deepEqual, handOut } from '../base/json.js';
 import { compileOrder } from './order.js';
 import { compilePredicate } from './predicate.js';
 import { createSortedList } from './sorted-list.js';

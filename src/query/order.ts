@@ -1,5 +1,5 @@
-import type { Row } from '../change.js';
-import { pathReader } from '../json.js';
+import type { Row } from '../base/change.js';
+import { pathReader } from '../base/json.js';
 import { invalid } from './invalid.js';
 import type { Sorting } from './sorted-list.js';
 import type { Order } from './types.js';

@@ -1,5 +1,5 @@
-import type { Row } from '../change.js';
-import { deepEqual, pathReader } from '../json.js';
+import type { Row } from '../base/change.js';
+import { deepEqual, pathReader } from '../base/json.js';
 import { invalid } from './invalid.js';
 import type { Condition, Operator } from './types.js';
 

@@ -1,6 +1,6 @@
-import type { Row } from '../change.js';
-import { SyncLayerError } from '../errors.js';
-import { handOut } from '../json.js';
+import type { Row } from '../base/change.js';
+import { SyncLayerError } from '../base/errors.js';
+import { handOut } from '../base/json.js';
 import { invalid } from './invalid.js';
 import { createLiveQuery, type WatchInfo } from './live-query.js';
 import { compileOrder } from './order.js';

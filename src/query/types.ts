@@ -1,4 +1,4 @@
-import type { Row } from '../change.js';
+import type { Row } from '../base/change.js';
 
 /** What `where` understands. */
 export type Operator =

@@ -1,4 +1,4 @@
-import { asyncIterator } from '../async-iterator.js';
+import { asyncIterator } from '../base/async-iterator.js';
 
 /**
  * An async iterable of a value that changes. A consumer that is slower than the changes gets the newest value, never a

@@ -1,6 +1,6 @@
-import type { Row } from '../change.js';
-import { deepEqual, pathReader } from '../json.js';
-import type { WireFilter } from '../protocol.js';
+import type { Row } from '../base/change.js';
+import { deepEqual, pathReader } from '../base/json.js';
+import type { WireFilter } from '../base/protocol.js';
 import type { Settings, SyncUser } from './options.js';
 
 /** Whether a reader may see a row. */

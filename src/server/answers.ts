@@ -1,4 +1,4 @@
-import type { AckMessage, ConflictMessage, ErrorMessage, WireErrorCode } from '../protocol.js';
+import type { AckMessage, ConflictMessage, ErrorMessage, WireErrorCode } from '../base/protocol.js';
 import type { Outcome } from './committer.js';
 import { type Invalid, originOf } from './parse.js';
 import type { StoredRecord } from './store.js';

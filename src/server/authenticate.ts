@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { disposition, isSyncLayerError } from '../errors.js';
+import { disposition, isSyncLayerError } from '../base/errors.js';
 import type { Settings, SyncUser } from './options.js';
 
 export type Identity =

@@ -1,5 +1,5 @@
-import type { Row } from '../change.js';
-import { SyncLayerError } from '../errors.js';
+import type { Row } from '../base/change.js';
+import { SyncLayerError } from '../base/errors.js';
 import type { Committer } from './committer.js';
 import type { Settings } from './options.js';
 import { parseMessage } from './parse.js';

@@ -1,5 +1,5 @@
-import type { Row } from '../change.js';
-import type { WireErrorCode } from '../protocol.js';
+import type { Row } from '../base/change.js';
+import type { WireErrorCode } from '../base/protocol.js';
 import type { Access } from './access.js';
 import type { Settings, SyncUser } from './options.js';
 import type { StoredOp, StoredRecord } from './store.js';

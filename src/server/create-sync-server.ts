@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../base/errors.js';
 import { createAccess } from './access.js';
 import { createAuthenticator } from './authenticate.js';
 import { type ServerCollection, serverCollection } from './collection.js';

@@ -1,4 +1,4 @@
-import type { EventMessage } from '../protocol.js';
+import type { EventMessage } from '../base/protocol.js';
 import type { Sees } from './access.js';
 import { editTime } from './answers.js';
 import type { Committed } from './committer.js';

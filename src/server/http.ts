@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { WireErrorCode } from '../protocol.js';
+import type { WireErrorCode } from '../base/protocol.js';
 
 /** An answer to a REST request. `body` undefined: none. */
 export interface Answer {

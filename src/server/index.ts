@@ -1,4 +1,4 @@
-export type { Log } from '../logger.js';
+export type { Log } from '../observe/logger.js';
 export type { ServerCollection } from './collection.js';
 export { createSyncServer, type SyncServer, type SyncServerStats } from './create-sync-server.js';
 export { memoryServerStore } from './memory-store.js';

@@ -1,5 +1,5 @@
-import type { Row } from '../change.js';
-import { pathReader } from '../json.js';
+import type { Row } from '../base/change.js';
+import { pathReader } from '../base/json.js';
 import type { Sees } from './access.js';
 import type { ServerStore, StoredRecord } from './store.js';
 

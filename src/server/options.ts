@@ -1,8 +1,8 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
-import type { Row } from '../change.js';
-import type { Log } from '../logger.js';
-import { parseOptions, rule } from '../options.js';
+import type { Row } from '../base/change.js';
+import { parseOptions, rule } from '../base/options.js';
+import type { Log } from '../observe/logger.js';
 import { memoryServerStore } from './memory-store.js';
 import type { ServerStore } from './store.js';
 

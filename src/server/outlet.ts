@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { ServerMessage } from '../protocol.js';
+import type { ServerMessage } from '../base/protocol.js';
 import type { Subscriber } from './fan-out.js';
 import type { Settings } from './options.js';
 

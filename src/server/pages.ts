@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { WireRecord } from '../protocol.js';
+import type { WireRecord } from '../base/protocol.js';
 import type { Sees } from './access.js';
 import { editTime, iso } from './answers.js';
 import type { ServerStore, StoredRecord } from './store.js';

@@ -1,6 +1,6 @@
-import type { Row } from '../change.js';
-import { jsonFault } from '../json-fault.js';
-import type { AuthMessage, ErrorMessage, PingMessage, UnsubscribeMessage, WireFilter } from '../protocol.js';
+import type { Row } from '../base/change.js';
+import { jsonFault } from '../base/json-fault.js';
+import type { AuthMessage, ErrorMessage, PingMessage, UnsubscribeMessage, WireFilter } from '../base/protocol.js';
 import type { Write } from './write-rules.js';
 
 export interface Subscribe {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { RestBatchAnswer, RestPage, RestRecord } from '../protocol.js';
+import type { RestBatchAnswer, RestPage, RestRecord } from '../base/protocol.js';
 import type { Access } from './access.js';
 import { answerTo, errorMessage, invalidMessage, iso } from './answers.js';
 import type { Authenticator } from './authenticate.js';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { SubscribedMessage, WireErrorCode, WireFilter } from '../protocol.js';
+import type { SubscribedMessage, WireErrorCode, WireFilter } from '../base/protocol.js';
 import type { Access, Sees } from './access.js';
 import { answerTo, errorMessage, invalidMessage, iso } from './answers.js';
 import type { Authenticator } from './authenticate.js';

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Row } from '../change.js';
-import { SyncLayerError } from '../errors.js';
+import type { Row } from '../base/change.js';
+import { SyncLayerError } from '../base/errors.js';
 import type { ServerStore, StoredRecord } from './store.js';
 
 export interface SqliteServerStoreOptions {

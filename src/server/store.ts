@@ -1,4 +1,4 @@
-import type { Row } from '../change.js';
+import type { Row } from '../base/change.js';
 
 /** One record as it was last committed. `data: null`: a tombstone. */
 export interface StoredRecord {

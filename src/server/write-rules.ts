@@ -1,5 +1,5 @@
-import type { Row } from '../change.js';
-import { deepEqual } from '../json.js';
+import type { Row } from '../base/change.js';
+import { deepEqual } from '../base/json.js';
 import type { StoredRecord } from './store.js';
 
 /** A write that was parsed: its fields are known to be well formed. */

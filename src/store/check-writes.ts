@@ -1,4 +1,4 @@
-import { jsonFault, notJson } from '../json-fault.js';
+import { jsonFault, notJson } from '../base/json-fault.js';
 import type { StoreWrite } from './store.js';
 
 /**

@@ -1,5 +1,6 @@
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
-import { checkWrites, isSyncLayerError, SyncLayerError } from '../kit.js';
+import { isSyncLayerError, SyncLayerError } from '../base/errors.js';
+import { checkWrites } from './check-writes.js';
 import type { LocalStore, StoreEntry, StoreTable, StoreWrite } from './store.js';
 
 export interface IndexedDbStoreOptions {

@@ -1,4 +1,4 @@
-import { SyncLayerError, toSyncLayerError } from '../errors.js';
+import { SyncLayerError, toSyncLayerError } from '../base/errors.js';
 import { checkWrites } from './check-writes.js';
 import type { LocalStore, StoreWrite } from './store.js';
 

@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../base/errors.js';
 import { checkWrites } from './check-writes.js';
 import type { LocalStore, StoreTable } from './store.js';
 import { createTurns } from './volatile.js';

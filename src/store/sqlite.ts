@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { checkWrites, SyncLayerError } from '../kit.js';
+import { SyncLayerError } from '../base/errors.js';
+import { checkWrites } from './check-writes.js';
 import type { LocalStore, StoreEntry, StoreTable, StoreWrite } from './store.js';
 
 export interface SqliteStoreOptions {

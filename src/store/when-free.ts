@@ -1,4 +1,4 @@
-import { isSyncLayerError, type SyncLayerError } from '../kit.js';
+import { isSyncLayerError, type SyncLayerError } from '../base/errors.js';
 import type { LocalStore } from './store.js';
 
 /** How long a store that is in use is waited for, and how often it is tried, in ms. */

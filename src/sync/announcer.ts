@@ -1,11 +1,11 @@
-import type { Row } from '../change.js';
-import { disposition, type ErrorCode, type SyncLayerError } from '../errors.js';
-import type { Emitter, SyncEvents } from '../events.js';
-import { handOut } from '../json.js';
-import type { Log } from '../logger.js';
-import type { Metrics } from '../metrics.js';
+import type { Row } from '../base/change.js';
+import { disposition, type ErrorCode, type SyncLayerError } from '../base/errors.js';
+import { handOut } from '../base/json.js';
+import type { Emitter, SyncEvents } from '../observe/events.js';
+import type { Log } from '../observe/logger.js';
+import type { Metrics } from '../observe/metrics.js';
 import type { Delta } from '../query/types.js';
-import type { Conflict } from './merge.js';
+import type { Conflict } from './conflict/merge.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
 /** What only whoever set it up can cure. */

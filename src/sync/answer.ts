@@ -1,6 +1,6 @@
-import { compareVersions, type Row, type Version } from '../change.js';
-import { SyncLayerError, toSyncLayerError } from '../errors.js';
-import { deepEqual } from '../json.js';
+import { compareVersions, type Row, type Version } from '../base/change.js';
+import { SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { deepEqual } from '../base/json.js';
 import type { PushResult } from '../transport/transport.js';
 import { type Pending, type ServerState, type Stamp, stampOf } from './replica-state.js';
 

@@ -1,6 +1,6 @@
-import { abortable, throwIfAborted } from '../abort.js';
-import { asyncIterator } from '../async-iterator.js';
-import { SyncLayerError } from '../errors.js';
+import { abortable, throwIfAborted } from '../base/abort.js';
+import { asyncIterator } from '../base/async-iterator.js';
+import { SyncLayerError } from '../base/errors.js';
 import type { RealtimeTransport, RecordKey, SyncFilter, VersionRange } from '../transport/transport.js';
 import type { Replica } from './replica.js';
 

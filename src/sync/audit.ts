@@ -1,7 +1,7 @@
-import { disposition, isSyncLayerError, SyncLayerError } from '../errors.js';
+import { disposition, isSyncLayerError, SyncLayerError } from '../base/errors.js';
+import { createTimers } from '../base/timers.js';
 import { type AuditContext, allKeys, fetchRows } from './audit-reads.js';
 import { canCount, compareCounts } from './compare-counts.js';
-import { createTimers } from './timers.js';
 
 export { type AuditContext, fetchRows, twice } from './audit-reads.js';
 

@@ -1,7 +1,7 @@
-import type { Row } from '../change.js';
-import type { Settings } from '../defaults.js';
-import type { SyncLayerError } from '../errors.js';
-import { newId } from '../id.js';
+import type { Row } from '../base/change.js';
+import type { SyncLayerError } from '../base/errors.js';
+import { newId } from '../base/id.js';
+import type { Settings } from '../config/defaults.js';
 import type { Delta } from '../query/types.js';
 import type { Journal } from '../store/journal.js';
 import type { LocalStore, StoreWrite } from '../store/store.js';
@@ -10,9 +10,9 @@ import type { User } from '../transport/identity.js';
 import type { RealtimeTransport, SyncFilter } from '../transport/transport.js';
 import type { Announcer } from './announcer.js';
 import type { Clock } from './clock.js';
-import { fenced } from './fenced.js';
+import { fenced } from './conflict/fenced.js';
+import type { ConflictResolver } from './conflict/merge.js';
 import { departure, loadCollection, type Origin, originWrite } from './load.js';
-import type { ConflictResolver } from './merge.js';
 import { createReplica, type Replica } from './replica.js';
 import { createSecondLook } from './second-look.js';
 import { createSession, type Session, type SessionHooks } from './session.js';
@@ -112,7 +112,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   }
   async function adopted(id: string, storedAs: string): Promise<void> {
     try {
-      invalid((await import('../key-spelling.js')).adopted(name, id, storedAs));
+      invalid((await import('../transport/key-spelling.js')).adopted(name, id, storedAs));
     } catch {
       // The chunk could not be loaded: the record goes on all the same.
     }
@@ -152,7 +152,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   const making = loaded.entries.filter(({ sent, base, local }) => sent && !base && local);
   if (making.length > 0) {
     try {
-      const { usualSpelling } = await import('../key-spelling.js');
+      const { usualSpelling } = await import('../transport/key-spelling.js');
       for (const { recordId } of making) {
         const usual = usualSpelling(recordId);
         if (usual !== recordId) replica.mayCome(usual, recordId);

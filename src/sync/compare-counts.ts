@@ -1,5 +1,5 @@
-import { abortable, throwIfAborted } from '../abort.js';
-import { type Change, compareVersions } from '../change.js';
+import { abortable, throwIfAborted } from '../base/abort.js';
+import { type Change, compareVersions } from '../base/change.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { RecordKey, VersionRange } from '../transport/transport.js';
 import { type AuditContext, allKeys, fetchRows } from './audit-reads.js';

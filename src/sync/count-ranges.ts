@@ -1,4 +1,4 @@
-import { compareVersions, type Version } from '../change.js';
+import { compareVersions, type Version } from '../base/change.js';
 import type { VersionRange } from '../transport/transport.js';
 
 /** Rows of one count at the most: a backend that charges for counting charges once for each thousand. */

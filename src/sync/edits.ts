@@ -1,8 +1,8 @@
-import type { Row } from '../change.js';
-import { deepEqual, own } from '../json.js';
+import type { Row } from '../base/change.js';
+import { deepEqual, own } from '../base/json.js';
 import type { User } from '../transport/identity.js';
-import { changedFields, fieldTimes, lastTimeOf, takeUp } from './edit-times.js';
-import { type ConflictResolver, type Rebased, rebase, withField } from './merge.js';
+import { changedFields, fieldTimes, lastTimeOf, takeUp } from './conflict/edit-times.js';
+import { type ConflictResolver, type Rebased, rebase, withField } from './conflict/merge.js';
 import type { OutboxEntry, Pending, ServerState } from './replica-state.js';
 
 /** What edits are made with. */

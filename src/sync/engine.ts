@@ -1,23 +1,24 @@
-import { abort } from '../abort.js';
-import type { Settings } from '../defaults.js';
-import { watchEnvironment } from '../environment.js';
-import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
-import type { SyncStatus } from '../events.js';
+import { abort } from '../base/abort.js';
+import { disposition, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { createTimers } from '../base/timers.js';
+import type { Settings } from '../config/defaults.js';
+import type { ConnectionState } from '../observe/connection-state.js';
+import type { SyncStatus } from '../observe/events.js';
 import type { Journal } from '../store/journal.js';
 import type { LocalStore } from '../store/store.js';
-import { type ConfiguredUser, createTokenSource } from '../transport/auth.js';
 import { backoffDelay } from '../transport/backoff.js';
-import { type ConnectionState, createConnection } from '../transport/connection.js';
 import type { User } from '../transport/identity.js';
+import { type ConfiguredUser, createTokenSource } from '../transport/token.js';
 import type { AuthToken, RealtimeTransport } from '../transport/transport.js';
 import { OUTSIDE_LIMIT, within } from '../transport/within.js';
 import type { Announcer } from './announcer.js';
 import { createClock } from './clock.js';
 import { type CollectionCore, type CollectionSettings, openCollection } from './collection-core.js';
+import { createConnection } from './connection.js';
+import { watchEnvironment } from './environment.js';
 import { createRounds } from './rounds.js';
 import type { SignedOut, Unsent } from './sign-out.js';
 import { syncPhase } from './status.js';
-import { createTimers } from './timers.js';
 
 export interface EngineOptions {
   readonly transport: RealtimeTransport;

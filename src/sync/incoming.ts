@@ -1,9 +1,9 @@
-import { type Change, compareVersions, type Row, type Version } from '../change.js';
-import { SyncLayerError } from '../errors.js';
-import { deepEqual } from '../json.js';
-import { jsonFault } from '../json-fault.js';
+import { type Change, compareVersions, type Row, type Version } from '../base/change.js';
+import { SyncLayerError } from '../base/errors.js';
+import { deepEqual } from '../base/json.js';
+import { jsonFault } from '../base/json-fault.js';
+import { matchesFilter, projectRow } from '../transport/filter.js';
 import type { SyncFilter } from '../transport/transport.js';
-import { matchesFilter, projectRow } from './filter.js';
 import { type ServerState, type Stamp, stampOf } from './replica-state.js';
 
 export interface IncomingRules {

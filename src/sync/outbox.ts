@@ -1,6 +1,6 @@
-import type { Row } from '../change.js';
-import type { ErrorCode } from '../errors.js';
-import { handOut } from '../json.js';
+import type { Row } from '../base/change.js';
+import type { ErrorCode } from '../base/errors.js';
+import { handOut } from '../base/json.js';
 import type { CollectionCore } from './collection-core.js';
 import type { Replica } from './replica.js';
 import { type OutboxEntry, operationType } from './replica-state.js';

@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../base/errors.js';
 import {
   afterSilence,
   afterTooLarge,

@@ -1,8 +1,8 @@
-import { abortable, throwIfAborted } from '../abort.js';
-import { disposition, isSyncLayerError, SyncLayerError, toSyncLayerError } from '../errors.js';
-import { storedId, usualSpelling } from '../key-spelling.js';
-import { patchBetween } from '../patch.js';
+import { abortable, throwIfAborted } from '../base/abort.js';
+import { disposition, isSyncLayerError, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { patchBetween } from '../base/patch.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
+import { storedId, usualSpelling } from '../transport/key-spelling.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
 import { beforeSignIn, judge, type PushCircumstances } from './answer.js';
 import { afterAnswer, FIRST_LIMITS, type SentBatch, sizeOf } from './batch-limits.js';

@@ -1,7 +1,7 @@
-import type { Row, Version } from '../change.js';
-import { type ErrorCode, SyncLayerError } from '../errors.js';
+import type { Row, Version } from '../base/change.js';
+import { type ErrorCode, SyncLayerError } from '../base/errors.js';
 import type { User } from '../transport/identity.js';
-import type { FieldTimes } from './edit-times.js';
+import type { FieldTimes } from './conflict/edit-times.js';
 
 /** The version of a row that another backend gave us: older than any that this one can give. */
 export const UNKNOWN: Version = 0;

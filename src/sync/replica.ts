@@ -1,16 +1,16 @@
-import type { Change, Row, Version } from '../change.js';
-import { type SyncLayerError, toSyncLayerError } from '../errors.js';
-import { deepEqual } from '../json.js';
+import type { Change, Row, Version } from '../base/change.js';
+import { type SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { deepEqual } from '../base/json.js';
 import type { Delta } from '../query/types.js';
 import type { StoreWrite } from '../store/store.js';
 import type { Cursor, RecordKey } from '../transport/transport.js';
 import type { AnswerRules, Verdict } from './answer.js';
 import { authored, isSent, mayTakeOver, type UserSwitch } from './authors.js';
 import { type BatchHooks, createBatch } from './batch.js';
+import { type Conflict, threeWay, withField } from './conflict/merge.js';
 import { afterHead, carryOver, type EditRules, inWordsOf, makeEdit, openEdit, withId, withoutHead } from './edits.js';
 import { type After, createIncoming, type IncomingRules } from './incoming.js';
 import type { Loaded } from './load.js';
-import { type Conflict, threeWay, withField } from './merge.js';
 import {
   hiddenError,
   type OutboxEntry,

@@ -1,11 +1,11 @@
-import type { Settings } from '../defaults.js';
-import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
+import { disposition, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { createTimers } from '../base/timers.js';
+import type { Settings } from '../config/defaults.js';
 import { backoffDelay } from '../transport/backoff.js';
 import type { Announcer } from './announcer.js';
 import type { Look } from './audit-pace.js';
 import type { CollectionCore } from './collection-core.js';
 import type { Pusher, PusherOptions } from './pusher.js';
-import { createTimers } from './timers.js';
 
 export interface RoundsOptions extends PusherOptions {
   readonly collections: ReadonlyMap<string, CollectionCore>;

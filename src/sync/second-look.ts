@@ -1,4 +1,4 @@
-import type { Version } from '../change.js';
+import type { Version } from '../base/change.js';
 
 /** How far reads may lag behind writes, in ms. */
 const LAG = 5000;

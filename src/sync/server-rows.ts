@@ -1,4 +1,4 @@
-import { compareVersions, type Row, type Version } from '../change.js';
+import { compareVersions, type Row, type Version } from '../base/change.js';
 import { isHeld, type ServerState, UNKNOWN } from './replica-state.js';
 
 /**

@@ -1,7 +1,7 @@
-import { abortable, abort as abortWith, throwIfAborted } from '../abort.js';
-import type { Change } from '../change.js';
-import type { Settings } from '../defaults.js';
-import { disposition, SyncLayerError, toSyncLayerError } from '../errors.js';
+import { abortable, abort as abortWith, throwIfAborted } from '../base/abort.js';
+import type { Change } from '../base/change.js';
+import { disposition, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import type { Settings } from '../config/defaults.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Cursor, PullPage, RealtimeTransport, SyncFilter, Unsubscribe } from '../transport/transport.js';
 import type { AuditContext, listenFor } from './audit.js';

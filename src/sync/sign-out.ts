@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../base/errors.js';
 import { isOwn, type User } from '../transport/identity.js';
 import type { CollectionCore } from './collection-core.js';
 import type { OutboxEntry } from './replica-state.js';

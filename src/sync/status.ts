@@ -1,5 +1,5 @@
-import type { SyncStatus } from '../events.js';
-import type { ConnectionState } from '../transport/connection.js';
+import type { ConnectionState } from '../observe/connection-state.js';
+import type { SyncStatus } from '../observe/events.js';
 
 /** What the indicator depends on. */
 export interface StatusInput {

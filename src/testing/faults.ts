@@ -1,5 +1,5 @@
-import type { Change } from '../change.js';
-import type { SyncLayerError } from '../errors.js';
+import type { Change } from '../base/change.js';
+import type { SyncLayerError } from '../base/errors.js';
 import type { ChangeSink, OutgoingChange, PullRequest, PushResult, RealtimeTransport } from '../transport/transport.js';
 
 /** What core asks a transport to do. */

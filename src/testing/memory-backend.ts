@@ -1,4 +1,4 @@
-import type { Change, Row } from '../change.js';
+import type { Change, Row } from '../base/change.js';
 
 /** A record of a memory backend. `data: null` is a tombstone. */
 export interface MemoryRecord {

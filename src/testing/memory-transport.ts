@@ -1,5 +1,5 @@
-import type { Change } from '../change.js';
-import { SyncLayerError } from '../errors.js';
+import type { Change } from '../base/change.js';
+import { SyncLayerError } from '../base/errors.js';
 import type {
   AuthToken,
   ChangeSink,

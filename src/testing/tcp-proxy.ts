@@ -1,5 +1,5 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../base/errors.js';
 import { createFrameScanner } from './ws-frames.js';
 
 /** `up`: from the client to the server. */

@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../errors.js';
+import { SyncLayerError } from '../base/errors.js';
 
 /** How engines say that a value is not what the code takes it for. No platform says so of the network. */
 const MISTAKE = /is not (a function|a constructor|iterable|an object|defined)|\b(undefined|null)\b/;

@@ -1,4 +1,4 @@
-import { createTokenSource } from '../kit.js';
+import { createTokenSource } from './token.js';
 import type { RealtimeTransport, TransportHost } from './transport.js';
 
 /** A transport that does as `current()` does, but for what it does in a way of its own. */

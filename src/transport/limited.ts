@@ -1,5 +1,5 @@
-import { asyncIterator } from '../async-iterator.js';
-import { SyncLayerError } from '../errors.js';
+import { asyncIterator } from '../base/async-iterator.js';
+import { SyncLayerError } from '../base/errors.js';
 import { asThrown } from './bug.js';
 import { delegate } from './delegate.js';
 import type { RealtimeTransport } from './transport.js';

@@ -1,4 +1,4 @@
-import { type ErrorOptions, isSyncLayerError, SyncLayerError } from '../errors.js';
+import { type ErrorOptions, isSyncLayerError, SyncLayerError } from '../base/errors.js';
 
 /** How Node, bundlers and browsers say that a package is not there. */
 const MISSING =

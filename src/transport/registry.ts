@@ -1,5 +1,5 @@
-import { SyncLayerError, toSyncLayerError } from '../errors.js';
-import { suggest } from '../problems.js';
+import { SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { suggest } from '../base/problems.js';
 import type { RealtimeTransport } from './transport.js';
 
 /** Makes a transport from its options: everything of the configuration's `transport` entry but `type`. */

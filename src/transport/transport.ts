@@ -1,5 +1,5 @@
-import type { Change, Row, Version } from '../change.js';
-import type { SyncLayerError } from '../errors.js';
+import type { Change, Row, Version } from '../base/change.js';
+import type { SyncLayerError } from '../base/errors.js';
 
 /** A place in a backend's order of changes. Opaque JSON: only the adapter that made it reads it. */
 export type Cursor = null | boolean | number | string | readonly Cursor[] | { readonly [key: string]: Cursor };

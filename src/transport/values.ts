@@ -1,5 +1,5 @@
-import type { Row } from '../change.js';
-import { deepEqual } from '../json.js';
+import type { Row } from '../base/change.js';
+import { deepEqual } from '../base/json.js';
 import type { RealtimeTransport, TransportValues } from './transport.js';
 
 /** What a transport does to the values of a collection. */

@@ -1,5 +1,5 @@
-import { abort, abortable, reasonOf } from '../abort.js';
-import type { SyncLayerError } from '../errors.js';
+import { abort, abortable, reasonOf } from '../base/abort.js';
+import type { SyncLayerError } from '../base/errors.js';
 
 /** How long a promise of somebody else may take. */
 export interface Limit {

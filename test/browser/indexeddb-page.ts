@@ -1,5 +1,5 @@
 /** Runs inside the page: the store suite, and what the browser tests need of the store. Bundled by `store-site.ts`. */
-import { isSyncLayerError, type SyncLayerError } from '../../src/errors.js';
+import { isSyncLayerError, type SyncLayerError } from '../../src/base/errors.js';
 import { indexedDbStore } from '../../src/store/indexeddb.js';
 import { createJournal } from '../../src/store/journal.js';
 import type { LocalStore, StoreTable } from '../../src/store/store.js';

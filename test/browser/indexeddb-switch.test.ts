@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { Row } from '../../src/change.js';
+import type { Row } from '../../src/base/change.js';
 import { createSyncServer } from '../../src/server/index.js';
 import { launchChromium } from './chromium.js';
 import { storeSite } from './store-site.js';

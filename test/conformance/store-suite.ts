@@ -2,7 +2,7 @@
  * What every local store must do, as plain cases that know no test runner: vitest runs them in Node
  * (`describe-store.ts`), and the browser tests run the very same ones inside a page.
  */
-import { isSyncLayerError } from '../../src/errors.js';
+import { isSyncLayerError } from '../../src/base/errors.js';
 import type { LocalStore, StoreTable, StoreWrite } from '../../src/store/store.js';
 
 /** One place that holds data, fresh for each case. */

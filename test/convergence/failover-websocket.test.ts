@@ -1,5 +1,5 @@
 import { websocketTransport } from '../../adapters/websocket/index.js';
-import { failover } from '../../src/compose.js';
+import { failover } from '../../src/compose/index.js';
 import { createTcpProxy, type TcpProxy } from '../../src/testing/index.js';
 import { convergence } from './converge.js';
 import { folderOfTests, realTime } from './node.js';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { failover } from '../../src/compose.js';
+import { failover } from '../../src/compose/index.js';
 import { type MemoryWire, memoryTransport } from '../../src/testing/index.js';
 import type { RealtimeTransport } from '../../src/transport/transport.js';
 import { memoryConformance } from '../conformance/transports/memory-conformance.js';

@@ -1,6 +1,6 @@
-import type { Change, Row } from '../../src/change.js';
+import type { Change, Row } from '../../src/base/change.js';
+import { deepEqual } from '../../src/base/json.js';
 import { createSyncLayer, type SyncLayerConfig, SyncLayerError, type SyncLayerInstance } from '../../src/index.js';
-import { deepEqual } from '../../src/json.js';
 import { withFaults } from '../../src/testing/faults.js';
 import type { RealtimeTransport } from '../../src/transport/transport.js';
 import type { Breakable, Delivery } from './plan.js';

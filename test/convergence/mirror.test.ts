@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { type Mirror, mirror } from '../../src/compose.js';
-import { deepEqual } from '../../src/json.js';
+import { deepEqual } from '../../src/base/json.js';
+import { type Mirror, mirror } from '../../src/compose/index.js';
 import { type MemoryWire, memoryBackend, memoryTransport } from '../../src/testing/index.js';
 import { memoryConformance } from '../conformance/transports/memory-conformance.js';
 import { convergence } from './converge.js';

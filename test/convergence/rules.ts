@@ -1,5 +1,5 @@
-import { compareVersions, type Row, type Version } from '../../src/change.js';
-import { deepEqual } from '../../src/json.js';
+import { compareVersions, type Row, type Version } from '../../src/base/change.js';
+import { deepEqual } from '../../src/base/json.js';
 import type { LocalStore, StoreWrite } from '../../src/store/store.js';
 import { UNKNOWN } from '../../src/sync/replica-state.js';
 

@@ -1,7 +1,7 @@
-import type { Row } from '../../src/change.js';
-import { SyncLayerError } from '../../src/errors.js';
+import type { Row } from '../../src/base/change.js';
+import { SyncLayerError } from '../../src/base/errors.js';
+import { deepEqual } from '../../src/base/json.js';
 import { ConflictResolvers, type SyncLayerConfig } from '../../src/index.js';
-import { deepEqual } from '../../src/json.js';
 import type { LocalStore } from '../../src/store/store.js';
 import type { ConformanceBackend, ConformanceOptions, TcpProxy } from '../../src/testing/index.js';
 import { type FaultyClient, lost, openFaultyClient, type Trouble } from './faulty-client.js';

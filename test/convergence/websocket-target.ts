@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { websocketTransport } from '../../adapters/websocket/index.js';
-import type { Row } from '../../src/change.js';
+import type { Row } from '../../src/base/change.js';
 import { createPeerProcess, createTcpProxy } from '../../src/testing/index.js';
 import type { Backend, Target } from './run.js';
 import { heartbeat, serverCapabilities } from './server-facts.js';

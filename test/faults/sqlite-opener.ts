@@ -3,7 +3,7 @@
  * moment in ms since 1970 before which it does not start; and `close`.
  */
 import { createInterface } from 'node:readline';
-import { isSyncLayerError } from '../../src/errors.js';
+import { isSyncLayerError } from '../../src/base/errors.js';
 import { sqliteStore } from '../../src/store/sqlite.js';
 import type { LocalStore } from '../../src/store/store.js';
 

@@ -74,19 +74,19 @@ export const engineMutants: readonly EngineMutant[] = [
   },
   {
     name: 'a conflict is merged without the base',
-    file: 'src/sync/merge.ts',
+    file: 'src/sync/conflict/merge.ts',
     line: 'const from: Row = base ?? {};',
     becomes: 'const from: Row = {};',
   },
   {
     name: 'the resolver is never asked',
-    file: 'src/sync/merge.ts',
+    file: 'src/sync/conflict/merge.ts',
     line: 'return { row: resolve(conflict), conflict };',
     becomes: 'return { row: local, conflict };',
   },
   {
     name: 'no second attempt to connect',
-    file: 'src/transport/connection.ts',
+    file: 'src/sync/connection.ts',
     line: "if (what === 'fatal') return { status: 'failed', reason };",
     becomes: "return { status: 'failed', reason };",
   },

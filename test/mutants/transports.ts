@@ -1,5 +1,5 @@
-import type { Change } from '../../src/change.js';
-import { SyncLayerError } from '../../src/errors.js';
+import type { Change } from '../../src/base/change.js';
+import { SyncLayerError } from '../../src/base/errors.js';
 import type { MemoryTransportOptions, MemoryWire } from '../../src/testing/index.js';
 import type { Cursor, OutgoingChange, RealtimeTransport } from '../../src/transport/transport.js';
 

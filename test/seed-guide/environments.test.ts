@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkConfig } from '../../src/config-rules.js';
+import { checkConfig } from '../../src/config/rules.js';
 import { fromEnv, type SyncLayerConfig } from '../../src/index.js';
 import { collections, hasText, openDevice, phase, shows, startServer, type Todo } from './setup.js';
 

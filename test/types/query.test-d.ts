@@ -1,5 +1,5 @@
 import { describe, expectTypeOf, test } from 'vitest';
-import type { Row } from '../../src/change.js';
+import type { Row } from '../../src/base/change.js';
 import type { Operand, Path, PathValue } from '../../src/query/path.js';
 import { createQuery, type Query } from '../../src/query/query.js';
 import type { Operator, RowSource } from '../../src/query/types.js';

@@ -1,5 +1,5 @@
 import { rename, writeFile } from 'node:fs/promises';
-import { SyncLayerError } from '../../errors.js';
+import { SyncLayerError } from '../../base/errors.js';
 import type { SwitchFlag } from '../../migrate/types.js';
 import { loadDefault } from '../load-config.js';
 

@@ -1,5 +1,5 @@
 import { defineCommand } from 'citty';
-import { SyncLayerError } from '../../errors.js';
+import { SyncLayerError } from '../../base/errors.js';
 import type { RunOptions } from './open.js';
 import { textOf } from './print.js';
 import { createProgress } from './progress.js';

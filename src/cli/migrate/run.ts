@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { disposition, isSyncLayerError, type SyncLayerError } from '../../errors.js';
+import { disposition, isSyncLayerError, type SyncLayerError } from '../../base/errors.js';
 import { blocking } from '../../migrate/migrate.js';
 import type { Following, Migration } from '../../migrate/migration.js';
 import { type MoveReport, reportPage } from '../../migrate/report-page.js';

@@ -1,9 +1,9 @@
-import type { Change, Row } from '../../change.js';
+import type { Change, Row } from '../../base/change.js';
+import type { SyncLayerError } from '../../base/errors.js';
+import { deepEqual } from '../../base/json.js';
 import type { Collection } from '../../collection.js';
-import type { SyncLayerError } from '../../errors.js';
-import type { SyncEvents } from '../../events.js';
 import type { SyncLayerInstance } from '../../instance.js';
-import { deepEqual } from '../../json.js';
+import type { SyncEvents } from '../../observe/events.js';
 import { createSyncLayer } from '../../sync-layer.js';
 import type {
   ChangeSink,

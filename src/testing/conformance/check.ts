@@ -1,4 +1,4 @@
-import { deepEqual } from '../../json.js';
+import { deepEqual } from '../../base/json.js';
 
 /** A condition that did not hold. Any test runner shows its message. */
 export function fail(message: string): never {

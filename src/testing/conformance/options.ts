@@ -1,5 +1,5 @@
-import type { Row } from '../../change.js';
-import type { SyncLayerConfig } from '../../config.js';
+import type { Row } from '../../base/change.js';
+import type { SyncLayerConfig } from '../../config/types.js';
 import type { AuthToken, RealtimeTransport, TransportCapabilities } from '../../transport/transport.js';
 
 /** The rows of the suite. The backend's two collections have these fields, and `id`. */

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { SyncLayerError } from '../../errors.js';
+import { SyncLayerError } from '../../base/errors.js';
 
 export interface PeerProcessOptions {
   /** The program: `process.execPath`, `docker`. */

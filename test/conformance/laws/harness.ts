@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-import type { Change, Row } from '../../../src/change.js';
+import type { Change, Row } from '../../../src/base/change.js';
 // Loaded when they are used, which on a busy machine takes longer than the turns that a test waits.
 import '../../../src/sync/audit.js';
 import '../../../src/sync/audit-pace.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { sqliteStore } from '../../../src/store/sqlite.js';
 import { memoryBackend } from '../../../src/testing/index.js';
 import type { PullRequest } from '../../../src/transport/transport.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import {
   backendRows,
   backendWith,

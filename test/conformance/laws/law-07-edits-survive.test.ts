@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SyncLayerError } from '../../../src/errors.js';
+import { SyncLayerError } from '../../../src/base/errors.js';
 import { ConflictResolvers } from '../../../src/index.js';
 import { sqliteStore } from '../../../src/store/sqlite.js';
 import type { StoreWrite } from '../../../src/store/store.js';

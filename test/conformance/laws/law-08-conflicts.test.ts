@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import type { SyncLayerConfig } from '../../../src/index.js';
 import { type Conflict, type ConflictResolver, ConflictResolvers } from '../../../src/index.js';
 import { sqliteStore } from '../../../src/store/sqlite.js';

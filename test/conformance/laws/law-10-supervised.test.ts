@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { disposition, SyncLayerError } from '../../../src/errors.js';
+import { disposition, SyncLayerError } from '../../../src/base/errors.js';
 import type { ConnectionState } from '../../../src/index.js';
 import type { MemoryWire } from '../../../src/testing/index.js';
 import type { PullRequest } from '../../../src/transport/transport.js';

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as z from 'zod';
-import type { Row } from '../../../src/change.js';
-import { SyncLayerError } from '../../../src/errors.js';
+import type { Row } from '../../../src/base/change.js';
+import { SyncLayerError } from '../../../src/base/errors.js';
 import { sqliteStore } from '../../../src/store/sqlite.js';
 import type { PushResult } from '../../../src/transport/transport.js';
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SyncLayerError } from '../../../src/errors.js';
+import { SyncLayerError } from '../../../src/base/errors.js';
 import type { AuthToken, OutgoingChange, RealtimeTransport, TransportHost } from '../../../src/transport/transport.js';
 import {
   backendRows,

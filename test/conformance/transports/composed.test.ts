@@ -1,6 +1,6 @@
 import { describe, test } from 'vitest';
-import { failover, mirror, shadow } from '../../../src/compose.js';
-import { SyncLayerError } from '../../../src/errors.js';
+import { SyncLayerError } from '../../../src/base/errors.js';
+import { failover, mirror, shadow } from '../../../src/compose/index.js';
 import { describeTransport, type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';
 import { type MemoryConformance, memoryConformance, memoryPermissions } from './memory-conformance.js';

@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../../../src/errors.js';
+import { SyncLayerError } from '../../../src/base/errors.js';
 import type { ConformanceBackend } from '../../../src/testing/index.js';
 import {
   type MemoryTransportOptions,

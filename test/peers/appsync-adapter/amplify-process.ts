@@ -7,7 +7,7 @@ import { generateClient } from 'aws-amplify/api';
 import { decodeJWT } from 'aws-amplify/auth';
 import { fromAmplify } from '../../../adapters/appsync/amplify.js';
 import { appsyncTransport } from '../../../adapters/appsync/index.js';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { createSyncLayer } from '../../../src/index.js';
 
 /** To the app. */

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import type { AppsyncPeer } from '../appsync/index.js';
 import { until } from '../until.js';
 import type { Command, Report } from './amplify-process.js';

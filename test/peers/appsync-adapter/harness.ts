@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { type AppsyncModel, type AppsyncTransportOptions, appsyncTransport } from '../../../adapters/appsync/index.js';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { createSyncLayer, type SyncLayerConfig, type SyncLayerError } from '../../../src/index.js';
 import { type AppsyncPeer, type AppsyncPeerOptions, type Model, startAppsyncPeer } from '../appsync/index.js';
 import { until } from '../until.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { until } from '../until.js';
 import { mutate, openClient, openPeer } from './harness.js';
 

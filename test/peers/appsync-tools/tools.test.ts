@@ -8,9 +8,9 @@ import ts from 'typescript';
 import * as v from 'valibot';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod/mini';
+import { appsyncTools } from '../../../adapters/appsync/doctor/index.js';
 import type { AppsyncModel, AppsyncTransportOptions } from '../../../adapters/appsync/index.js';
-import { appsyncTools } from '../../../adapters/appsync/tools/index.js';
-import type { Check } from '../../../src/cli/tools.js';
+import type { Check } from '../../../src/adapter-kit/doctor/tools.js';
 import { type AppsyncPeer, type AppsyncPeerOptions, type Model, startAppsyncPeer } from '../appsync/index.js';
 
 const KEY = 'da2-of-these-tests';

@@ -1,6 +1,6 @@
 import { hasuraTransport } from '../../../adapters/hasura/index.js';
 import type { HasuraCollection } from '../../../adapters/hasura/options.js';
-import { marksSql } from '../../../src/backends/tools/marks-sql.js';
+import { marksSql } from '../../../src/adapter-kit/doctor/marks-sql.js';
 import type { ConformanceOptions } from '../../../src/testing/index.js';
 import { allowed, createHand, table, touch } from '../hasura/hand.js';
 import { type HasuraProject, startHasuraProject } from '../hasura/project.js';

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { hasuraTransport } from '../../../adapters/hasura/index.js';
 import type { HasuraCollection, HasuraTransportOptions } from '../../../adapters/hasura/options.js';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { createSyncLayer, type SyncLayerConfig, type SyncLayerError } from '../../../src/index.js';
 import { until } from '../until.js';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { HasuraCollection } from '../../../adapters/hasura/options.js';
-import { marksSql } from '../../../src/backends/tools/marks-sql.js';
-import type { Row } from '../../../src/change.js';
+import { marksSql } from '../../../src/adapter-kit/doctor/marks-sql.js';
+import type { Row } from '../../../src/base/change.js';
 import { type Conflict, ConflictResolvers } from '../../../src/index.js';
 import { touch } from '../hasura/hand.js';
 import { type HasuraProject, startHasuraProject } from '../hasura/project.js';

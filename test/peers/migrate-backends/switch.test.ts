@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createSyncLayer, fromEnv, type SyncLayerConfig, type SyncLayerInstance } from '../../../src/index.js';
-import { createSwitchover, type SwitchPhase } from '../../../src/switchover.js';
+import { createSwitchover, type SwitchPhase } from '../../../src/migrate/switchover.js';
 import { firestorePlace, hasuraPlace, type Place, supabasePlace, websocketPlace } from '../migrate/places.js';
 
 type Config = SyncLayerConfig<readonly string[]>;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SyncLayerConfig } from '../../../src/index.js';
-import { createSwitchover, type SwitchPhase } from '../../../src/switchover.js';
+import { createSwitchover, type SwitchPhase } from '../../../src/migrate/switchover.js';
 
 /** Devices that go on editing, whatever happens to their backend. */
 export interface Clients {

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { placeOf, setupSql } from '../../../adapters/supabase/tools/setup.js';
+import { placeOf, setupSql } from '../../../adapters/supabase/doctor/setup.js';
 import { websocketTransport } from '../../../adapters/websocket/index.js';
-import { sql } from '../../../src/backends/tools/postgres-sql.js';
+import { sql } from '../../../src/adapter-kit/doctor/postgres-sql.js';
 import type { SyncLayerConfig } from '../../../src/index.js';
 import { createPeerProcess, createTcpProxy } from '../../../src/testing/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';

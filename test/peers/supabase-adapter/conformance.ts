@@ -1,6 +1,6 @@
 import { supabaseTransport } from '../../../adapters/supabase/index.js';
 import type { SupabaseTransportOptions } from '../../../adapters/supabase/options.js';
-import { marksSql } from '../../../src/backends/tools/marks-sql.js';
+import { marksSql } from '../../../src/adapter-kit/doctor/marks-sql.js';
 import type { ConformanceBackend, ConformanceOptions } from '../../../src/testing/index.js';
 import { briefFetch, type Project, startProject, table, touch } from './peer.js';
 

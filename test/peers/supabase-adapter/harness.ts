@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { supabaseTransport } from '../../../adapters/supabase/index.js';
 import type { SupabaseTransportOptions } from '../../../adapters/supabase/options.js';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { createSyncLayer, type SyncLayerConfig, type SyncLayerError } from '../../../src/index.js';
 import { until } from '../until.js';
 import type { Project } from './peer.js';

@@ -1,7 +1,7 @@
 import { createClient } from '@supabase/supabase-js';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { Change } from '../../../src/change.js';
+import type { Change } from '../../../src/base/change.js';
 import { until } from '../until.js';
 import { openClient, toldOnce } from './harness.js';
 import { type Project, startProject, table, touch } from './peer.js';

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { supabaseTools } from '../../../adapters/supabase/tools/index.js';
-import type { Check, ToolsInput } from '../../../src/cli/tools.js';
+import { supabaseTools } from '../../../adapters/supabase/doctor/index.js';
+import type { Check, ToolsInput } from '../../../src/adapter-kit/doctor/tools.js';
 import { createSyncLayer } from '../../../src/index.js';
 import { type SupabasePeer, startSupabasePeer } from '../supabase/index.js';
 

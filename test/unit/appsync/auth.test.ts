@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createAuthorizer } from '../../../adapters/appsync/auth.js';
 import { readOptions } from '../../../adapters/appsync/options.js';
-import { createTokenSource } from '../../../src/transport/auth.js';
+import { createTokenSource } from '../../../src/transport/token.js';
 
 const keys = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
 

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { createLateRows } from '../../../adapters/appsync/late-rows.js';
 import { createModel, type Item } from '../../../adapters/appsync/model.js';
 import { createReader } from '../../../adapters/appsync/normalize.js';
-import type { Change } from '../../../src/change.js';
+import type { Change } from '../../../src/base/change.js';
 
 const plain = createModel('todos', { name: 'Todo', fields: ['text', 'done'] });
 const versioned = createModel('todos', { name: 'Todo', fields: ['text', 'done'], versioned: true });

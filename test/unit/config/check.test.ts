@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { isSurelyRight } from '../../../src/config-check.js';
-import { checkConfig, schemaFor } from '../../../src/config-rules.js';
+import { isSurelyRight } from '../../../src/config/check.js';
+import { checkConfig, schemaFor } from '../../../src/config/rules.js';
 import { memoryStore, type SyncLayerConfig } from '../../../src/index.js';
 import { memoryTransport } from '../../../src/testing/index.js';
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { SyncLayerError } from '../../../src/errors.js';
-import { createEmitter, type EventName, type SyncEvents } from '../../../src/events.js';
+import { SyncLayerError } from '../../../src/base/errors.js';
 import { createSyncLayer } from '../../../src/index.js';
-import { createLogger, type LogLevel } from '../../../src/logger.js';
-import { createMetrics } from '../../../src/metrics.js';
+import { createEmitter, type EventName, type SyncEvents } from '../../../src/observe/events.js';
+import { createLogger, type LogLevel } from '../../../src/observe/logger.js';
+import { createMetrics } from '../../../src/observe/metrics.js';
 
 import { memoryTransport } from '../../../src/testing/index.js';
 
@@ -120,7 +120,7 @@ describe('events', () => {
   });
 
   test('are known by each of their names', () => {
-    const source = readFileSync('src/events.ts', 'utf8');
+    const source = readFileSync('src/observe/events.ts', 'utf8');
     const [, body = ''] = /interface SyncEvents \{(.*?)\n\}/s.exec(source) ?? [];
     const names = [...body.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name);
     expect(names.length).toBeGreaterThan(15);

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { isSurelyRight } from '../../../src/config-check.js';
-import { checkConfig } from '../../../src/config-rules.js';
+import { isSurelyRight } from '../../../src/config/check.js';
+import { checkConfig } from '../../../src/config/rules.js';
 import { type SyncLayerConfig, SyncLayerError } from '../../../src/index.js';
 import { memoryStore } from '../../../src/store/memory.js';
 import { memoryBackend, memoryTransport } from '../../../src/testing/index.js';

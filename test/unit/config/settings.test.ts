@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Conflict, ConflictResolver, SyncLayerConfig } from '../../../src/index.js';
-import { resolveCollections } from '../../../src/settings.js';
+import { resolveCollections } from '../../../src/sync/settings.js';
 
 const base = { id: '1', n: 0 };
 /** Both sides changed `n`; the local edit is the newer one. */

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { isSurelyRight } from '../../../src/config-check.js';
+import { isSurelyRight } from '../../../src/config/check.js';
 import { createSyncLayer, memoryStore, registerTransport } from '../../../src/index.js';
 import { memoryTransport } from '../../../src/testing/index.js';
 import { notLoaded } from '../../../src/transport/not-loaded.js';
 
 afterEach(() => {
   vi.doUnmock('../../../adapters/websocket/index.js');
-  vi.doUnmock('../../../src/config-rules.js');
+  vi.doUnmock('../../../src/config/rules.js');
   vi.resetModules();
 });
 
@@ -124,7 +124,7 @@ describe('a transport that prepares itself', () => {
 });
 
 test('offline, where the rules of the configuration cannot be loaded, the app starts all the same', async () => {
-  vi.doMock('../../../src/config-rules.js', () => {
+  vi.doMock('../../../src/config/rules.js', () => {
     throw new Error('Failed to fetch dynamically imported module');
   });
   const config = { transport: memoryTransport(), collections: ['todos'], maxRetries: 2 ** 31 };

@@ -77,14 +77,14 @@ describe('docs/api.md names all there is, and nothing else', () => {
     expect(names.sort()).toEqual(Object.keys(sync.metrics()).sort());
   });
   test('phases', () => {
-    const source = readFileSync('src/events.ts', 'utf8');
+    const source = readFileSync('src/observe/events.ts', 'utf8');
     const [, union = ''] = /readonly phase: ([^;]+);/.exec(source) ?? [];
     same(
       'Phases',
       [...union.matchAll(/'([^']+)'/g)].map(([, name = '']) => name),
     );
   });
-  test('events', () => same('Events', declared('src/events.ts', 'SyncEvents')));
+  test('events', () => same('Events', declared('src/observe/events.ts', 'SyncEvents')));
   test('resolvers', () => same('ConflictResolvers', Object.keys(synclayer.ConflictResolvers)));
   test('the server', () => same('The server', Object.keys(server)));
   test("the server's collections", () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { deleteApp, initializeApp } from 'firebase/app';
 import { connectFirestoreEmulator, getFirestore } from 'firebase/firestore';
 import { afterAll, expect, test } from 'vitest';
+import { indexesJson, setupText } from '../../../adapters/firestore/doctor/setup.js';
 import { firestoreTransport } from '../../../adapters/firestore/index.js';
 import {
   collectionRules,
@@ -10,7 +11,6 @@ import {
   rules,
 } from '../../../adapters/firestore/options.js';
 import { createTables } from '../../../adapters/firestore/table.js';
-import { indexesJson, setupText } from '../../../adapters/firestore/tools/setup.js';
 
 const message = (options: unknown): string => {
   try {

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { difference, gone } from '../../../adapters/hasura/difference.js';
 import { type HasuraCollection, readOptions } from '../../../adapters/hasura/options.js';
 import { createTables } from '../../../adapters/hasura/table.js';
-import { changeOf } from '../../../src/backends/postgres-rows.js';
-import { compareVersions } from '../../../src/change.js';
+import { changeOf } from '../../../src/adapter-kit/postgres-rows.js';
+import { compareVersions } from '../../../src/base/change.js';
 
 const tableOf = (todos: HasuraCollection = { fields: ['title'] }) =>
   createTables(readOptions({ url: 'https://x.example', collections: { todos } })).get('todos');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readOptions } from '../../../adapters/hasura/options.js';
 import { createRest } from '../../../adapters/hasura/rest.js';
-import { createTokenSource } from '../../../src/transport/auth.js';
+import { createTokenSource } from '../../../src/transport/token.js';
 
 /** Requests whose answers wait until all are asked. Each is refused for its token, in one of Hasura's two ways. */
 function refusing(tokens: readonly string[], answer: () => Response) {

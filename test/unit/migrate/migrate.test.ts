@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test, vi } from 'vitest';
-import { failover } from '../../../src/compose.js';
+import { failover } from '../../../src/compose/index.js';
 import { SyncLayerError } from '../../../src/index.js';
 import { createMigration, type Migration, migrate } from '../../../src/migrate/index.js';
 import { type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';

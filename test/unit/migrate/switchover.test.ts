@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { SyncLayerInstance } from '../../../src/index.js';
-import { createSwitchover, type SwitchPhase } from '../../../src/switchover.js';
+import { createSwitchover, type SwitchPhase } from '../../../src/migrate/switchover.js';
 import { memoryBackend, memoryTransport } from '../../../src/testing/index.js';
 import { fakeTimers, pass } from '../../conformance/laws/harness.js';
 import { folder, rowsOf } from './setup.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Row } from '../../../src/change.js';
-import { deepEqual } from '../../../src/json.js';
+import type { Row } from '../../../src/base/change.js';
+import { deepEqual } from '../../../src/base/json.js';
 import { createLiveQuery } from '../../../src/query/live-query.js';
 import { compileOrder } from '../../../src/query/order.js';
 import { compilePredicate } from '../../../src/query/predicate.js';

@@ -1,4 +1,4 @@
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import type { Delta, RowSource } from '../../../src/query/types.js';
 
 /** A collection of plain rows: `commit` is one batch, `undefined` deletes. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { compileOrder } from '../../../src/query/order.js';
 import type { Direction } from '../../../src/query/types.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isSyncLayerError } from '../../../src/errors.js';
+import { isSyncLayerError } from '../../../src/base/errors.js';
 import { compilePredicate } from '../../../src/query/predicate.js';
 import type { Operator } from '../../../src/query/types.js';
 

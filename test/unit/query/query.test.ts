@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { createQuery } from '../../../src/query/query.js';
 import type { Direction, Operator } from '../../../src/query/types.js';
 import { createMemorySource } from './memory-source.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { createQuery } from '../../../src/query/query.js';
 import { createMemorySource } from './memory-source.js';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { SyncLayerError } from '../../../src/errors.js';
+import { SyncLayerError } from '../../../src/base/errors.js';
 import type { Authenticate } from '../../../src/server/index.js';
 import { start } from './fixtures/harness.js';
 

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { EventMessage, ServerMessage } from '../../../src/protocol.js';
+import type { EventMessage, ServerMessage } from '../../../src/base/protocol.js';
 import type { Message } from './fixtures/client.js';
 import { start } from './fixtures/harness.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cloneJson } from '../../../src/json.js';
+import { cloneJson } from '../../../src/base/json.js';
 import { parseBatchItem, parseFrame } from '../../../src/server/parse.js';
 
 const write = (extra: object) => JSON.stringify({ type: 'insert', collection: 'c', recordId: '1', data: {}, ...extra });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { SyncMessage, WireFilter } from '../../../src/protocol.js';
+import type { SyncMessage, WireFilter } from '../../../src/base/protocol.js';
 import type { AuthorizeRequest, ServerStore, SyncServer } from '../../../src/server/index.js';
 import type { TestClient } from './fixtures/client.js';
 import { start, stores } from './fixtures/harness.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { restError } from '../../../adapters/supabase/failure.js';
-import { refusalOf } from '../../../src/backends/refusal.js';
+import { refusalOf } from '../../../src/adapter-kit/refusal.js';
 
 test.each([
   ['read', 401, 'PGRST301', 'AUTH_REQUIRED'],

@@ -3,7 +3,7 @@ import { createReader, fromBroadcast, fromPostgresChange } from '../../../adapte
 import type { SupabaseCollection } from '../../../adapters/supabase/options.js';
 import { readOptions } from '../../../adapters/supabase/options.js';
 import { createTables, type Table } from '../../../adapters/supabase/table.js';
-import { type Columns, changeOf } from '../../../src/backends/postgres-rows.js';
+import { type Columns, changeOf } from '../../../src/adapter-kit/postgres-rows.js';
 
 const tableOf = (todos: SupabaseCollection = {}) =>
   createTables(readOptions({ url: 'http://x.example', key: 'k', collections: { todos } })).get('todos');

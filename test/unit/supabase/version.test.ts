@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { commitBound, completeVersion, repeatedVersion } from '../../../adapters/supabase/version.js';
-import { stampOf, versionOf } from '../../../src/backends/postgres-time.js';
+import { stampOf, versionOf } from '../../../src/adapter-kit/postgres-time.js';
 
 test('each event of one stamp is newer than the one before, a completed row than all, a later stamp than that', () => {
   const stamp = '2026-01-02T03:04:05.000001';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Row } from '../../../src/change.js';
+import type { Row } from '../../../src/base/change.js';
 import { type AnswerRules, judge, type PushCircumstances } from '../../../src/sync/answer.js';
 import type { OutboxEntry, Pending, ServerState } from '../../../src/sync/replica-state.js';
 import type { PushResult } from '../../../src/transport/transport.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareVersions, type Version } from '../../../src/change.js';
+import { compareVersions, type Version } from '../../../src/base/change.js';
 import { differing, rangesOf, within } from '../../../src/sync/count-ranges.js';
 
 const sortedOf = (versions: readonly number[]): Version[] =>

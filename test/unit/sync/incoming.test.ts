@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Change, Row } from '../../../src/change.js';
+import type { Change, Row } from '../../../src/base/change.js';
 import { createIncoming, type IncomingRules, type Known } from '../../../src/sync/incoming.js';
 import type { ServerState } from '../../../src/sync/replica-state.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type ErrorCode, SyncLayerError } from '../../../src/errors.js';
+import { type ErrorCode, SyncLayerError } from '../../../src/base/errors.js';
 import { FIRST_LIMITS } from '../../../src/sync/batch-limits.js';
 import { remedyFor, type Trouble } from '../../../src/sync/push-trouble.js';
 import type { OutboxEntry } from '../../../src/sync/replica-state.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SyncLayerError } from '../../../src/errors.js';
+import { SyncLayerError } from '../../../src/base/errors.js';
 import { type StatusInput, syncPhase } from '../../../src/sync/status.js';
 
 const reason = new SyncLayerError('CONNECTION_LOST', 'gone');

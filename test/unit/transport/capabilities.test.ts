@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { failover, mirror, polling, shadow } from '../../../src/compose.js';
+import { failover, mirror, polling, shadow } from '../../../src/compose/index.js';
 import { createSyncLayer } from '../../../src/index.js';
 import { memoryTransport, withFaults } from '../../../src/testing/index.js';
 import { capabilitiesOf } from '../../../src/transport/capabilities.js';

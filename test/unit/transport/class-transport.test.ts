@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { polling } from '../../../src/compose.js';
+import { polling } from '../../../src/compose/index.js';
 import { createMigration } from '../../../src/migrate/index.js';
 import { memoryBackend, memoryTransport } from '../../../src/testing/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { SyncLayerError } from '../../../src/errors.js';
-import { createTokenSource } from '../../../src/transport/auth.js';
+import { SyncLayerError } from '../../../src/base/errors.js';
 import { ownTokenFirst } from '../../../src/transport/delegate.js';
+import { createTokenSource } from '../../../src/transport/token.js';
 import type { TransportHost } from '../../../src/transport/transport.js';
 
 const refusal = (): SyncLayerError => new SyncLayerError('AUTH_REQUIRED', 'The server says 401.');

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { seqCursor } from '../../../adapters/websocket/cursor.js';
 import { byteLength, parseJson } from '../../../adapters/websocket/json.js';
 import { fromEvent, fromRecord, toError, toPage, toResult, toWrite } from '../../../adapters/websocket/normalize.js';
-import type { EventMessage, OutgoingChange, SyncLayerError } from '../../../src/adapter-kit.js';
+import type { EventMessage, OutgoingChange, SyncLayerError } from '../../../src/adapter-kit/index.js';
 
 const at = '2026-01-02T03:04:05.678Z';
 const time = Date.parse(at);

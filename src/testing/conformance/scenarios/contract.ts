@@ -1,5 +1,5 @@
-import { type Change, compareVersions, type Version } from '../../../change.js';
-import { isSyncLayerError } from '../../../errors.js';
+import { type Change, compareVersions, type Version } from '../../../base/change.js';
+import { isSyncLayerError } from '../../../base/errors.js';
 import type { OutgoingChange, TransportCapabilities } from '../../../transport/transport.js';
 import { check, equal, fail } from '../check.js';
 import type { ConformanceRow } from '../options.js';

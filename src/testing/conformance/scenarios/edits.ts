@@ -1,5 +1,5 @@
-import { SyncLayerError } from '../../../errors.js';
-import { ConflictResolvers } from '../../../sync/resolvers.js';
+import { SyncLayerError } from '../../../base/errors.js';
+import { ConflictResolvers } from '../../../sync/conflict/resolvers.js';
 import type { OutgoingChange } from '../../../transport/transport.js';
 import { check, equal } from '../check.js';
 import { gate, pushes, type Scenario, seesDeletes } from '../scenario.js';

@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../../../errors.js';
+import { SyncLayerError } from '../../../base/errors.js';
 import { check, equal } from '../check.js';
 import { gate, type Scenario, seesDeletes } from '../scenario.js';
 

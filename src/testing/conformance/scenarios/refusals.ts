@@ -1,4 +1,4 @@
-import { SyncLayerError } from '../../../errors.js';
+import { SyncLayerError } from '../../../base/errors.js';
 import type { OutgoingChange } from '../../../transport/transport.js';
 import { check, equal } from '../check.js';
 import { pushes, type Scenario } from '../scenario.js';

@@ -1,0 +1,175 @@
+import { ok, unknown, wordsOf, wrong } from '../../../src/adapter-kit/doctor/check.js';
+import { toolsHost } from '../../../src/adapter-kit/doctor/host.js';
+import { loadPg } from '../../../src/adapter-kit/doctor/postgres-catalog.js';
+import {
+  type BackendTools,
+  type Check,
+  isSyncLayerError,
+  type RealtimeTransport,
+  type ToolsInput,
+  type TransportHost,
+} from '../../../src/adapter-kit/kit.js';
+import { hasuraTransport } from '../index.js';
+import { loadSdk } from '../link.js';
+import { type ColumnType, type HasuraCollection, type ParsedOptions, readOptions } from '../options.js';
+import { problem } from '../problem.js';
+import { createRest, type Rest } from '../rest.js';
+import { createTables } from '../table.js';
+import { catalogChecks } from './catalog.js';
+import { placeOf } from './place.js';
+import { readChecks, writeChecks } from './row-checks.js';
+import { type Roots, readRoots } from './schema.js';
+import { type Examined, schemaChecks } from './schema-checks.js';
+import { setupText } from './setup.js';
+
+/** What the options say of each column, where `fields` is an object. */
+function numbersOf({ fields = {}, primaryKey = 'id' }: HasuraCollection): Map<string, ColumnType> {
+  const specs = Array.isArray(fields) ? [] : Object.entries(fields);
+  return new Map(
+    specs.flatMap(([field, spec]) =>
+      typeof spec === 'object' && spec.type !== undefined
+        ? [[field === 'id' ? primaryKey : (spec.column ?? field), spec.type] as const]
+        : [],
+    ),
+  );
+}
+
+function read({ transport, collections }: ToolsInput): { options: ParsedOptions; all: Examined[] } {
+  const options = readOptions(transport as never);
+  const tables = createTables(options);
+  const all = collections.map((name) => {
+    const table = tables.get(name);
+    const given = options.collections[name] ?? {};
+    return { table, place: placeOf(table, given, options), numbers: numbersOf(given) };
+  });
+  return { options, all };
+}
+
+/** Whether anybody answers, and lets us in. Returns whether the rest can be looked at. */
+async function* enter(rest: Rest, options: ParsedOptions, signal: AbortSignal): AsyncGenerator<Check, boolean> {
+  const there = 'Hasura answers';
+  const letIn = 'the token is accepted';
+  const { headers } = options;
+  const sent = typeof headers === 'function' ? await headers() : (headers ?? {});
+  if (Object.keys(sent).some((name) => /^x-hasura-(admin-secret|access-key)$/i.test(name)))
+    yield wrong(
+      'the headers hold no admin secret',
+      'In an app everybody could read it, and do everything. Let users sign in (authToken), or give x-hasura-unauthorized-role a role. What follows is what an admin sees.',
+    );
+  try {
+    await rest.request('A first request', 'read', '{ __typename }', {}, signal);
+    yield ok(there);
+    yield ok(letIn);
+    return true;
+  } catch (thrown) {
+    if (isSyncLayerError(thrown) && thrown.code === 'AUTH_REQUIRED' && thrown.details.code !== undefined) {
+      yield ok(there);
+      yield wrong(
+        letIn,
+        thrown.message,
+        'The JWT needs "https://hasura.io/jwt/claims" with x-hasura-default-role and x-hasura-allowed-roles, and HASURA_GRAPHQL_JWT_SECRET its key.',
+      );
+    } else yield wrong(there, wordsOf(thrown), 'The url is that of the GraphQL endpoint, https://.../v1/graphql.');
+    return false;
+  }
+}
+
+/** By WebSocket: one that is opened, and on it a subscription to each table. */
+async function* socketChecks(
+  options: ParsedOptions,
+  all: readonly Examined[],
+  host: TransportHost,
+): AsyncGenerator<Check> {
+  const transport = hasuraTransport(options);
+  transport.attach?.(host);
+  const what = 'a WebSocket can be opened';
+  try {
+    await transport.connect({ signal: AbortSignal.timeout(options.subscribeTimeout) });
+    yield ok(what);
+    for (const { table } of all) yield await isServed(transport, table.collection);
+  } catch (thrown) {
+    yield wrong(what, wordsOf(thrown), 'Does a proxy in front of Hasura let WebSockets through?');
+  } finally {
+    await transport.close();
+  }
+}
+
+function isServed(transport: RealtimeTransport, collection: string): Promise<Check> {
+  const what = `${collection}: its subscription is live`;
+  return new Promise((resolve) => {
+    const end = transport.subscribe(
+      { collection },
+      {
+        change: () => undefined,
+        gap: () => undefined,
+        live: () => done(ok(what)),
+        error: ({ message }) => done(wrong(what, message)),
+      },
+    );
+    function done(check: Check): void {
+      resolve(check);
+      // A subscription may fail before `end` is there.
+      queueMicrotask(() => end());
+    }
+  });
+}
+
+/** The schema as this role sees it, or why it cannot be seen. */
+async function rootsOf(rest: Rest, signal: AbortSignal): Promise<Roots | Check> {
+  const what = 'the schema can be read (introspection)';
+  try {
+    return await readRoots(rest, signal);
+  } catch (thrown) {
+    return unknown(
+      what,
+      wordsOf(thrown),
+      'Types and columns are looked at once introspection is allowed for this role.',
+    );
+  }
+}
+
+async function* examine(options: ParsedOptions, all: readonly Examined[], host: TransportHost): AsyncGenerator<Check> {
+  const { signal } = new AbortController();
+  const rest = createRest(options, () => host);
+  if (!(yield* enter(rest, options, signal))) return;
+  const roots = await rootsOf(rest, signal);
+  if ('what' in roots) yield roots;
+  for (const examined of all) {
+    const { table, place } = examined;
+    const checks = 'what' in roots ? [] : await schemaChecks(examined, roots, rest, signal);
+    yield* checks;
+    // The rest could only say the same again.
+    if (checks.some(({ state }) => state === 'problem')) continue;
+    yield* readChecks(rest, table, place, signal);
+    yield* writeChecks(rest, table, signal);
+  }
+  yield* socketChecks(options, all, host);
+}
+
+/** `npx synclayer setup hasura` and `npx synclayer doctor`. */
+export const hasuraTools: BackendTools = {
+  setup(input) {
+    const { options, all } = read(input);
+    return setupText(
+      all.map(({ place }) => place),
+      options.naming,
+    );
+  },
+  async *doctor(input, { databaseUrl }) {
+    const { options, all } = read(input);
+    // What is not installed is told before anything is looked at, not half way.
+    await loadSdk();
+    if (databaseUrl !== undefined) await loadPg(problem);
+    yield* examine(options, all, toolsHost(input));
+    if (databaseUrl !== undefined)
+      yield* catalogChecks(
+        all.map(({ place }) => place),
+        databaseUrl,
+      );
+    else
+      yield unknown(
+        'triggers and indexes',
+        'Only the catalog tells. Pass --database-url, or set DATABASE_URL, with the connection string of the database.',
+      );
+  },
+};

@@ -1,0 +1,37 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createTimers } from '../../../src/base/timers.js';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test('one of each name: a later one takes its place', () => {
+  const ran: string[] = [];
+  const timers = createTimers<'a' | 'b'>();
+  timers.schedule('a', 10, () => ran.push('first a'));
+  timers.schedule('b', 10, () => ran.push('b'));
+  timers.schedule('a', 20, () => ran.push('second a'));
+  expect(vi.getTimerCount()).toBe(2);
+  vi.advanceTimersByTime(20);
+  expect(ran).toEqual(['b', 'second a']);
+});
+
+test('a task may schedule itself again', () => {
+  let runs = 0;
+  const timers = createTimers<'a'>();
+  const again = (): void => {
+    runs += 1;
+    timers.schedule('a', 10, again);
+  };
+  timers.schedule('a', 10, again);
+  vi.advanceTimersByTime(35);
+  expect(runs).toBe(3);
+});
+
+test('closed, none is left and none begins', () => {
+  const timers = createTimers<'a'>();
+  timers.schedule('a', 10, () => expect.unreachable());
+  timers.close();
+  timers.schedule('a', 10, () => expect.unreachable());
+  expect(vi.getTimerCount()).toBe(0);
+  vi.advanceTimersByTime(100);
+});
