@@ -107,7 +107,7 @@ const config = fits({
 });
 
 /**
- * A quick look at a configuration. True: it keeps every rule, so `config-rules.ts` need not be loaded, which has the words
+ * A quick look at a configuration. True: it keeps every rule, so `rules.ts` need not be loaded, which has the words
  * for what is wrong. False says nothing: settings that depend on one another have no test here.
  */
 export function isSurelyRight(value: unknown): boolean {

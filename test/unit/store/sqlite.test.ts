@@ -127,9 +127,13 @@ test('a value that is no longer JSON is reported as damage', async () => {
 
 /** Another process, which opens and closes a store as it is told. */
 function opener() {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, '../../faults/sqlite-opener.ts')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', join(import.meta.dirname, '../../faults/sqlite-opener.ts')],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ask = async (line: string): Promise<string> => {
     child.stdin.write(`${line}\n`);
