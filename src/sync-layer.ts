@@ -12,9 +12,9 @@ import { createJournal } from './store/journal.js';
 import type { LocalStore } from './store/store.js';
 import { volatileStore } from './store/volatile.js';
 import { createAnnouncer } from './sync/announcer.js';
-import { createEngine } from './sync/engine.js';
 import { createOutbox } from './sync/outbox.js';
 import { resolveCollections } from './sync/settings.js';
+import { createSupervisor } from './sync/supervisor/supervisor.js';
 import { limited } from './transport/limited.js';
 import { resolveTransport } from './transport/registry.js';
 import type { RealtimeTransport } from './transport/transport.js';
@@ -129,7 +129,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   });
   const journal = createJournal(store, {
     onError: announcer.report,
-    everything: async () => () => [...engine.collections.values()].flatMap((core) => core.stored()),
+    everything: async () => () => [...supervisor.collections.values()].flatMap((core) => core.stored()),
   });
   const closing = new AbortController();
   const canBeLive = (): boolean => transport.capabilities.live !== false;
@@ -137,7 +137,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   /** What `realtime.enable` and `disable` say goes before the configuration. */
   let override: boolean | undefined;
 
-  const engine = await createEngine({
+  const supervisor = await createSupervisor({
     transport,
     store,
     journal,
@@ -153,18 +153,18 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
   });
 
   const commit = (): Promise<void> => {
-    engine.edited();
+    supervisor.edited();
     return journal.flushed();
   };
   const collections = new Map(
-    [...engine.collections].map(([name, core]) => {
+    [...supervisor.collections].map(([name, core]) => {
       const parse = resolved.get(name)?.parse ?? ((row) => row);
       return [name, createCollection({ name, core, parse, commit, closed: closing.signal })];
     }),
   );
 
   function inspect(): Inspection {
-    const entries = [...engine.collections].map(([name, { replica, session }]) => {
+    const entries = [...supervisor.collections].map(([name, { replica, session }]) => {
       const { rows, cursor } = replica;
       return [
         name,
@@ -172,11 +172,11 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
       ] as const;
     });
     return {
-      status: engine.status,
-      realtime: engine.connection.state,
+      status: supervisor.status,
+      realtime: supervisor.connection,
       transport: transport.name,
       store: store.name,
-      clockOffset: engine.clockOffset(),
+      clockOffset: supervisor.clockOffset(),
       collections: Object.fromEntries(entries),
     };
   }
@@ -185,7 +185,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     // It rejects with what is missing.
     if (on && !canBeLive()) await transport.connect({ signal: closing.signal });
     override = on;
-    await engine.setRealtime(on);
+    await supervisor.setRealtime(on);
   }
 
   async function close(): Promise<void> {
@@ -193,7 +193,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     // Who hears of the end may call close() again, and must get this promise.
     await null;
     // In this turn it ends all that could still write. Whoever opens the store next need not wait for the transport.
-    const stopped = engine.close();
+    const stopped = supervisor.close();
     try {
       await journal.close();
     } finally {
@@ -217,26 +217,26 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     events,
     realtime: {
       get state() {
-        return engine.connection.state;
+        return supervisor.connection;
       },
       get enabled() {
-        return engine.realtime;
+        return supervisor.realtime;
       },
       enable: () => setRealtime(true),
       disable: () => setRealtime(false),
     },
     get status() {
-      return engine.status;
+      return supervisor.status;
     },
-    outbox: createOutbox(engine.collections, commit),
-    syncNow: engine.syncNow,
-    pause: engine.pause,
-    resume: engine.resume,
-    setAuthToken: engine.setAuthToken,
-    signOut: engine.signOut,
+    outbox: createOutbox(supervisor.collections, commit),
+    syncNow: supervisor.syncNow,
+    pause: supervisor.pause,
+    resume: supervisor.resume,
+    setAuthToken: supervisor.setAuthToken,
+    signOut: supervisor.signOut,
     async clear() {
-      const discarded = engine.status.pending;
-      await engine.clear();
+      const discarded = supervisor.status.pending;
+      await supervisor.clear();
       return { discarded };
     },
     metrics: metrics.snapshot,
@@ -247,6 +247,6 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
       return closed;
     },
   };
-  engine.start();
+  supervisor.start();
   return instance as SyncLayerInstance<C>;
 }

@@ -27,3 +27,5 @@ export function createTimers<Name extends string>() {
     },
   };
 }
+
+export type Timers<Name extends string> = Pick<ReturnType<typeof createTimers<Name>>, 'schedule' | 'cancel' | 'has'>;

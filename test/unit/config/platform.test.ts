@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { newId } from '../../../src/base/id.js';
 import { createSyncLayer } from '../../../src/index.js';
-import { watchEnvironment } from '../../../src/sync/environment.js';
+import { watchEnvironment } from '../../../src/sync/supervisor/environment.js';
 import { memoryTransport } from '../../../src/testing/index.js';
 
 afterEach(() => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { SyncLayerError } from '../../../src/base/errors.js';
-import { type StatusInput, syncPhase } from '../../../src/sync/status.js';
+import { SyncLayerError } from '../../../../src/base/errors.js';
+import { type StatusInput, syncPhase } from '../../../../src/sync/supervisor/status.js';
 
 const reason = new SyncLayerError('CONNECTION_LOST', 'gone');
 const well: StatusInput = {

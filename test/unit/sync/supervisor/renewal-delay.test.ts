@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { renewalWait } from '../../../src/sync/connection.js';
+import { renewalDelay } from '../../../../src/sync/supervisor/renewal-delay.js';
 
 test.each([
   [0, 30_000, 2500, 5000],
@@ -10,6 +10,6 @@ test.each([
   [0, 10, 500, 1000],
   [1000, 10, 3000, 6000],
 ])('after %i refusals more, with at most %i ms: from %i to %i ms', (times, longest, least, most) => {
-  expect(renewalWait(times, longest, () => 0)).toBe(least);
-  expect(renewalWait(times, longest, () => 1)).toBe(most);
+  expect(renewalDelay(times, longest, () => 0)).toBe(least);
+  expect(renewalDelay(times, longest, () => 1)).toBe(most);
 });

@@ -1,0 +1,106 @@
+import { disposition, type SyncLayerError } from '../../base/errors.js';
+import type { Attempt } from './attempt.js';
+import { type Context, retryDelay, sessionsOf } from './context.js';
+import { connectionState } from './link.js';
+import type { Effect, Event, State } from './machine.js';
+import type { Pushing } from './pushing.js';
+import type { Rounds } from './rounds.js';
+
+/** What the effects work with. */
+export interface Workers {
+  readonly attempt: Attempt;
+  readonly pushing: Pushing;
+  readonly rounds: Rounds;
+  readonly interrupt: () => void;
+  /** Closes the link. */
+  readonly disconnect: () => void;
+  /** Every collection belongs to the backend that answers now. */
+  readonly move: () => void;
+  /** Nothing begins from now on. */
+  readonly stop: () => void;
+  /** Collections whose subscription ended alone. */
+  readonly unsubscribed: Set<string>;
+}
+
+/** The failure has been reported where it happened. */
+const ignore = (): void => undefined;
+
+/** While the platform says that there is no network, a failure is no news. */
+export function report({ options, state }: Context, error: SyncLayerError, collection?: string): void {
+  if (state().online || disposition(error.code) !== 'retry') options.announcer.report(error, collection);
+}
+
+type Perform = (before: State, event: Event) => void;
+
+/** Runs what `machine.ts` decides. */
+export function createEffects(context: Context, workers: Workers): { readonly [Name in Effect]: Perform } {
+  const { options, timers, tokens, state, dispatch } = context;
+  const { announcer, settings, collections } = options;
+  const { events, metrics, log } = announcer;
+  const { attempt, pushing, rounds } = workers;
+
+  function sayLink({ link: last }: State): void {
+    const link = connectionState(state().link);
+    const isUp = link.status === 'connected';
+    metrics.connected(isUp);
+    log('debug', `connection: ${link.status}`);
+    if (isUp) events.emit('realtimeConnected', { collections: [...collections.keys()] });
+    else if (last.name === 'connected') events.emit('realtimeDisconnected', { state: link });
+  }
+
+  return {
+    connect: () => void attempt.start(),
+    abort: attempt.stop,
+    disconnect: workers.disconnect,
+    ask: tokens.again,
+    poll: () => void rounds.run().catch(ignore),
+    catchUp: () => void rounds.catchUpAll().catch(ignore),
+    subscribe() {
+      for (const session of sessionsOf(context)) session.start();
+    },
+    unsubscribe() {
+      for (const session of sessionsOf(context)) session.stop();
+    },
+    interrupt: workers.interrupt,
+    push() {
+      if (settings.enableAutoSync) void pushing.push().catch(ignore);
+    },
+    pollNow: () => rounds.start(0),
+    startSchedule: () => rounds.start(state().realtime ? settings.syncInterval : 0),
+    retryPush: () =>
+      timers.schedule('push', retryDelay(context, state().pushFailures), () => dispatch({ type: 'pushWanted' })),
+    retryPull: () =>
+      timers.schedule('retry', retryDelay(context, state().pullFailures), () => dispatch({ type: 'retryDue' })),
+    readAgain() {
+      for (const session of sessionsOf(context))
+        if (session.phase === 'catching-up') void session.catchUp().catch(ignore);
+      for (const name of workers.unsubscribed) context.collections.get(name)?.session.start();
+      workers.unsubscribed.clear();
+    },
+    awaitBackground() {
+      const after = settings.disconnectInBackground;
+      if (after !== false) timers.schedule('background', after, () => dispatch({ type: 'backgroundDue' }));
+    },
+    cancelBackground: () => timers.cancel('background'),
+    awaitNetwork: () => timers.schedule('network', settings.maxReconnectDelay, () => dispatch({ type: 'networkDue' })),
+    sayOnline({ online: before }) {
+      const { online } = state();
+      if (online === before) return;
+      timers.cancel('network');
+      events.emit('connectivityChanged', { online });
+    },
+    sayLink,
+    reportLink() {
+      const { reason } = state().link;
+      if (reason) report(context, reason);
+    },
+    reportError(_, event) {
+      if (event.type === 'workFailed') report(context, event.error, event.collection);
+    },
+    refuseToken(_, event) {
+      if ('error' in event) tokens.refuse(event.error);
+    },
+    move: workers.move,
+    stop: workers.stop,
+  };
+}

@@ -1,0 +1,35 @@
+import { disposition, type SyncLayerError } from '../../base/errors.js';
+import type { Context } from './context.js';
+
+/** Gives the transport what it may ask for and tell: see `TransportHost`. */
+export function attachHost(context: Context, report: (error: SyncLayerError) => void): void {
+  const { options, tokens, clock, state, dispatch } = context;
+  const { transport, announcer } = options;
+  const { metrics, log } = announcer;
+  transport.attach?.({
+    authToken: tokens.get,
+    refused: tokens.refused,
+    user: tokens.told,
+    sessionChanged(user) {
+      if (state().closed) return;
+      dispatch({ type: 'renewed' });
+      try {
+        if (user !== undefined) tokens.told(user);
+      } catch (thrown) {
+        const error = thrown as SyncLayerError;
+        // Another user's session begins again by itself.
+        if (disposition(error.code) === 'reauth') dispatch({ type: 'workFailed', error });
+      }
+    },
+    log,
+    traffic: metrics.traffic,
+    reads: metrics.reads,
+    serverTime: clock.measure,
+    report: (error) => {
+      if (!state().closed) report(error);
+    },
+    moved: () => {
+      if (!state().closed) dispatch({ type: 'moved' });
+    },
+  });
+}

@@ -1,0 +1,128 @@
+import { disposition, SyncLayerError, toSyncLayerError } from '../../base/errors.js';
+import type { Timers } from '../../base/timers.js';
+import type { Settings } from '../../config/defaults.js';
+import { backoffDelay } from '../../transport/backoff.js';
+import type { Announcer } from '../announcer.js';
+import type { Pusher, PusherOptions } from '../pusher.js';
+
+export interface PushingOptions extends PusherOptions {
+  readonly announcer: Pick<Announcer, 'report'>;
+  readonly settings: Pick<Settings, 'enableAutoSync' | 'auditInterval' | 'maxRetries'>;
+  readonly timers: Timers<'push' | 'waiting'>;
+  readonly pendingCount: () => number;
+  /** False while paused, closed or without a token that is let in. */
+  readonly mayWork: () => boolean;
+  /** Of the work that is under way. */
+  readonly signal: () => AbortSignal;
+  /** The backoff after a failed push decides when the next one comes. */
+  readonly isBackingOff: () => boolean;
+  /** Edits are to be sent as soon as they may. */
+  readonly wanted: () => void;
+  readonly pushed: () => void;
+  /** A push failed. `again`: time may mend it. */
+  readonly failed: (error: SyncLayerError, again: boolean) => void;
+}
+
+/** First wait of edits that wait for another row, in ms; it doubles up to `auditInterval`. */
+const FIRST_WAIT = 2000;
+
+/** The failure has been reported where it happened. */
+const ignore = (): void => undefined;
+
+/** Sends what waits in the outboxes, by a pusher that is loaded while the store is read. */
+export function createPushing(options: PushingOptions) {
+  const { announcer, settings, timers, mayWork, pendingCount } = options;
+  let pusher: Pusher | undefined;
+  let loading: Promise<void> | undefined;
+  /** The run of the pusher that is under way, or was the last. */
+  let run: Promise<void> | undefined;
+  let isQueued = false;
+  /** Runs in a row that left edits waiting for another row. */
+  let waits = 0;
+  /** What those edits wait for, as it was reported. */
+  let reported: readonly string[] = [];
+
+  /** In a chunk of its own: an app reads first. While it is out of reach, edits stay in the outbox. */
+  async function load(): Promise<void> {
+    try {
+      const { createPusher } = await import('../pusher.js');
+      pusher ??= createPusher(options);
+    } catch (error) {
+      throw toSyncLayerError(error, 'CONNECTION_LOST', 'What sends edits could not be loaded; it is tried again.');
+    } finally {
+      loading = undefined;
+    }
+  }
+  loading = load();
+  loading.catch(ignore);
+
+  /** What edits wait for may come from another client, without an event here: they are tried again. Each reason is reported once. */
+  function scheduleWaiting(): void {
+    const waiting = pusher?.waiting() ?? [];
+    const reasons = waiting.map(({ opId, waiting: { message } = { message: '' } }) => `${opId} ${message}`);
+    for (const [index, { collection, waiting: reason }] of waiting.entries())
+      if (reason && !reported.includes(reasons[index] ?? ''))
+        announcer.report(
+          new SyncLayerError(reason.code === 'AUTH_REQUIRED' ? 'AUTH_REQUIRED' : 'WAITING', reason.message),
+          collection,
+        );
+    reported = reasons;
+    // A push that failed comes again by itself, with the edits that wait.
+    waits = waiting.length > 0 && !timers.has('push') ? waits + 1 : 0;
+    if (waits === 0) timers.cancel('waiting');
+    else
+      timers.schedule(
+        'waiting',
+        backoffDelay(waits, { base: FIRST_WAIT, max: settings.auditInterval }),
+        options.wanted,
+      );
+  }
+
+  return {
+    /** Sends now, or joins the run that is under way. Rejects with why the outbox could not be emptied. */
+    async push(): Promise<void> {
+      // With nothing left that fails, the next edit does not wait for a backoff that is over.
+      if (pendingCount() === 0) options.pushed();
+      if (!mayWork() || pendingCount() === 0) return;
+      timers.cancel('push');
+      const signal = options.signal();
+      if (!pusher) loading ??= load();
+      const loaded = loading;
+      if (loaded !== undefined) {
+        await loaded.catch(ignore);
+        if (signal.aborted || !mayWork()) return;
+      }
+      const mine = pusher?.push(signal) ?? loaded;
+      // A caller who joins learns how the run ended; it failed once.
+      const isJoined = mine === run;
+      run = mine;
+      try {
+        await mine;
+        options.pushed();
+      } catch (thrown) {
+        // The pusher has put it into words.
+        const error = thrown as SyncLayerError;
+        if (signal.aborted) return;
+        if (isJoined) throw error;
+        // What time does not mend has no backoff, for which the next edit, maybe of another collection, would wait in vain.
+        options.failed(error, disposition(error.code) === 'retry');
+        throw error;
+      } finally {
+        scheduleWaiting();
+        options.settled();
+      }
+    },
+
+    /** An edit was made. A burst of edits in one turn is one push. */
+    edited(): void {
+      if (!settings.enableAutoSync || isQueued || options.isBackingOff()) return;
+      isQueued = true;
+      queueMicrotask(() => {
+        isQueued = false;
+        options.wanted();
+      });
+    },
+  };
+}
+
+export type Pushing = ReturnType<typeof createPushing>;

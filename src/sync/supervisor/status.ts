@@ -1,0 +1,80 @@
+import type { ConnectionState } from '../../observe/connection-state.js';
+import type { SyncStatus } from '../../observe/events.js';
+import { type Context, isConnected, sessionsOf } from './context.js';
+import { connectionState } from './link.js';
+
+/** What the indicator depends on. */
+export interface StatusInput {
+  readonly closed: boolean;
+  readonly paused: boolean;
+  readonly online: boolean;
+  /** A live link is wanted. */
+  readonly realtime: boolean;
+  readonly link: ConnectionState;
+  /** Every collection is caught up and live. */
+  readonly allLive: boolean;
+  /** The backend refused a subscription for good. */
+  readonly refused: boolean;
+  /** Edits wait until somebody signs in. */
+  readonly unsigned: boolean;
+  /** Edits on their way. */
+  readonly pending: number;
+  /** Polls that failed in a row. */
+  readonly failures: number;
+}
+
+/** One word for where things stand. */
+export function syncPhase({
+  closed,
+  paused,
+  online,
+  realtime,
+  link,
+  allLive,
+  refused,
+  unsigned,
+  pending,
+  failures,
+}: StatusInput): SyncStatus['phase'] {
+  if (closed) return 'closed';
+  if (paused) return 'paused';
+  if (!online) return 'offline';
+  const reached = link.status === 'connected' || !realtime;
+  if (link.status === 'needs-auth' || (unsigned && reached)) return 'needs-auth';
+  if (!realtime) return failures > 0 ? 'offline' : 'polling';
+  if (link.status === 'failed' || (link.status === 'connected' && refused)) return 'failed';
+  if (link.status === 'connected') return allLive && pending === 0 ? 'live' : 'syncing';
+  return link.status === 'connecting' && link.attempt === 1 ? 'syncing' : 'offline';
+}
+
+/** Records with edits that the backend does not have yet. */
+export const pendingCount = ({ collections }: Context): number =>
+  [...collections.values()].reduce((sum, { replica }) => sum + replica.pending.size, 0);
+
+/** Every collection gets its changes by itself. */
+export const allLive = (context: Context): boolean =>
+  isConnected(context) && sessionsOf(context).every(({ phase }) => phase === 'live');
+
+/** Edits were refused since nobody is signed in. */
+const waitsForSignIn = ({ collections }: Context): boolean =>
+  [...collections.values()].some(({ replica }) =>
+    [...replica.pending.values()].some(({ entries }) => entries[0].waiting?.code === 'AUTH_REQUIRED'),
+  );
+
+/** Where things stand now. */
+export function statusOf(context: Context): SyncStatus {
+  const { options, tokens, state } = context;
+  const now = state();
+  const pending = pendingCount(context);
+  const phase = syncPhase({
+    ...now,
+    link: connectionState(now.link),
+    allLive: allLive(context),
+    refused: sessionsOf(context).some(({ phase }) => phase === 'failed'),
+    unsigned: tokens.user === null && waitsForSignIn(context),
+    // What only syncNow() sends is not on its way.
+    pending: options.settings.enableAutoSync ? pending : 0,
+    failures: now.pullFailures,
+  });
+  return { phase, pending };
+}
