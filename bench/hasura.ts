@@ -2,7 +2,7 @@
  * What a live query of Hasura costs the app when one row of many has changed: the comparison alone, and with the rows as
  * text. Run with `npm run bench:hasura`.
  */
-import { difference } from '../adapters/hasura/difference.js';
+import { difference } from '../adapters/hasura/live-query.js';
 import { readOptions } from '../adapters/hasura/options.js';
 import { createTables } from '../adapters/hasura/table.js';
 import { median } from './commit-to-app.js';

@@ -3,9 +3,8 @@ import { createLifetime, parseUrl, type RealtimeTransport, type TransportHost } 
 import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { unattached } from '../../src/adapter-kit/unattached.js';
 import type { Live } from './live.js';
-import { type HasuraTransportOptions, readOptions } from './options.js';
-import { problem } from './problem.js';
-import { createRest } from './rest.js';
+import { type HasuraTransportOptions, problem, readOptions } from './options.js';
+import { createReads } from './reads.js';
 import { createTables } from './table.js';
 
 export type {
@@ -41,7 +40,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
   let attached = unattached;
   let live: Live | undefined;
   const host = (): TransportHost => attached;
-  const rest = createRest(options, host);
+  const reads = createReads(options, host);
   const checkOpen = (): void => {
     if (life.over) throw problem('CLOSED', 'This transport is closed; make a new one.');
   };
@@ -66,7 +65,7 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
       // In a chunk of its own: what is only polled needs no socket.
       const { createLive } = await loadPart(() => import('./live.js'));
       checkOpen();
-      live ??= createLive(options, host, tables, rest);
+      live ??= createLive(options, host, tables, reads);
       await life.during(signal, live.connect);
     },
     subscribe(request, sink) {
@@ -75,15 +74,15 @@ export function hasuraTransport(input: HasuraTransportOptions): RealtimeTranspor
     },
 
     pull: (request) =>
-      life.during(request.signal, (signal) => rest.pull(tables.get(request.collection), { ...request, signal })),
+      life.during(request.signal, (signal) => reads.pull(tables.get(request.collection), { ...request, signal })),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
-      const { pushChanges } = await loadPart(() => import('./push.js'));
-      return life.during(signal, (signal) => pushChanges(rest, host, tables, changes, signal));
+      const { pushChanges } = await loadPart(() => import('./writes.js'));
+      return life.during(signal, (signal) => pushChanges(reads, host(), tables, changes, signal));
     },
     fetch: async (collection, ids, { signal }) =>
-      (await life.during(signal, (signal) => rest.byIds(tables.get(collection), ids, signal))).changes,
-    keys: (collection, { signal }) => life.each(signal, (signal) => rest.keys(tables.get(collection), signal)),
+      (await life.during(signal, (signal) => reads.byIds(tables.get(collection), ids, signal))).changes,
+    keys: (collection, { signal }) => life.each(signal, (signal) => reads.keys(tables.get(collection), signal)),
 
     disconnect: async () => live?.disconnect(),
     async close() {

@@ -6,12 +6,10 @@ import {
   type TransportHost,
   toSyncLayerError,
 } from '../../src/adapter-kit/kit.js';
-import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
-import type { ParsedOptions } from './options.js';
-import { problem } from './problem.js';
-import type { Credentials, Rest } from './rest.js';
-import { socketError } from './socket-failure.js';
+import { socketError, whyRefused } from './errors.js';
+import { type ParsedOptions, problem } from './options.js';
+import type { Credentials, Reads } from './reads.js';
 
 /** What is used of graphql-ws' client; its own types bring all of `graphql`. */
 export interface GraphqlClient {
@@ -32,9 +30,9 @@ export interface Link {
   /** Once it was connected. */
   readonly client: GraphqlClient | undefined;
   /** What a subscription ended with, seen in the light of the token that the socket has. */
-  judge(error: SyncLayerError): SyncLayerError;
+  explain(error: SyncLayerError): SyncLayerError;
   connect(signal: AbortSignal): Promise<void>;
-  /** `dead`: nobody answers there any more. */
+  /** `dead`: the server answers no more. */
   disconnect(dead?: true): Promise<void>;
 }
 
@@ -82,8 +80,8 @@ export function ask(client: GraphqlClient, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A client of the app's: its token and its reconnecting are its own business; its closes are a loss all the same. */
-export function appLink(client: GraphqlClient, rest: Rest, events: LinkEvents): Link {
+/** A client of the app's: its token and its reconnecting are its own; its closes are a loss all the same. */
+export function appLink(client: GraphqlClient, reads: Reads, events: LinkEvents): Link {
   let off: readonly (() => void)[] = [];
   const leave = (): void => {
     for (const each of off) each();
@@ -91,15 +89,15 @@ export function appLink(client: GraphqlClient, rest: Rest, events: LinkEvents): 
   };
   return {
     client,
-    judge: (error) => error,
+    explain: (error) => error,
     async connect(signal) {
       leave();
-      // It subscribes anew by itself, with the same old cursor: core does it better.
+      // It subscribes again by itself, with the same old cursor: core does it better.
       off = [client.on('message', events.heard), client.on('closed', (event) => events.lost(socketError(event)))];
       try {
         await ask(client, signal);
       } catch (thrown) {
-        throw await meaningOf(thrown, rest, undefined, signal);
+        throw await meaningOf(thrown, reads, undefined, signal);
       }
     },
     async disconnect(dead) {
@@ -107,11 +105,6 @@ export function appLink(client: GraphqlClient, rest: Rest, events: LinkEvents): 
       if (dead) client.terminate();
     },
   };
-}
-
-interface Socket {
-  readonly client: GraphqlClient;
-  close(dead?: true): Promise<void>;
 }
 
 /** The client alone: the package's main entry brings the server, and with it all of `graphql`. */
@@ -123,8 +116,105 @@ export async function loadSdk(): Promise<typeof import('graphql-ws/client')> {
   }
 }
 
+interface Socket {
+  readonly client: GraphqlClient;
+  close(dead?: true): Promise<void>;
+}
+
+interface SocketEvents {
+  heard(socket: Socket): void;
+  /** After it was open. Without an error: `close` was called. */
+  ended(socket: Socket, error?: SyncLayerError): void;
+}
+
+const givenUp = (signal: AbortSignal): SyncLayerError =>
+  toSyncLayerError(reasonOf(signal), 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'hasura' });
+
+/** Opens a socket, with a client of its own. */
+async function openSocket(
+  options: ParsedOptions,
+  { headers }: Credentials,
+  signal: AbortSignal,
+  events: SocketEvents,
+): Promise<Socket> {
+  const { createClient } = await loadSdk();
+  if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
+  return new Promise<Socket>((resolve, reject) => {
+    let phase: 'opening' | 'open' | 'over' = 'opening';
+    let onClosed = (): void => undefined;
+    const closed = new Promise<void>((done) => {
+      onClosed = done;
+    });
+
+    /** Once, whatever comes first. */
+    function end(error?: SyncLayerError): void {
+      if (phase === 'over') return;
+      const wasOpen = phase === 'open';
+      phase = 'over';
+      signal.removeEventListener('abort', onAbort);
+      // Else it would connect again after a close with 1000.
+      Promise.resolve(client.dispose()).catch(() => undefined);
+      if (wasOpen) events.ended(socket, error);
+      else {
+        // Nothing else ends a socket that was not acknowledged.
+        client.terminate();
+        reject(error ?? socketError(undefined));
+      }
+    }
+    const onAbort = (): void => end(givenUp(signal));
+
+    /** graphql-ws counts an operation twice whose error and end come in one read, and then closes the socket of all others. */
+    class Held extends (options.WebSocket ?? WebSocket) {
+      override close(code?: number, reason?: string): void {
+        if (code !== 1000 || phase === 'over') super.close(code, reason);
+      }
+    }
+
+    const client = createClient({
+      url: options.url.replace(/^http/i, 'ws'),
+      connectionParams: { headers },
+      lazy: false,
+      // Core connects again, with a fresh token.
+      retryAttempts: 0,
+      onNonLazyError: (cause) => end(socketError(cause)),
+      webSocketImpl: Held,
+      on: {
+        message: () => events.heard(socket),
+        connected() {
+          if (phase !== 'opening') return;
+          phase = 'open';
+          signal.removeEventListener('abort', onAbort);
+          resolve(socket);
+        },
+        error: (cause) => end(socketError(cause)),
+        closed(event) {
+          onClosed();
+          end(socketError(event));
+        },
+      },
+    });
+    const socket: Socket = {
+      client: client as unknown as GraphqlClient,
+      async close(dead) {
+        end();
+        if (dead) client.terminate();
+        let late: ReturnType<typeof setTimeout> | undefined;
+        await Promise.race([
+          closed,
+          new Promise((done) => {
+            late = setTimeout(done, CLOSE_TIMEOUT);
+          }),
+        ]);
+        clearTimeout(late);
+      },
+    };
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+  });
+}
+
 /** A client of our own for each connection: graphql-ws' would connect again with a token that was refused. */
-export function ownLink(options: ParsedOptions, rest: Rest, host: () => TransportHost, events: LinkEvents): Link {
+export function ownLink(options: ParsedOptions, reads: Reads, host: () => TransportHost, events: LinkEvents): Link {
   let current: Socket | undefined;
   let token: string | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -134,93 +224,23 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
   const about = (used: string | undefined, error: SyncLayerError): SyncLayerError =>
     host().refused?.(used, error) ?? error;
 
-  async function open({ headers, token: used }: Credentials, signal: AbortSignal): Promise<Socket> {
-    const { createClient } = await loadSdk();
-    if (signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
-    return new Promise<Socket>((resolve, reject) => {
-      let phase: 'opening' | 'open' | 'over' = 'opening';
-      let onClosed = (): void => undefined;
-      const closed = new Promise<void>((done) => {
-        onClosed = done;
-      });
-
-      function end(cause: unknown, silent = false): void {
-        const before = phase;
-        phase = 'over';
-        signal.removeEventListener('abort', onAbort);
-        // Else it would connect again after a close with 1000.
-        Promise.resolve(client.dispose()).catch(() => undefined);
-        if (before === 'opening') {
-          // Nothing else ends a socket that was not acknowledged.
-          client.terminate();
-          reject(socketError(cause));
-        } else if (before === 'open' && current === socket) {
-          // To subscribe on it would make graphql-ws open another one, which nobody would close.
-          current = undefined;
-          if (!silent) events.lost(about(used, socketError(cause)));
-        }
-      }
-      const onAbort = (): void =>
-        end(
-          toSyncLayerError(reasonOf(signal), 'CONNECT_FAILED', 'The connection was given up.', { adapter: 'hasura' }),
-        );
-
-      /** graphql-ws counts an operation twice whose error and end come in one read, and then closes the socket of all others. */
-      class Held extends (options.WebSocket ?? WebSocket) {
-        override close(code?: number, reason?: string): void {
-          if (code !== 1000 || phase === 'over') super.close(code, reason);
-        }
-      }
-
-      const client = createClient({
-        url: options.url.replace(/^http/i, 'ws'),
-        connectionParams: { headers },
-        lazy: false,
-        // Core connects again, with a fresh token.
-        retryAttempts: 0,
-        onNonLazyError: (cause) => phase !== 'over' && end(cause),
-        webSocketImpl: Held,
-        on: {
-          message: () => current === socket && events.heard(),
-          connected() {
-            if (phase !== 'opening') return;
-            phase = 'open';
-            signal.removeEventListener('abort', onAbort);
-            resolve(socket);
-          },
-          error: (cause) => phase !== 'over' && end(cause),
-          closed(event) {
-            onClosed();
-            if (phase !== 'over') end(event);
-          },
-        },
-      });
-      const socket: Socket = {
-        client: client as unknown as GraphqlClient,
-        async close(dead) {
-          if (phase !== 'over') end(undefined, true);
-          if (dead) client.terminate();
-          let late: ReturnType<typeof setTimeout> | undefined;
-          await Promise.race([
-            closed,
-            new Promise((done) => {
-              late = setTimeout(done, CLOSE_TIMEOUT);
-            }),
-          ]);
-          clearTimeout(late);
-        },
-      };
-      signal.addEventListener('abort', onAbort);
-      if (signal.aborted) onAbort();
+  const open = (signed: Credentials, signal: AbortSignal): Promise<Socket> =>
+    openSocket(options, signed, signal, {
+      heard: (socket) => current === socket && events.heard(),
+      ended(socket, error) {
+        if (current !== socket) return;
+        // To subscribe on it would make graphql-ws open another one, which nothing would close.
+        current = undefined;
+        if (error) events.lost(about(signed.token, error));
+      },
     });
-  }
 
   /** Opens a socket, or fails with what the refusal means. */
   async function openWith(signed: Credentials, signal: AbortSignal): Promise<Socket> {
     try {
       return await open(signed, signal);
     } catch (thrown) {
-      throw about(signed.token, await meaningOf(thrown, rest, signed, signal));
+      throw about(signed.token, await meaningOf(thrown, reads, signed, signal));
     }
   }
 
@@ -236,7 +256,7 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
   /** A new token is a new connection: Hasura cuts the one whose token ends, without a word. */
   async function renew(): Promise<void> {
     const mine = turn;
-    const signed = await rest.credentials();
+    const signed = await reads.credentials();
     if (mine !== turn || signed.token === token) return;
     const socket = await joined([mine.signal], (signal) => open(signed, signal), options.requestTimeout);
     if (mine !== turn) {
@@ -274,12 +294,12 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
     get client() {
       return current?.client;
     },
-    judge: (error) => about(token, error),
+    explain: (error) => about(token, error),
     async connect(signal) {
       const before = disconnect();
       const mine = turn;
       await before;
-      const signed = await rest.credentials();
+      const signed = await reads.credentials();
       const socket = await openWith(signed, signal);
       if (mine === turn) {
         take(socket, signed.token);
@@ -295,15 +315,14 @@ export function ownLink(options: ParsedOptions, rest: Rest, host: () => Transpor
 /** What a failure to connect means: where the server refused, that is asked for by HTTP. */
 async function meaningOf(
   thrown: unknown,
-  rest: Rest,
+  reads: Reads,
   signed: Credentials | undefined,
   signal: AbortSignal,
 ): Promise<SyncLayerError> {
   const error = socketError(thrown);
   // 2.0.8 and 2.0.9 close with 1000.
   if (error.code !== 'AUTH_REQUIRED' && error.details.closeCode !== 1000) return unreached(error);
-  const { whyRefused } = await loadPart(() => import('./refused-init.js'));
-  return whyRefused(error, rest, signed, signal);
+  return whyRefused(error, reads, signed, signal);
 }
 
 /** Of a socket that never was acknowledged. */

@@ -6,6 +6,10 @@ import {
   parseUrl,
   withDefaults,
 } from '../../src/adapter-kit/kit.js';
+import { problemsOf } from '../../src/adapter-kit/problem.js';
+
+/** Makes the errors of this adapter. */
+export const problem = problemsOf('hasura');
 
 /**
  * Types whose values need care in JSON. `bigint` and `numeric` are strings in the row. `array` (`text[]` and the like) need be said

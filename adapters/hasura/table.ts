@@ -1,21 +1,17 @@
-import type { Row } from '../../src/adapter-kit/kit.js';
 import type { MarkColumns } from '../../src/adapter-kit/marks.js';
-import { holdsRounded } from '../../src/adapter-kit/rounded.js';
-import type {
-  ColumnType,
-  HasuraCollection,
-  HasuraFields,
-  InputType,
-  NamingConvention,
-  ParsedOptions,
-  RootField,
+import { createMapping, type Field, type Mapping } from './normalize.js';
+import {
+  type HasuraCollection,
+  type HasuraFields,
+  type InputType,
+  type NamingConvention,
+  type ParsedOptions,
+  problem,
+  type RootField,
 } from './options.js';
-import { problem } from './problem.js';
 
-type Columns = Readonly<Record<string, unknown>>;
-
-/** One collection's table, and how its columns and our fields become one another. */
-export interface Table extends MarkColumns {
+/** One collection's table. All names are those in GraphQL. */
+export interface Table extends MarkColumns, Mapping {
   readonly collection: string;
   readonly fields: readonly Field[];
   readonly primaryKey: string;
@@ -33,26 +29,12 @@ export interface Table extends MarkColumns {
   readonly direction: (name: 'asc' | 'desc') => string;
   /** What to read: all columns that are needed, once each. */
   readonly selection: string;
-  /** A row's fields from its columns. Throws PROTOCOL_VIOLATION for a number that JSON has rounded. */
-  toRow(columns: Columns): Row;
-  /** Columns to write from fields. The database sets `updatedAt`; `deletedAt` is written by deletes only. */
-  toColumns(fields: Row): Record<string, unknown>;
-  /** Whether an id is a value of its column's type. */
-  takesKey(id: string): boolean;
-  /** An id as its column takes it. */
-  keyValue(id: string): unknown;
 }
 
 /** `order_by` as the source writes it. A leading underscore stays: `_is_null` is `_isNull`. */
 const camel = (name: string): string => name.replace(/(?!^)_(\w)/g, (_, letter) => letter.toUpperCase());
 const pascal = (name: string): string => name.charAt(0).toUpperCase() + camel(name).slice(1);
 const same = (name: string): string => name;
-
-interface Field {
-  readonly field: string;
-  readonly column: string;
-  readonly type: ColumnType | undefined;
-}
 
 type Specs = Exclude<HasuraFields, readonly string[]>;
 const plain = (fields: readonly string[]): Specs => Object.fromEntries(fields.map((field) => [field, {}]));
@@ -64,16 +46,6 @@ function fieldsOf({ fields = [], schema }: HasuraCollection): Field[] {
     const { column = field, type } = typeof spec === 'string' ? { column: spec } : spec;
     return { field, column, type };
   });
-}
-
-/** A value as it is to be in the row. Undefined: a number whose digits are lost. */
-function exact(type: ColumnType | undefined, value: unknown): unknown {
-  // With stringified numbers it is a text; NaN and the infinities stay one.
-  if (type === 'float8') return typeof value === 'string' && Number.isFinite(Number(value)) ? Number(value) : value;
-  if (holdsRounded(value)) return undefined;
-  if (typeof value !== 'number') return value;
-  if (type === 'numeric') return undefined;
-  return type === 'bigint' ? String(value) : value;
 }
 
 function makeTable(collection: string, options: HasuraCollection, naming: NamingConvention): Table {
@@ -90,18 +62,14 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
     watchCount = false,
   } = options;
   const all = fieldsOf(options);
-  const keyType = all.find(({ field }) => field === 'id')?.type;
-  const fields = all.filter(({ field }) => field !== 'id');
-  const columnByField = new Map(fields.map(({ field, column }) => [field, column]));
-  columnByField.set('id', primaryKey);
   const housekeeping = [updatedAt, deletedAt, opId, editedAt];
   const columns = [
     primaryKey,
     ...housekeeping.filter((column) => column !== undefined),
-    fields.map(({ column }) => column),
-  ].flat();
-  const keyValue = (id: string): unknown => (keyType === 'Int' ? Number(id) : id);
+    ...all.flatMap(({ field, column }) => (field === 'id' ? [] : column)),
+  ];
   return {
+    ...createMapping(collection, primaryKey, all, housekeeping),
     collection,
     fields: all,
     primaryKey,
@@ -131,26 +99,6 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
     word,
     direction: (name) => (word === same ? name : name.toUpperCase()),
     selection: [...new Set(columns)].join(' '),
-    toRow: (row) =>
-      Object.fromEntries(
-        fields.map(({ field, column, type }) => {
-          const value = exact(type, row[column] ?? null);
-          if (value !== undefined) return [field, value];
-          const what = `${collection}/${String(row[primaryKey])}: JSON may have rounded the number in "${column}"; the row was skipped.`;
-          const fix = 'Set HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true, or give the field the type "float8".';
-          throw problem('PROTOCOL_VIOLATION', `${what} ${fix}`);
-        }),
-      ),
-    toColumns: (given) =>
-      Object.fromEntries(
-        Object.entries(given).flatMap(([field, value]) => {
-          const column = columnByField.get(field) ?? field;
-          if (housekeeping.includes(column)) return [];
-          return [[column, field === 'id' ? keyValue(String(value)) : value]];
-        }),
-      ),
-    takesKey: (id) => keyType !== 'Int' || /^-?\d+$/.test(id),
-    keyValue,
   };
 }
 
@@ -172,3 +120,45 @@ export function createTables({ collections, naming }: ParsedOptions) {
 }
 
 export type Tables = ReturnType<typeof createTables>;
+
+/** A request's text. Every root field is called `rows`, so that answers read alike. */
+export type Document = string;
+
+/** A Hasura condition. It goes into a variable whose type Hasura made: so no column's own type need be known. */
+export type Where = object;
+
+export const given = ({ types }: Table): string => `$where: ${types.where}!`;
+
+/** All of these; undefined ones are left out. */
+export const allOf = (...conditions: readonly (Where | undefined)[]): Where => ({
+  _and: conditions.filter((condition) => condition !== undefined),
+});
+
+/** One entry for each column: in one object, Hasura sorts by the columns' names. */
+export const order = (table: Table, columns: readonly string[], direction: 'asc' | 'desc' = 'asc'): string =>
+  `${table.word('order_by')}: [${columns.map((column) => `{${column}: ${table.direction(direction)}}`).join(', ')}]`;
+
+const rowsBy = (table: Table, columns: readonly string[], selection: string): Document =>
+  `query (${given(table)}, $limit: Int!) { rows: ${table.roots.select}(where: $where, ${order(table, columns)}, limit: $limit) { ${selection} } }`;
+
+/** Rows in the order of (`updatedAt`, key). */
+export const pageDocument = (table: Table): Document =>
+  rowsBy(table, [table.updatedAt, table.primaryKey], table.selection);
+
+/** Keys and times, in the order of the key. */
+export const keysDocument = (table: Table): Document =>
+  rowsBy(table, [table.primaryKey], `${table.primaryKey} ${table.updatedAt}`);
+
+/** Only rows with a time: the others have no place in any order. */
+export const dated = ({ updatedAt, word }: Table): Where => ({ [updatedAt]: { [word('_is_null')]: false } });
+
+/** Whether the row is there, and not marked as deleted. */
+export const notDeleted = ({ deletedAt, word }: Table): Where | undefined =>
+  deletedAt === undefined ? undefined : { [deletedAt]: { [word('_is_null')]: true } };
+
+/** Rows behind (at, id), in the order of these two columns. The first condition says less; it lets an index be used. */
+export const behind = ({ updatedAt, primaryKey, keyValue }: Table, at: string, id: string): Where =>
+  allOf(
+    { [updatedAt]: { _gte: at } },
+    { _or: [{ [updatedAt]: { _gt: at } }, { [updatedAt]: { _eq: at }, [primaryKey]: { _gt: keyValue(id) } }] },
+  );

@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { ok, wrong } from '../../../src/adapter-kit/doctor/check.js';
 import { readTable, tableChecks, withCatalog } from '../../../src/adapter-kit/doctor/postgres-catalog.js';
 import type { Check } from '../../../src/adapter-kit/kit.js';
-import { problem } from '../problem.js';
+import { problem } from '../options.js';
 import type { Place } from './place.js';
 
 /** What only the catalog knows. */

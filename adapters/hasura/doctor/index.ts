@@ -11,9 +11,8 @@ import {
 } from '../../../src/adapter-kit/kit.js';
 import { hasuraTransport } from '../index.js';
 import { loadSdk } from '../link.js';
-import { type ColumnType, type HasuraCollection, type ParsedOptions, readOptions } from '../options.js';
-import { problem } from '../problem.js';
-import { createRest, type Rest } from '../rest.js';
+import { type ColumnType, type HasuraCollection, type ParsedOptions, problem, readOptions } from '../options.js';
+import { createReads, type Reads } from '../reads.js';
 import { createTables } from '../table.js';
 import { catalogChecks } from './catalog.js';
 import { placeOf } from './place.js';
@@ -46,7 +45,7 @@ function read({ transport, collections }: ToolsInput): { options: ParsedOptions;
 }
 
 /** Whether anybody answers, and lets us in. Returns whether the rest can be looked at. */
-async function* enter(rest: Rest, options: ParsedOptions, signal: AbortSignal): AsyncGenerator<Check, boolean> {
+async function* enter(reads: Reads, options: ParsedOptions, signal: AbortSignal): AsyncGenerator<Check, boolean> {
   const there = 'Hasura answers';
   const letIn = 'the token is accepted';
   const { headers } = options;
@@ -57,7 +56,7 @@ async function* enter(rest: Rest, options: ParsedOptions, signal: AbortSignal): 
       'In an app everybody could read it, and do everything. Let users sign in (authToken), or give x-hasura-unauthorized-role a role. What follows is what an admin sees.',
     );
   try {
-    await rest.request('A first request', 'read', '{ __typename }', {}, signal);
+    await reads.request('A first request', 'read', '{ __typename }', {}, signal);
     yield ok(there);
     yield ok(letIn);
     return true;
@@ -115,10 +114,10 @@ function isServed(transport: RealtimeTransport, collection: string): Promise<Che
 }
 
 /** The schema as this role sees it, or why it cannot be seen. */
-async function rootsOf(rest: Rest, signal: AbortSignal): Promise<Roots | Check> {
+async function rootsOf(reads: Reads, signal: AbortSignal): Promise<Roots | Check> {
   const what = 'the schema can be read (introspection)';
   try {
-    return await readRoots(rest, signal);
+    return await readRoots(reads, signal);
   } catch (thrown) {
     return unknown(
       what,
@@ -130,18 +129,18 @@ async function rootsOf(rest: Rest, signal: AbortSignal): Promise<Roots | Check> 
 
 async function* examine(options: ParsedOptions, all: readonly Examined[], host: TransportHost): AsyncGenerator<Check> {
   const { signal } = new AbortController();
-  const rest = createRest(options, () => host);
-  if (!(yield* enter(rest, options, signal))) return;
-  const roots = await rootsOf(rest, signal);
+  const reads = createReads(options, () => host);
+  if (!(yield* enter(reads, options, signal))) return;
+  const roots = await rootsOf(reads, signal);
   if ('what' in roots) yield roots;
   for (const examined of all) {
     const { table, place } = examined;
-    const checks = 'what' in roots ? [] : await schemaChecks(examined, roots, rest, signal);
+    const checks = 'what' in roots ? [] : await schemaChecks(examined, roots, reads, signal);
     yield* checks;
     // The rest could only say the same again.
     if (checks.some(({ state }) => state === 'problem')) continue;
-    yield* readChecks(rest, table, place, signal);
-    yield* writeChecks(rest, table, signal);
+    yield* readChecks(reads, table, place, signal);
+    yield* writeChecks(reads, table, signal);
   }
   yield* socketChecks(options, all, host);
 }

@@ -1,10 +1,9 @@
 import { ok, unknown, wordsOf, wrong } from '../../../src/adapter-kit/doctor/check.js';
 import { sql } from '../../../src/adapter-kit/doctor/postgres-sql.js';
 import { type Check, isObject, isSyncLayerError } from '../../../src/adapter-kit/kit.js';
-import { allOf } from '../documents.js';
-import { mutation, type Statement } from '../mutation.js';
-import type { Rest } from '../rest.js';
-import type { Table } from '../table.js';
+import type { Reads } from '../reads.js';
+import { allOf, type Table } from '../table.js';
+import { mutation, type Statement } from '../writes.js';
 import type { Place } from './place.js';
 
 /** A clock may be so wrong, ms. */
@@ -13,18 +12,23 @@ const TOLERANCE = 60_000;
 const SAMPLE = 20;
 
 /** Reads as the transport does, and looks at what came. */
-export async function* readChecks(rest: Rest, table: Table, place: Place, signal: AbortSignal): AsyncGenerator<Check> {
+export async function* readChecks(
+  reads: Reads,
+  table: Table,
+  place: Place,
+  signal: AbortSignal,
+): AsyncGenerator<Check> {
   const { collection, roots, word, updatedAt, primaryKey, selection } = table;
   const what = `${collection}: its rows can be read`;
   const read = async (where: object, columns: string, limit: number): Promise<readonly unknown[]> => {
     const document = `query ($where: ${table.types.where}!, $limit: Int!) { rows: ${roots.select}(where: $where, limit: $limit) { ${columns} } }`;
     const variables = { where: allOf(table.where, where), limit };
-    const { data } = await rest.request(`Reading "${collection}"`, 'read', document, variables, signal);
+    const { data } = await reads.request(`Reading "${collection}"`, 'read', document, variables, signal);
     return Array.isArray(data.rows) ? data.rows : [];
   };
   let rows: readonly unknown[];
   try {
-    await rest.pull(table, { cursor: null, start: true, limit: 1, signal });
+    await reads.pull(table, { cursor: null, start: true, limit: 1, signal });
     rows = await read({}, selection, SAMPLE);
   } catch (thrown) {
     yield wrong(what, wordsOf(thrown));
@@ -66,7 +70,7 @@ export async function* readChecks(rest: Rest, table: Table, place: Place, signal
 }
 
 /** Writes of no row: Hasura looks at rights and types, and changes nothing. */
-export async function* writeChecks(rest: Rest, table: Table, signal: AbortSignal): AsyncGenerator<Check> {
+export async function* writeChecks(reads: Reads, table: Table, signal: AbortSignal): AsyncGenerator<Check> {
   const { collection, primaryKey, deletedAt } = table;
   const where = { [primaryKey]: { _in: [] } };
   const mark = deletedAt === undefined ? {} : { [deletedAt]: null };
@@ -79,7 +83,7 @@ export async function* writeChecks(rest: Rest, table: Table, signal: AbortSignal
     const what = `${collection}: Hasura takes an ${action}`.replace('an delete', 'a delete');
     const { query, variables } = mutation([statement]);
     try {
-      await rest.request(`A write of no row of "${collection}"`, 'write', query, variables, signal);
+      await reads.request(`A write of no row of "${collection}"`, 'write', query, variables, signal);
       yield ok(what);
     } catch (thrown) {
       yield wrong(what, wordsOf(thrown));

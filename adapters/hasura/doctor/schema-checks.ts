@@ -2,7 +2,7 @@ import { ok, unknown, wrong } from '../../../src/adapter-kit/doctor/check.js';
 import { sql } from '../../../src/adapter-kit/doctor/postgres-sql.js';
 import type { Check } from '../../../src/adapter-kit/kit.js';
 import type { ColumnType, InputType, RootField } from '../options.js';
-import type { Rest } from '../rest.js';
+import type { Reads } from '../reads.js';
 import type { Table } from '../table.js';
 import { columnsOf, type Place } from './place.js';
 import { bare, type Fields, type Roots, readTypes } from './schema.js';
@@ -181,7 +181,7 @@ function liveCheck({ table, place }: Examined, { subscription }: Roots): Check[]
 export async function schemaChecks(
   examined: Examined,
   roots: Roots,
-  rest: Rest,
+  reads: Reads,
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
   const { table } = examined;
@@ -191,7 +191,7 @@ export async function schemaChecks(
   if (!select) return [readable];
   const inserted = bare(roots.mutation.get(table.roots.insert)?.args.get('objects') ?? '');
   const set = bare(roots.mutation.get(table.roots.update)?.args.get('_set') ?? '');
-  const fieldsOf = await readTypes(rest, [bare(select.type), inserted, set].filter(Boolean), signal);
+  const fieldsOf = await readTypes(reads, [bare(select.type), inserted, set].filter(Boolean), signal);
   const written = columnsOf(table).filter((column) => ![primaryKey, updatedAt, deletedAt].includes(column));
   return [
     readable,

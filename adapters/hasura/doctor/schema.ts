@@ -1,6 +1,6 @@
 import { isObject } from '../../../src/adapter-kit/kit.js';
 
-import type { Rest } from '../rest.js';
+import type { Reads } from '../reads.js';
 
 /** A field of GraphQL, with types as a document writes them: `[todos!]!`. */
 export interface Field {
@@ -45,9 +45,9 @@ const fieldsIn = (list: unknown): Fields =>
   );
 
 /** What this role sees. Throws where Hasura hides its schema from it. */
-export async function readRoots(rest: Rest, signal: AbortSignal): Promise<Roots> {
+export async function readRoots(reads: Reads, signal: AbortSignal): Promise<Roots> {
   const query = `{ __schema { ${ROOTS.map((root) => `${root}Type { ${FIELDS} }`).join(' ')} } }`;
-  const { data } = await rest.request('Reading the schema', 'read', query, {}, signal);
+  const { data } = await reads.request('Reading the schema', 'read', query, {}, signal);
   const schema = Object(data.__schema);
   const [queries, mutations, subscriptions] = ROOTS.map((root) => fieldsIn(Object(schema[`${root}Type`]).fields));
   const none: Fields = new Map();
@@ -56,7 +56,7 @@ export async function readRoots(rest: Rest, signal: AbortSignal): Promise<Roots>
 
 /** The fields of types by their names; those that are not there have none. */
 export async function readTypes(
-  rest: Rest,
+  reads: Reads,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<(name: string) => Fields> {
@@ -67,7 +67,7 @@ export async function readTypes(
   const answer =
     types.length === 0
       ? {}
-      : (await rest.request('Reading the schema', 'read', `{ ${aliases.join(' ')} }`, {}, signal)).data;
+      : (await reads.request('Reading the schema', 'read', `{ ${aliases.join(' ')} }`, {}, signal)).data;
   const found = new Map(
     types.map((name, at) => {
       const type = answer[`t${at}`];

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { readError } from '../../../adapters/firestore/failure.js';
-import { graphqlError } from '../../../adapters/hasura/failure.js';
+import { graphqlError } from '../../../adapters/hasura/errors.js';
 import { channelError } from '../../../adapters/supabase/channel-failure.js';
 import { restError } from '../../../adapters/supabase/failure.js';
 import { sentence } from '../../../src/adapter-kit/sentence.js';

@@ -1,13 +1,13 @@
-import { createPatience } from '../../src/adapter-kit/patience.js';
+import { createPatience } from './patience.js';
 
-/** How much longer than usual the first result of a subscription may hold up all others. */
+/** How much longer than usual a large message may hold up all others. */
 const LARGE = 4;
 
 /**
- * Asks whether the server is there once it has been silent for `interval` ms; silence for as long again is death. An answer waits
- * behind all that is on its way, and a live query's result is one message: see `createPatience`.
+ * Asks whether the server is there once it has been silent for `interval` ms; silence for as long again ends in `dead`. An answer
+ * waits behind all that is on its way: see `createPatience`.
  */
-export function createPulse(
+export function createHeartbeat(
   interval: number,
   ask: (signal: AbortSignal) => Promise<void>,
   dead: (error: unknown) => void,
@@ -60,7 +60,7 @@ export function createPulse(
       next();
     },
     stop,
-    /** A first result is asked for, which may be large. */
+    /** A large message is on its way. */
     expectLarge: (): void => patience.atLeast(LARGE),
     heard(): void {
       heard = performance.now();

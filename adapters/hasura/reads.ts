@@ -1,11 +1,9 @@
-import { askHttp, type HttpAnswer } from '../../src/adapter-kit/ask-http.js';
+import { askGraphql } from '../../src/adapter-kit/graphql.js';
 import { headerToken } from '../../src/adapter-kit/header-token.js';
 import {
   type Change,
   type Cursor,
-  isBug,
   isObject,
-  isTimeout,
   OUTSIDE_LIMIT,
   type PullPage,
   type PullRequest,
@@ -18,16 +16,13 @@ import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { cursorAfter, cursorOf, type TimeCursor } from '../../src/adapter-kit/postgres-cursor.js';
 import { type Columns, changeOf, isSendable, keyOf } from '../../src/adapter-kit/postgres-rows.js';
 import { stampOf, timeOf, versionOf } from '../../src/adapter-kit/postgres-time.js';
-import { serverClock } from '../../src/adapter-kit/server-clock.js';
-import { allOf, behind, type Document, dated, keysDocument, notDeleted, pageDocument } from './documents.js';
-import type { ParsedOptions } from './options.js';
-import { problem } from './problem.js';
-import type { Table } from './table.js';
+import { type ParsedOptions, problem } from './options.js';
+import { allOf, behind, type Document, dated, keysDocument, notDeleted, pageDocument, type Table } from './table.js';
 
-export interface Answer {
+interface Answer {
   /** By root field. */
   readonly data: Readonly<Record<string, unknown>>;
-  /** The server's clock, in ms, where it is told: browsers hide it from other origins. */
+  /** The server's clock, in ms, where the platform shows it: browsers hide it from other origins. */
   readonly serverTime: number | undefined;
 }
 
@@ -43,11 +38,8 @@ export interface Credentials {
 const noHeaders = () =>
   problem('CONNECT_FAILED', `headers() has not answered for ${OUTSIDE_LIMIT} ms; it is asked again.`);
 
-/** All that goes by HTTP. */
-export function createRest(options: ParsedOptions, host: () => TransportHost) {
-  const { url, overlap } = options;
-  /** Who wants to know of each row that is told, whichever way it came, by collection. */
-  const told = new Map<string, (change: Change) => void>();
+function createRequests(options: ParsedOptions, host: () => TransportHost) {
+  const { url, fetch, requestTimeout } = options;
 
   /** Asks for the token and the headers. Throws AUTH_REQUIRED, also for a token that no header can carry. */
   async function credentials(): Promise<Credentials> {
@@ -67,35 +59,31 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     signed?: Credentials,
   ): Promise<Answer> {
     const { headers, token } = signed ?? (await credentials());
-    const body = JSON.stringify({ query, variables });
-    const sentAt = Date.now();
-    host().traffic('out', body.length);
-    const send = (signal: AbortSignal) => {
-      const init = { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body, signal };
-      return (options.fetch ?? fetch)(url, init);
+    const http = { url, fetch, requestTimeout, problem, host: host() };
+    const sent = {
+      body: JSON.stringify({ query, variables }),
+      headers: { 'Content-Type': 'application/json', ...headers },
     };
-    let answer: HttpAnswer;
-    try {
-      answer = await askHttp(send, { signal, timeout: options.requestTimeout, alive: host().alive });
-    } catch (error) {
-      // Not the cause: some platforms quote a header that they cannot send.
-      if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
-      if (isBug(error)) throw error;
-      const why = isTimeout(error) ? ` within ${options.requestTimeout} ms` : '';
-      throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the server up?`);
-    }
-    const { response, text } = answer;
-    host().traffic('in', text.length);
-    const { data, errors } = parsed(text);
+    const { response, text, said, serverTime } = await askGraphql(http, what, sent, signal);
+    const { data, errors } = said ?? {};
     // Also beside data: what could not be read is not empty.
     if (Array.isArray(errors) || !response.ok || !isObject(data)) {
       // In a chunk of its own: most requests work.
-      const { graphqlError, httpError } = await loadPart(() => import('./failure.js'));
+      const { graphqlError, httpError } = await loadPart(() => import('./errors.js'));
       const error = Array.isArray(errors) ? graphqlError(what, kind, errors) : httpError(what, response.status, text);
       throw host().refused?.(token, error) ?? error;
     }
-    return { data, serverTime: serverClock(response, sentAt, host()) };
+    return { data, serverTime: serverTime() };
   }
+
+  return { credentials, request };
+}
+
+/** All that goes by HTTP. */
+export function createReads(options: ParsedOptions, host: () => TransportHost) {
+  const { credentials, request } = createRequests(options, host);
+  /** Called with each row that is read or written, by collection. */
+  const observers = new Map<string, (change: Change) => void>();
 
   async function rows(
     what: string,
@@ -113,7 +101,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
     try {
       const change = changeOf(table, row);
       if (change) {
-        told.get(table.collection)?.(change);
+        observers.get(table.collection)?.(change);
         return [change];
       }
       const what = `A row of "${table.collection}" has no usable ${table.primaryKey} or ${table.updatedAt}`;
@@ -128,7 +116,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
   function beginning(table: Table, from: TimeCursor | undefined, start: boolean): object {
     if (from && !start) return behind(table, from.at, from.id);
     if (!from?.max) return dated(table);
-    return { [table.updatedAt]: { _gte: new Date(timeOf(from.max) - overlap).toISOString() } };
+    return { [table.updatedAt]: { _gte: new Date(timeOf(from.max) - options.overlap).toISOString() } };
   }
 
   async function byIds(table: Table, ids: readonly string[], signal: AbortSignal, all = false) {
@@ -154,7 +142,7 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
   }
 
   return {
-    told,
+    observers,
     credentials,
     request,
     rows,
@@ -200,12 +188,4 @@ export function createRest(options: ParsedOptions, host: () => TransportHost) {
   };
 }
 
-export type Rest = ReturnType<typeof createRest>;
-
-function parsed(text: string): Columns {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return {};
-  }
-}
+export type Reads = ReturnType<typeof createReads>;

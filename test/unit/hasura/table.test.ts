@@ -1,18 +1,11 @@
 import { parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import {
-  allOf,
-  behind,
-  keysDocument,
-  notDeleted,
-  pageDocument,
-  unchanged,
-} from '../../../adapters/hasura/documents.js';
-import { mutation } from '../../../adapters/hasura/mutation.js';
+import { liveDocument } from '../../../adapters/hasura/live-query.js';
 import { type HasuraCollection, type NamingConvention, readOptions } from '../../../adapters/hasura/options.js';
-import { countDocument, liveDocument, newestDocument, streamDocument } from '../../../adapters/hasura/subscriptions.js';
-import { createTables } from '../../../adapters/hasura/table.js';
+import { countDocument, newestDocument, streamDocument } from '../../../adapters/hasura/stream.js';
+import { allOf, behind, createTables, keysDocument, notDeleted, pageDocument } from '../../../adapters/hasura/table.js';
+import { mutation, unchanged } from '../../../adapters/hasura/writes.js';
 
 const tableOf = (todos: HasuraCollection, naming: NamingConvention = 'hasura-default') =>
   createTables(readOptions({ url: 'https://x.example', naming, collections: { todos } })).get('todos');
@@ -87,17 +80,22 @@ test('every document is GraphQL', () => {
 
 test('conditions: behind a row, as it was, not deleted', () => {
   const at = '2026-01-02T03:04:05.678901+00:00';
+  const utc = '2026-01-02T03:04:05.678901Z';
   expect(behind(snake, at, 'x')).toEqual({
     _and: [
       { updated_at: { _gte: at } },
       { _or: [{ updated_at: { _gt: at } }, { updated_at: { _eq: at }, id: { _gt: 'x' } }] },
     ],
   });
-  expect(unchanged(snake, [{ id: 'x', at }])).toEqual({ _or: [{ id: { _eq: 'x' }, updated_at: { _eq: at } }] });
+  expect(unchanged(snake, [{ recordId: 'x', baseVersion: utc }])).toEqual({
+    _or: [{ id: { _eq: 'x' }, updated_at: { _eq: utc } }],
+  });
   expect(allOf(undefined, notDeleted(snake))).toEqual({ _and: [{ deleted_at: { _is_null: true } }] });
   expect(notDeleted(camel)).toBeUndefined();
   const numbered = tableOf({ fields: { id: { type: 'Int' }, text: {} } });
-  expect(unchanged(numbered, [{ id: '7', at }])).toEqual({ _or: [{ id: { _eq: 7 }, updated_at: { _eq: at } }] });
+  expect(unchanged(numbered, [{ recordId: '7', baseVersion: utc }])).toEqual({
+    _or: [{ id: { _eq: 7 }, updated_at: { _eq: utc } }],
+  });
 });
 
 test('the fields of a schema are asked for; `fields` beside it says more of some', () => {

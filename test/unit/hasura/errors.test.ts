@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { graphqlError, httpError } from '../../../adapters/hasura/failure.js';
-import { socketError } from '../../../adapters/hasura/socket-failure.js';
+import { graphqlError, httpError, socketError } from '../../../adapters/hasura/errors.js';
 import { refusalOf } from '../../../src/adapter-kit/refusal.js';
 
 const errors = (code: string, message = 'words of the server') => [{ message, extensions: { path: '$', code } }];
