@@ -14,6 +14,7 @@ import { volatileStore } from './store/volatile.js';
 import { createAnnouncer } from './sync/announcer.js';
 import { createOutbox } from './sync/outbox.js';
 import { resolveCollections } from './sync/settings.js';
+import { connectionState } from './sync/supervisor/link.js';
 import { createSupervisor } from './sync/supervisor/supervisor.js';
 import { limited } from './transport/limited.js';
 import { resolveTransport } from './transport/registry.js';
@@ -173,7 +174,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     });
     return {
       status: supervisor.status,
-      realtime: supervisor.connection,
+      realtime: connectionState(supervisor.state.link),
       transport: transport.name,
       store: store.name,
       clockOffset: supervisor.clockOffset(),
@@ -217,10 +218,10 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     events,
     realtime: {
       get state() {
-        return supervisor.connection;
+        return connectionState(supervisor.state.link);
       },
       get enabled() {
-        return supervisor.realtime;
+        return supervisor.state.realtime;
       },
       enable: () => setRealtime(true),
       disable: () => setRealtime(false),

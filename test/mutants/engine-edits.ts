@@ -132,8 +132,8 @@ export const engineMutants: readonly EngineMutant[] = [
   {
     name: 'timers outlive the close',
     file: 'src/sync/supervisor/supervisor.ts',
-    line: 'stopWatching?.();\n      timers.close();',
-    becomes: 'stopWatching?.();',
+    line: 'requests.stopWatching();\n      timers.close();',
+    becomes: 'requests.stopWatching();',
   },
   {
     name: 'a collection that is closed still listens',

@@ -1,19 +1,9 @@
 import { abort, abortable } from '../../base/abort.js';
 import { SyncLayerError, toSyncLayerError } from '../../base/errors.js';
-import type { RealtimeTransport } from '../../transport/transport.js';
-
-export interface AttemptOptions {
-  readonly transport: Pick<RealtimeTransport, 'name' | 'connect'>;
-  /** In ms. */
-  readonly connectTimeout: number;
-  readonly opened: () => void;
-  readonly failed: (error: SyncLayerError) => void;
-  /** `connect` ended: for the metrics. `took` is in ms. */
-  readonly measured: (ok: boolean, took: number) => void;
-}
+import type { Context } from './context.js';
 
 /** Connects, at most once at a time, within a limit. */
-export function createAttempt({ transport, connectTimeout, opened, failed, measured }: AttemptOptions) {
+export function createAttempt({ transport, settings, announcer, dispatch }: Context) {
   let current: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -29,24 +19,23 @@ export function createAttempt({ transport, connectTimeout, opened, failed, measu
       const mine = new AbortController();
       current = mine;
       const startedAt = Date.now();
+      const { name: adapter } = transport;
       timer = setTimeout(() => {
-        const message = `${transport.name} did not connect within ${connectTimeout} ms. Is the server up, and its address right?`;
-        abort(mine, new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
-      }, connectTimeout);
+        const message = `${adapter} did not connect within ${settings.connectTimeout} ms. Is the server up, and its address right?`;
+        abort(mine, new SyncLayerError('CONNECT_TIMEOUT', message, { adapter }));
+      }, settings.connectTimeout);
       let error: SyncLayerError | undefined;
       try {
         await abortable(transport.connect({ signal: mine.signal }), mine.signal);
       } catch (thrown) {
-        const message = `${transport.name} could not connect.`;
-        error = toSyncLayerError(thrown, 'CONNECT_FAILED', message, { adapter: transport.name });
+        error = toSyncLayerError(thrown, 'CONNECT_FAILED', `${adapter} could not connect.`, { adapter });
       }
-      // Stopped, or begun anew: how this one ended is of the past.
+      // Stopped, or begun again: how this attempt ended is of the past.
       if (current !== mine) return;
       clearTimeout(timer);
       current = undefined;
-      measured(!error, Date.now() - startedAt);
-      if (error) failed(error);
-      else opened();
+      announcer.metrics.connectAttempt(!error, Date.now() - startedAt);
+      dispatch(error ? { type: 'lost', error } : { type: 'opened' });
     },
     stop,
   };

@@ -1,3 +1,4 @@
+import { disposition, type SyncLayerError } from '../../base/errors.js';
 import type { Timers } from '../../base/timers.js';
 import type { Settings } from '../../config/defaults.js';
 import type { Journal } from '../../store/journal.js';
@@ -8,6 +9,7 @@ import type { AuthToken, RealtimeTransport } from '../../transport/transport.js'
 import type { Announcer } from '../announcer.js';
 import type { Clock } from '../clock.js';
 import type { CollectionCore, CollectionSettings } from '../collection-core.js';
+import { connectionState } from './link.js';
 import type { Event, State } from './machine.js';
 
 export interface SupervisorOptions {
@@ -26,30 +28,46 @@ export interface SupervisorOptions {
 export type TimerName = 'link' | 'background' | 'network' | 'restart' | 'push' | 'waiting' | 'retry' | 'poll' | 'audit';
 
 /** What the parts of the supervisor share. */
-export interface Context {
-  readonly options: SupervisorOptions;
+export interface Context extends Omit<SupervisorOptions, 'collections'> {
+  readonly collections: Map<string, CollectionCore>;
   readonly tokens: ReturnType<typeof createTokenSource>;
   readonly clock: Clock;
-  readonly collections: Map<string, CollectionCore>;
   readonly timers: Timers<TimerName>;
-  readonly state: () => State;
+  /** Where things stand: see `machine.ts`. */
+  readonly state: State;
   readonly dispatch: (event: Event) => void;
+  /** Looks whether the status is another one now. */
+  readonly updateStatus: () => void;
 }
 
-export const isConnected = ({ state }: Context): boolean => state().link.name === 'connected';
+/** The failure has been reported where it happened. */
+export const ignore = (): void => undefined;
 
-export const sessionsOf = ({ collections }: Context) => [...collections.values()].map(({ session }) => session);
+export const isConnected = ({ state }: Context): boolean => state.link.name === 'connected';
+
+export const coresOf = ({ collections }: Context): CollectionCore[] => [...collections.values()];
+
+export const sessionsOf = (context: Context) => coresOf(context).map(({ session }) => session);
+
+/** Every collection gets its changes by itself. */
+export const allLive = (context: Context): boolean =>
+  isConnected(context) && sessionsOf(context).every(({ phase }) => phase === 'live');
+
+/** Records with edits that the backend does not have yet. */
+export const pendingCount = (context: Context): number =>
+  coresOf(context).reduce((sum, { replica }) => sum + replica.pending.size, 0);
 
 /** Nothing is asked of the backend while paused, closed, or without a token that is let in. */
-export function mayWork({ state }: Context): boolean {
-  const { closed, paused, link } = state();
-  return (
-    !closed && !paused && link.name !== 'needs-auth' && link.name !== 'renewing' && link.name !== 'polling-refused'
-  );
-}
+export const mayWork = ({ state }: Context): boolean =>
+  !state.closed && !state.paused && connectionState(state.link).status !== 'needs-auth';
 
 /** Before the next attempt after so many failures, in ms. */
-export function retryDelay({ options, state }: Context, failures: number): number {
-  const { websocketReconnectDelay: base, maxReconnectDelay: max } = options.settings;
-  return state().online ? backoffDelay(failures, { base, max }) : max;
+export const retryDelay = ({ settings, state }: Context, failures: number): number =>
+  state.online
+    ? backoffDelay(failures, { base: settings.websocketReconnectDelay, max: settings.maxReconnectDelay })
+    : settings.maxReconnectDelay;
+
+/** While the platform says that there is no network, a failure is no news. */
+export function report({ announcer, state }: Context, error: SyncLayerError, collection?: string): void {
+  if (state.online || disposition(error.code) !== 'retry') announcer.report(error, collection);
 }

@@ -1,6 +1,5 @@
-import { disposition, type SyncLayerError } from '../../base/errors.js';
 import type { Attempt } from './attempt.js';
-import { type Context, retryDelay, sessionsOf } from './context.js';
+import { type Context, ignore, report, retryDelay, sessionsOf } from './context.js';
 import { connectionState } from './link.js';
 import type { Effect, Event, State } from './machine.js';
 import type { Pushing } from './pushing.js';
@@ -18,29 +17,18 @@ export interface Workers {
   readonly move: () => void;
   /** Nothing begins from now on. */
   readonly stop: () => void;
-  /** Collections whose subscription ended alone. */
-  readonly unsubscribed: Set<string>;
-}
-
-/** The failure has been reported where it happened. */
-const ignore = (): void => undefined;
-
-/** While the platform says that there is no network, a failure is no news. */
-export function report({ options, state }: Context, error: SyncLayerError, collection?: string): void {
-  if (state().online || disposition(error.code) !== 'retry') options.announcer.report(error, collection);
 }
 
 type Perform = (before: State, event: Event) => void;
 
 /** Runs what `machine.ts` decides. */
 export function createEffects(context: Context, workers: Workers): { readonly [Name in Effect]: Perform } {
-  const { options, timers, tokens, state, dispatch } = context;
-  const { announcer, settings, collections } = options;
+  const { announcer, settings, collections, timers, tokens, dispatch } = context;
   const { events, metrics, log } = announcer;
   const { attempt, pushing, rounds } = workers;
 
   function sayLink({ link: last }: State): void {
-    const link = connectionState(state().link);
+    const link = connectionState(context.state.link);
     const isUp = link.status === 'connected';
     metrics.connected(isUp);
     log('debug', `connection: ${link.status}`);
@@ -66,16 +54,16 @@ export function createEffects(context: Context, workers: Workers): { readonly [N
       if (settings.enableAutoSync) void pushing.push().catch(ignore);
     },
     pollNow: () => rounds.start(0),
-    startSchedule: () => rounds.start(state().realtime ? settings.syncInterval : 0),
+    startSchedule: () => rounds.start(context.state.realtime ? settings.syncInterval : 0),
     retryPush: () =>
-      timers.schedule('push', retryDelay(context, state().pushFailures), () => dispatch({ type: 'pushWanted' })),
+      timers.schedule('push', retryDelay(context, context.state.pushFailures), () => dispatch({ type: 'pushWanted' })),
     retryPull: () =>
-      timers.schedule('retry', retryDelay(context, state().pullFailures), () => dispatch({ type: 'retryDue' })),
+      timers.schedule('retry', retryDelay(context, context.state.pullFailures), () => dispatch({ type: 'retryDue' })),
     readAgain() {
       for (const session of sessionsOf(context))
         if (session.phase === 'catching-up') void session.catchUp().catch(ignore);
-      for (const name of workers.unsubscribed) context.collections.get(name)?.session.start();
-      workers.unsubscribed.clear();
+        // Its subscription has ended alone.
+        else if (session.phase === 'idle') session.start();
     },
     awaitBackground() {
       const after = settings.disconnectInBackground;
@@ -84,14 +72,14 @@ export function createEffects(context: Context, workers: Workers): { readonly [N
     cancelBackground: () => timers.cancel('background'),
     awaitNetwork: () => timers.schedule('network', settings.maxReconnectDelay, () => dispatch({ type: 'networkDue' })),
     sayOnline({ online: before }) {
-      const { online } = state();
+      const { online } = context.state;
       if (online === before) return;
       timers.cancel('network');
       events.emit('connectivityChanged', { online });
     },
     sayLink,
     reportLink() {
-      const { reason } = state().link;
+      const { reason } = context.state.link;
       if (reason) report(context, reason);
     },
     reportError(_, event) {

@@ -1,38 +1,29 @@
 import { SyncLayerError, toSyncLayerError } from '../../base/errors.js';
 import { type Limit, within } from '../../transport/within.js';
+import type { Context } from './context.js';
 
-export interface FlagOptions {
-  readonly ask: () => boolean | Promise<boolean>;
-  readonly limit: Pick<Limit, 'ms' | 'signal'>;
-  readonly failed: (error: SyncLayerError) => void;
+/** What the app says at once, or a promise of it. */
+export function askFlag({ realtime }: Pick<Context, 'realtime'>): boolean | Promise<boolean> {
+  try {
+    return realtime();
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
 }
 
-/** Asks the app whether a live link is wanted. The flag may be a remote one: where it cannot be had, the answer is undefined. */
-export function createFlag({ ask, limit, failed }: FlagOptions) {
-  function answer(): boolean | Promise<boolean> {
-    try {
-      return ask();
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+/** Whether a live link is wanted. The flag may be a remote one: where it cannot be had in time, the answer is undefined. */
+export async function flagOf(
+  { dispatch }: Context,
+  asked: boolean | Promise<boolean>,
+  limit: Pick<Limit, 'ms' | 'signal'>,
+): Promise<boolean | undefined> {
+  const again = 'the next poll asks again.';
+  const message = `enableRealtimeSync has not answered for ${limit.ms} ms; ${again}`;
+  try {
+    return await within(asked, { ...limit, late: () => new SyncLayerError('CONNECT_FAILED', message) });
+  } catch (thrown) {
+    const error = toSyncLayerError(thrown, 'CONFIG_INVALID', `enableRealtimeSync failed to answer; ${again}`);
+    dispatch({ type: 'workFailed', error });
+    return undefined;
   }
-  const late = (): SyncLayerError =>
-    new SyncLayerError(
-      'CONNECT_FAILED',
-      `enableRealtimeSync has not answered for ${limit.ms} ms; the next poll asks again.`,
-    );
-
-  return {
-    /** At once, where the app knows at once. */
-    answer,
-    async settle(asked: boolean | Promise<boolean> = answer()): Promise<boolean | undefined> {
-      try {
-        return await within(asked, { ...limit, late });
-      } catch (thrown) {
-        const message = 'enableRealtimeSync failed to answer; the next poll asks again.';
-        failed(toSyncLayerError(thrown, 'CONFIG_INVALID', message));
-        return undefined;
-      }
-    },
-  };
 }

@@ -1,17 +1,16 @@
 import { disposition, type SyncLayerError } from '../../base/errors.js';
-import type { Context } from './context.js';
+import { type Context, report } from './context.js';
 
 /** Gives the transport what it may ask for and tell: see `TransportHost`. */
-export function attachHost(context: Context, report: (error: SyncLayerError) => void): void {
-  const { options, tokens, clock, state, dispatch } = context;
-  const { transport, announcer } = options;
+export function attachHost(context: Context): void {
+  const { transport, announcer, tokens, clock, dispatch } = context;
   const { metrics, log } = announcer;
   transport.attach?.({
     authToken: tokens.get,
     refused: tokens.refused,
     user: tokens.told,
     sessionChanged(user) {
-      if (state().closed) return;
+      if (context.state.closed) return;
       dispatch({ type: 'renewed' });
       try {
         if (user !== undefined) tokens.told(user);
@@ -26,10 +25,10 @@ export function attachHost(context: Context, report: (error: SyncLayerError) => 
     reads: metrics.reads,
     serverTime: clock.measure,
     report: (error) => {
-      if (!state().closed) report(error);
+      if (!context.state.closed) report(context, error);
     },
     moved: () => {
-      if (!state().closed) dispatch({ type: 'moved' });
+      if (!context.state.closed) dispatch({ type: 'moved' });
     },
   });
 }

@@ -1,37 +1,14 @@
 import { disposition, SyncLayerError, toSyncLayerError } from '../../base/errors.js';
-import type { Timers } from '../../base/timers.js';
-import type { Settings } from '../../config/defaults.js';
 import { backoffDelay } from '../../transport/backoff.js';
-import type { Announcer } from '../announcer.js';
-import type { Pusher, PusherOptions } from '../pusher.js';
-
-export interface PushingOptions extends PusherOptions {
-  readonly announcer: Pick<Announcer, 'report'>;
-  readonly settings: Pick<Settings, 'enableAutoSync' | 'auditInterval' | 'maxRetries'>;
-  readonly timers: Timers<'push' | 'waiting'>;
-  readonly pendingCount: () => number;
-  /** False while paused, closed or without a token that is let in. */
-  readonly mayWork: () => boolean;
-  /** Of the work that is under way. */
-  readonly signal: () => AbortSignal;
-  /** The backoff after a failed push decides when the next one comes. */
-  readonly isBackingOff: () => boolean;
-  /** Edits are to be sent as soon as they may. */
-  readonly wanted: () => void;
-  readonly pushed: () => void;
-  /** A push failed. `again`: time may mend it. */
-  readonly failed: (error: SyncLayerError, again: boolean) => void;
-}
+import type { Pusher } from '../pusher.js';
+import { type Context, ignore, mayWork, pendingCount } from './context.js';
 
 /** First wait of edits that wait for another row, in ms; it doubles up to `auditInterval`. */
 const FIRST_WAIT = 2000;
 
-/** The failure has been reported where it happened. */
-const ignore = (): void => undefined;
-
 /** Sends what waits in the outboxes, by a pusher that is loaded while the store is read. */
-export function createPushing(options: PushingOptions) {
-  const { announcer, settings, timers, mayWork, pendingCount } = options;
+export function createPushing(context: Context, signalOfWork: () => AbortSignal) {
+  const { announcer, settings, timers, dispatch } = context;
   let pusher: Pusher | undefined;
   let loading: Promise<void> | undefined;
   /** The run of the pusher that is under way, or was the last. */
@@ -46,13 +23,21 @@ export function createPushing(options: PushingOptions) {
   async function load(): Promise<void> {
     try {
       const { createPusher } = await import('../pusher.js');
-      pusher ??= createPusher(options);
+      pusher ??= createPusher({
+        transport: context.transport,
+        collections: context.collections,
+        clockOffset: context.clock.offset,
+        flushed: context.journal.flushed,
+        settled: context.updateStatus,
+        awaitsSignIn: () => context.tokens.awaitsSignIn,
+      });
     } catch (error) {
       throw toSyncLayerError(error, 'CONNECTION_LOST', 'What sends edits could not be loaded; it is tried again.');
     } finally {
       loading = undefined;
     }
   }
+  const pushWanted = (): void => dispatch({ type: 'pushWanted' });
   loading = load();
   loading.catch(ignore);
 
@@ -70,27 +55,22 @@ export function createPushing(options: PushingOptions) {
     // A push that failed comes again by itself, with the edits that wait.
     waits = waiting.length > 0 && !timers.has('push') ? waits + 1 : 0;
     if (waits === 0) timers.cancel('waiting');
-    else
-      timers.schedule(
-        'waiting',
-        backoffDelay(waits, { base: FIRST_WAIT, max: settings.auditInterval }),
-        options.wanted,
-      );
+    else timers.schedule('waiting', backoffDelay(waits, { base: FIRST_WAIT, max: settings.auditInterval }), pushWanted);
   }
 
   return {
     /** Sends now, or joins the run that is under way. Rejects with why the outbox could not be emptied. */
     async push(): Promise<void> {
       // With nothing left that fails, the next edit does not wait for a backoff that is over.
-      if (pendingCount() === 0) options.pushed();
-      if (!mayWork() || pendingCount() === 0) return;
+      if (pendingCount(context) === 0) dispatch({ type: 'pushed' });
+      if (!mayWork(context) || pendingCount(context) === 0) return;
       timers.cancel('push');
-      const signal = options.signal();
+      const signal = signalOfWork();
       if (!pusher) loading ??= load();
       const loaded = loading;
       if (loaded !== undefined) {
         await loaded.catch(ignore);
-        if (signal.aborted || !mayWork()) return;
+        if (signal.aborted || !mayWork(context)) return;
       }
       const mine = pusher?.push(signal) ?? loaded;
       // A caller who joins learns how the run ended; it failed once.
@@ -98,28 +78,29 @@ export function createPushing(options: PushingOptions) {
       run = mine;
       try {
         await mine;
-        options.pushed();
+        dispatch({ type: 'pushed' });
       } catch (thrown) {
         // The pusher has put it into words.
         const error = thrown as SyncLayerError;
         if (signal.aborted) return;
         if (isJoined) throw error;
         // What time does not mend has no backoff, for which the next edit, maybe of another collection, would wait in vain.
-        options.failed(error, disposition(error.code) === 'retry');
+        dispatch({ type: 'workFailed', error });
+        if (disposition(error.code) === 'retry') dispatch({ type: 'pushFailed' });
         throw error;
       } finally {
         scheduleWaiting();
-        options.settled();
+        context.updateStatus();
       }
     },
 
     /** An edit was made. A burst of edits in one turn is one push. */
     edited(): void {
-      if (!settings.enableAutoSync || isQueued || options.isBackingOff()) return;
+      if (!settings.enableAutoSync || isQueued || context.state.pushFailures > 0) return;
       isQueued = true;
       queueMicrotask(() => {
         isQueued = false;
-        options.wanted();
+        pushWanted();
       });
     },
   };

@@ -1,47 +1,25 @@
 import type { SyncLayerError } from '../../base/errors.js';
-import type { Timers } from '../../base/timers.js';
-import type { Settings } from '../../config/defaults.js';
-import type { Announcer } from '../announcer.js';
 import type { Look } from '../audit-pace.js';
-import type { CollectionCore } from '../collection-core.js';
+import { allLive, type Context, coresOf, ignore, isConnected, mayWork, sessionsOf } from './context.js';
 
 export interface RoundsOptions {
-  readonly collections: ReadonlyMap<string, CollectionCore>;
-  readonly announcer: Announcer;
-  readonly settings: Pick<
-    Settings,
-    'enableAutoSync' | 'syncInterval' | 'maxReconnectDelay' | 'auditInterval' | 'auditsFixed'
-  >;
-  readonly timers: Timers<'poll' | 'audit'>;
   readonly push: () => Promise<void>;
-  /** A round may begin by itself. */
-  readonly mayLook: () => boolean;
-  readonly isOnline: () => boolean;
-  readonly isConnected: () => boolean;
-  /** Every collection gets its changes by itself. */
-  readonly allLive: () => boolean;
   /** Before a poll: the link may be wanted by now, or be on its way. */
   readonly beforePoll: () => Promise<void>;
-  readonly isClosed: () => boolean;
-  readonly ended: (ok: boolean) => void;
 }
 
-/** The failure has been reported where it happened. */
-const ignore = (): void => undefined;
-
 /** Reads all collections: on a schedule where there is no live link, at each audit, and when it is asked to. */
-export function createRounds(options: RoundsOptions) {
-  const { collections, announcer, settings, timers } = options;
-  const { events, metrics } = announcer;
-  const names = (): string[] => [...collections.keys()];
-  const sessions = () => [...collections.values()].map(({ session }) => session);
+export function createRounds(context: Context, { push, beforePoll }: RoundsOptions) {
+  const { settings, timers, dispatch } = context;
+  const { events, metrics } = context.announcer;
+  const names = (): string[] => [...context.collections.keys()];
   /** Every collection failed for what only the app can put right: nothing is read again until the app asks. */
   let isFinal = false;
   let audit: (() => Promise<number>) | undefined;
 
   /** Resolves with how many changes came. */
   async function catchUpAll(compare?: boolean): Promise<number> {
-    const results = await Promise.allSettled(sessions().map((session) => session.catchUp(compare)));
+    const results = await Promise.allSettled(sessionsOf(context).map((session) => session.catchUp(compare)));
     const reasons = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as SyncLayerError] : [],
     );
@@ -60,12 +38,12 @@ export function createRounds(options: RoundsOptions) {
       await steps();
       metrics.synced(true, Date.now() - startedAt);
       events.emit('syncCompleted', { collections: names(), duration: Date.now() - startedAt });
-      options.ended(true);
+      dispatch({ type: 'pulled' });
     } catch (thrown) {
       const error = thrown as SyncLayerError;
       metrics.synced(false, Date.now() - startedAt);
-      if (!options.isClosed()) events.emit('syncFailed', { collections: names(), error });
-      options.ended(false);
+      if (!context.state.closed) events.emit('syncFailed', { collections: names(), error });
+      dispatch({ type: 'roundFailed' });
       throw error;
     }
   }
@@ -74,17 +52,17 @@ export function createRounds(options: RoundsOptions) {
   const run = (): Promise<void> =>
     round(async () => {
       await catchUpAll();
-      await options.push();
+      await push();
     });
 
-  const mayLook = (): boolean => options.mayLook() && !isFinal;
+  const mayLook = (): boolean => mayWork(context) && !context.state.away && !isFinal;
 
   /** Reads on a schedule while there is no live link. The flag is asked again at each turn. */
   function schedulePoll(delay: number): void {
     timers.schedule('poll', delay, () => {
       void (async () => {
-        await options.beforePoll();
-        if (mayLook() && !options.allLive()) await run();
+        await beforePoll();
+        if (mayLook() && !allLive(context)) await run();
       })()
         .catch(ignore)
         // Another poll may have been asked for at once meanwhile.
@@ -93,7 +71,7 @@ export function createRounds(options: RoundsOptions) {
   }
 
   const pollDelay = (): number =>
-    options.isOnline() ? settings.syncInterval : Math.max(settings.syncInterval, settings.maxReconnectDelay);
+    context.state.online ? settings.syncInterval : Math.max(settings.syncInterval, settings.maxReconnectDelay);
 
   async function look(compare: boolean): Promise<Look> {
     const before = metrics.counts.reads;
@@ -101,17 +79,18 @@ export function createRounds(options: RoundsOptions) {
     if (mayLook())
       await round(async () => {
         // The right may have been given, or the table published, since the subscription was refused.
-        if (options.isConnected()) for (const session of sessions()) if (session.phase === 'failed') session.start();
+        if (isConnected(context))
+          for (const session of sessionsOf(context)) if (session.phase === 'failed') session.start();
         cost.news = await catchUpAll(compare);
         cost.reads = metrics.counts.reads - before;
-        if (settings.enableAutoSync) await options.push();
+        if (settings.enableAutoSync) await push();
       });
     return cost;
   }
 
   /** Rows that a comparison of everything reads, where the backend charges for them. */
   const expected = (): number =>
-    metrics.counts.reads === 0 ? 0 : [...collections.values()].reduce((sum, { price }) => sum + price(), 0);
+    metrics.counts.reads === 0 ? 0 : coresOf(context).reduce((sum, { price }) => sum + price(), 0);
 
   /** Resolves with how long it is until the next one, ms. */
   async function nextAudit(): Promise<number> {

@@ -1,6 +1,6 @@
 import type { ConnectionState } from '../../observe/connection-state.js';
 import type { SyncStatus } from '../../observe/events.js';
-import { type Context, isConnected, sessionsOf } from './context.js';
+import { allLive, type Context, coresOf, pendingCount, sessionsOf } from './context.js';
 import { connectionState } from './link.js';
 
 /** What the indicator depends on. */
@@ -47,34 +47,25 @@ export function syncPhase({
   return link.status === 'connecting' && link.attempt === 1 ? 'syncing' : 'offline';
 }
 
-/** Records with edits that the backend does not have yet. */
-export const pendingCount = ({ collections }: Context): number =>
-  [...collections.values()].reduce((sum, { replica }) => sum + replica.pending.size, 0);
-
-/** Every collection gets its changes by itself. */
-export const allLive = (context: Context): boolean =>
-  isConnected(context) && sessionsOf(context).every(({ phase }) => phase === 'live');
-
 /** Edits were refused since nobody is signed in. */
-const waitsForSignIn = ({ collections }: Context): boolean =>
-  [...collections.values()].some(({ replica }) =>
+const waitsForSignIn = (context: Context): boolean =>
+  coresOf(context).some(({ replica }) =>
     [...replica.pending.values()].some(({ entries }) => entries[0].waiting?.code === 'AUTH_REQUIRED'),
   );
 
-/** Where things stand now. */
+/** Where things stand state. */
 export function statusOf(context: Context): SyncStatus {
-  const { options, tokens, state } = context;
-  const now = state();
+  const { settings, tokens, state } = context;
   const pending = pendingCount(context);
   const phase = syncPhase({
-    ...now,
-    link: connectionState(now.link),
+    ...state,
+    link: connectionState(state.link),
     allLive: allLive(context),
     refused: sessionsOf(context).some(({ phase }) => phase === 'failed'),
     unsigned: tokens.user === null && waitsForSignIn(context),
     // What only syncNow() sends is not on its way.
-    pending: options.settings.enableAutoSync ? pending : 0,
-    failures: now.pullFailures,
+    pending: settings.enableAutoSync ? pending : 0,
+    failures: state.pullFailures,
   });
   return { phase, pending };
 }
