@@ -1,6 +1,7 @@
-import { notLoaded } from '../../src/adapter-kit/kit.js';
+import { notLoaded, problemsOf } from '../../src/adapter-kit/kit.js';
 import type { AppsyncAuth, AppsyncTransportOptions, AwsCredentials } from './options.js';
-import { problem } from './problem.js';
+
+const problem = problemsOf('appsync');
 
 /** What of Amplify's session is used. */
 interface Session {

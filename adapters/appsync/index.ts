@@ -2,13 +2,10 @@ import { timedCapabilities } from '../../src/adapter-kit/capabilities.js';
 import { createLifetime, parseUrl, type RealtimeTransport, type TransportHost } from '../../src/adapter-kit/kit.js';
 import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { unattached } from '../../src/adapter-kit/unattached.js';
-import { createAuthorizer } from './auth.js';
-import { createAsk } from './http.js';
 import type { Live } from './live.js';
-import { createModels } from './model.js';
-import { type AppsyncTransportOptions, fieldsOf, readOptions } from './options.js';
-import { problem } from './problem.js';
-import { createReads } from './reads.js';
+import { type AppsyncTransportOptions, fieldsOf, problem, readOptions } from './options.js';
+import { createAsk, createAuthorizer, createReads } from './reads.js';
+import { createTables } from './table.js';
 
 export type {
   AppsyncAuth,
@@ -34,7 +31,7 @@ export type {
 export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransport {
   const options = readOptions(input);
   const address = parseUrl(options.endpoint);
-  const models = createModels(options);
+  const tables = createTables(options);
   const life = createLifetime();
   let attached = unattached;
   const host = (): TransportHost => attached;
@@ -54,9 +51,9 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
     source: `${address?.host}${address?.path}`,
     mapping: (name) => ({ ...options.models[name], fields: fieldsOf(options.models[name]?.fields ?? []) }),
     get capabilities() {
-      return { ...timedCapabilities(models.all()), staleReads: true };
+      return { ...timedCapabilities(tables.all()), staleReads: true };
     },
-    capabilitiesOf: (name) => ({ ...timedCapabilities([models.find(name) ?? []].flat()), staleReads: true }),
+    capabilitiesOf: (name) => ({ ...timedCapabilities([tables.find(name) ?? []].flat()), staleReads: true }),
     // `Int` holds 32 bits.
     values: () => ({ fields: 'columns', anyShape: false, maxInteger: 2 ** 31 - 1 }),
     attach(to) {
@@ -69,11 +66,7 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
       live = undefined;
       const { openLive } = await loadPart(() => import('./live.js'));
       const opened = await life.during(signal, (signal) =>
-        openLive({
-          ...{ options, authorizer, reads, host: attached, signal },
-          subscribeTimeout: options.subscribeTimeout,
-          renew: () => authorizer.headers('{}', 'connect'),
-        }),
+        openLive({ options, authorizer, reads, host: attached, signal }),
       );
       if (!signal.aborted && !life.over && opened.isOpen) {
         live = opened;
@@ -84,21 +77,21 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
     },
     subscribe({ collection }, sink) {
       if (!live?.isOpen) throw problem('CONNECTION_LOST', 'The socket is not connected.');
-      return live.subscribe(models.get(collection), sink);
+      return live.subscribe(tables.get(collection), sink);
     },
 
     pull: (request) =>
-      life.during(request.signal, (signal) => reads.pull(models.get(request.collection), { ...request, signal })),
+      life.during(request.signal, (signal) => reads.pull(tables.get(request.collection), { ...request, signal })),
     async push(changes, { signal }) {
       // In a chunk of its own: an app reads first.
-      const { pushChanges } = await loadPart(() => import('./push.js'));
+      const { pushChanges } = await loadPart(() => import('./writes.js'));
       return life.during(signal, (signal) =>
-        pushChanges({ ask, models, reads, host, concurrency: options.concurrency }, changes, signal),
+        pushChanges({ ask, tables, reads, host, concurrency: options.concurrency }, changes, signal),
       );
     },
     fetch: (collection, ids, { signal }) =>
-      life.during(signal, (signal) => reads.fetch(models.get(collection), ids, signal)),
-    keys: (collection, { signal }) => life.each(signal, (signal) => reads.keys(models.get(collection), signal)),
+      life.during(signal, (signal) => reads.fetch(tables.get(collection), ids, signal)),
+    keys: (collection, { signal }) => life.each(signal, (signal) => reads.keys(tables.get(collection), signal)),
 
     disconnect,
     async close() {

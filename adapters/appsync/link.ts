@@ -10,12 +10,10 @@ import {
   toSyncLayerError,
 } from '../../src/adapter-kit/kit.js';
 import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
-import type { Authorizer } from './auth.js';
-import { type ErrorEntry, errorOf } from './failure.js';
-import type { Request } from './model.js';
-
-import type { ParsedOptions } from './options.js';
-import { problem } from './problem.js';
+import { type ErrorEntry, errorOf } from './errors.js';
+import { type ParsedOptions, problem } from './options.js';
+import type { Authorizer } from './reads.js';
+import type { Request } from './table.js';
 
 /** What happens to one `start`. */
 export interface Listener {
@@ -35,9 +33,8 @@ export interface Link {
 }
 
 export interface LinkOptions {
-  readonly options: Pick<ParsedOptions, 'endpoint' | 'keepAliveTimeout' | 'WebSocket'>;
+  readonly options: Pick<ParsedOptions, 'endpoint' | 'keepAliveTimeout' | 'WebSocket' | 'subscribeTimeout'>;
   readonly authorizer: Authorizer;
-  readonly renew: () => Promise<Readonly<Record<string, string>>>;
   readonly host: TransportHost;
   readonly signal: AbortSignal;
   /** Once, after the link was open. */
@@ -53,6 +50,7 @@ const MAX_TIMER = 2 ** 31 - 1;
 /** How long a peer may take to answer a close, ms. */
 const CLOSE_TIMEOUT = 1000;
 
+const OPEN = 1;
 const CLOSED = 3;
 
 interface Started {
@@ -79,6 +77,9 @@ export function realtimeUrl(endpoint: string): string {
   return `${scheme === 'http' ? 'ws' : 'wss'}://${place}`;
 }
 
+/** For messages: a URL without its protocol. */
+const placeIn = (url: string): string => url.replace(/^\w+:\/\//, '');
+
 /** As a subprotocol can carry it. What is in a header is ASCII. */
 const base64url = (text: string): string => btoa(text).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 
@@ -94,51 +95,87 @@ const errorsIn = (payload: unknown): readonly ErrorEntry[] => {
   return Array.isArray(errors) ? errors.filter(isObject) : [];
 };
 
-/**
- * Opens a socket, greets, and keeps watch over it ("Building a real-time WebSocket client" in AppSync's developer guide).
- * Rejects if it cannot; after it has resolved, `onLost` tells the end.
- */
-export async function openLink({ options, authorizer, renew, host, signal, onLost }: LinkOptions): Promise<Link> {
-  const Socket = options.WebSocket ?? globalThis.WebSocket;
-  if (!Socket) {
-    const fix = 'Pass one: appsyncTransport({ WebSocket }), e.g. of the "ws" package.';
-    throw problem('UNSUPPORTED', `This platform has no WebSocket. ${fix}`);
-  }
-  const headers = await authorizer.headers('{}', 'connect');
-  throwIfAborted(signal);
-  const token = authorizer.tokenIn(headers);
-  const url = realtimeUrl(options.endpoint);
-  const where = url.replace(/^\w+:\/\//, '');
+/** A socket of JSON messages. */
+interface Channel {
+  send(message: object): void;
+  /** From now on silence for so long, in ms, is the end. */
+  limitSilence(ms: number): void;
+  /** No event follows. `dead`: the peer answers no more. */
+  end(dead: boolean): void;
+  /** Resolves when the socket is closed, or has had a second to close. */
+  closed(): Promise<void>;
+}
+
+interface ChannelEvents {
+  opened(): void;
+  message(message: Message): void;
+  closed(code: number): void;
+  silent(ms: number): void;
+}
+
+/** Throws CONNECT_FAILED where the platform cannot open such a socket. */
+function openChannel(
+  Socket: typeof WebSocket,
+  url: string,
+  protocols: string[],
+  host: TransportHost,
+  events: ChannelEvents,
+): Channel {
   let socket: WebSocket;
   try {
-    socket = new Socket(url, ['graphql-ws', `header-${base64url(JSON.stringify(headers))}`]);
+    socket = new Socket(url, protocols);
   } catch (error) {
-    throw problem('CONNECT_FAILED', `${where} cannot be opened here: ${(error as Error).name}.`);
+    throw problem('CONNECT_FAILED', `${placeIn(url)} cannot be opened here: ${(error as Error).name}.`);
   }
-  const timers = createTimers<'silence' | 'token'>();
-  const listeners = new Map<string, Started>();
-  let open = false;
+  const timers = createTimers<'silence'>();
   let over = false;
   let heardAt = 0;
-  let silence = options.keepAliveTimeout ?? SILENCE;
 
-  return new Promise<Link>((resolve, reject) => {
-    /** Once, whatever comes first: an error, a close, silence, an abort. */
-    function end(reason: SyncLayerError | undefined): void {
-      if (over) return;
+  function read(frame: unknown): Message | undefined {
+    try {
+      const message: unknown = typeof frame === 'string' ? JSON.parse(frame) : undefined;
+      if (isObject(message)) return message;
+    } catch {}
+    host.report(problem('PROTOCOL_VIOLATION', 'The server sent a frame that is no message; it was skipped.'));
+    return undefined;
+  }
+
+  /** `ka` comes about every minute; a half-open socket says nothing, not even that it is dead. */
+  function limitSilence(ms: number): void {
+    // A timer for each frame would cost as much as the frame.
+    const left = heardAt + ms - performance.now();
+    if (left > 0) timers.schedule('silence', left, () => limitSilence(ms));
+    else events.silent(ms);
+  }
+
+  socket.addEventListener('open', () => over || events.opened());
+  socket.addEventListener('message', ({ data }: MessageEvent) => {
+    if (over) return;
+    host.traffic('in', typeof data === 'string' ? data.length : 0);
+    heardAt = performance.now();
+    const message = read(data);
+    if (message) events.message(message);
+  });
+  socket.addEventListener('close', ({ code }: CloseEvent) => over || events.closed(code));
+  // A close follows each error, with what little is known. Without a listener it would be uncaught in Node.
+  socket.addEventListener('error', () => undefined);
+
+  return {
+    send(message) {
+      if (socket.readyState !== OPEN) return;
+      const frame = JSON.stringify(message);
+      host.traffic('out', frame.length);
+      socket.send(frame);
+    },
+    limitSilence,
+    end(dead) {
       over = true;
-      const error = reason && authorizer.judge(headers, reason);
       timers.close();
-      listeners.clear();
-      if (error?.code === 'HEARTBEAT_TIMEOUT') cut(socket);
+      if (dead) cut(socket);
       else socket.close();
-      if (!open) reject(error ?? problem('CONNECT_FAILED', 'The connection was given up.'));
-      else if (error) onLost(error);
-    }
-
-    function close(): Promise<void> {
-      end(undefined);
-      return new Promise((done) => {
+    },
+    closed: () =>
+      new Promise((done) => {
         if (socket.readyState === CLOSED) return done();
         const timer = setTimeout(() => {
           cut(socket);
@@ -149,127 +186,147 @@ export async function openLink({ options, authorizer, renew, host, signal, onLos
           done();
         };
         socket.addEventListener('close', onEnd, { once: true });
-      });
-    }
+      }),
+  };
+}
 
-    function onAbort(): void {
-      // Once open the link lives by itself; the signal was for the attempt.
-      if (!open) end(toSyncLayerError(reasonOf(signal), 'CONNECT_FAILED', 'The connection was given up.'));
+/** Asks for another token while the one that a link was opened with is good for a little longer. Returns how to stop. */
+function renewInTime(authorizer: Authorizer, token: string | undefined, host: TransportHost, renewed: () => void) {
+  const timers = createTimers<'token'>();
+  let over = false;
+  async function renew(): Promise<void> {
+    try {
+      const fresh = authorizer.tokenIn(await authorizer.headers('{}', 'connect'));
+      if (!over && fresh !== token) return renewed();
+    } catch (error) {
+      if (!over) host.report(toSyncLayerError(error, 'AUTH_REQUIRED', 'The token could not be renewed.'));
     }
+    wait();
+  }
+  function wait(): void {
+    const delay = renewalDelay(token);
+    if (delay !== undefined) timers.schedule('token', delay, () => void renew());
+  }
+  wait();
+  return (): void => {
+    over = true;
+    timers.close();
+  };
+}
 
-    function say(message: object): void {
-      const frame = JSON.stringify(message);
-      host.traffic('out', frame.length);
-      socket.send(frame);
-    }
+/**
+ * Opens a socket, greets, and keeps watch over it ("Building a real-time WebSocket client" in AppSync's developer guide).
+ * Rejects if it cannot; after it has resolved, `onLost` gets the end.
+ */
+export async function openLink({ options, authorizer, host, signal, onLost }: LinkOptions): Promise<Link> {
+  const Socket = options.WebSocket ?? globalThis.WebSocket;
+  if (!Socket) {
+    const fix = 'Pass one: appsyncTransport({ WebSocket }), e.g. of the "ws" package.';
+    throw problem('UNSUPPORTED', `This platform has no WebSocket. ${fix}`);
+  }
+  const headers = await authorizer.headers('{}', 'connect');
+  throwIfAborted(signal);
+  const url = realtimeUrl(options.endpoint);
+  const where = placeIn(url);
+  const started = new Map<string, Started>();
+  let state: 'opening' | 'open' | 'over' = 'opening';
+  let stopRenewing = (): void => undefined;
 
-    /** `ka` comes about every minute; a half-open socket says nothing, not even that it is dead. */
-    function watch(): void {
-      // A timer for each frame would cost as much as the frame.
-      const left = heardAt + silence - performance.now();
-      if (left > 0) timers.schedule('silence', left, watch);
-      else end(problem('HEARTBEAT_TIMEOUT', `${where} was silent for ${silence} ms; a new link is made.`));
-    }
-
-    /** The token is good for one connection: before it ends, another one is made. */
-    function renewInTime(): void {
-      const delay = renewalDelay(token);
-      if (delay !== undefined) timers.schedule('token', delay, () => void tryRenewal());
-    }
-
-    async function tryRenewal(): Promise<void> {
-      try {
-        const fresh = authorizer.tokenIn(await renew());
-        if (over) return;
-        if (fresh !== token)
-          return end(problem('CONNECTION_LOST', 'The token is about to expire; the link is made anew.'));
-      } catch (error) {
-        if (over) return;
-        host.report(toSyncLayerError(error, 'AUTH_REQUIRED', 'The token could not be renewed.'));
-      }
-      renewInTime();
+  return new Promise<Link>((resolve, reject) => {
+    /** Once, whatever comes first: an error, a close, silence, an abort. */
+    function end(reason?: SyncLayerError): void {
+      if (state === 'over') return;
+      const wasOpen = state === 'open';
+      state = 'over';
+      const error = reason && authorizer.explain(headers, reason);
+      stopRenewing();
+      started.clear();
+      channel.end(error?.code === 'HEARTBEAT_TIMEOUT');
+      if (!wasOpen) reject(error ?? problem('CONNECT_FAILED', 'The connection was given up.'));
+      else if (error) onLost(error);
     }
 
     function start(what: string, request: Request, listener: Listener): () => void {
       const id = newId();
       const data = JSON.stringify(request);
       const entry: Started = { what, listener };
-      listeners.set(id, entry);
-      const mine = (): boolean => listeners.get(id) === entry;
+      started.set(id, entry);
+      const mine = (): boolean => started.get(id) === entry;
       void authorizer.headers(data, 'start').then(
         (authorization) => {
           entry.headers = authorization;
-          if (mine()) say({ id, type: 'start', payload: { data, extensions: { authorization } } });
+          if (mine()) channel.send({ id, type: 'start', payload: { data, extensions: { authorization } } });
         },
         (error: unknown) => {
           if (!mine()) return;
-          listeners.delete(id);
+          started.delete(id);
           listener.failed(toSyncLayerError(error, 'CONNECT_FAILED', `${what} failed; it is tried again.`));
         },
       );
       return () => {
         if (!mine()) return;
-        listeners.delete(id);
-        if (!over && socket.readyState === 1) say({ id, type: 'stop' });
+        started.delete(id);
+        channel.send({ id, type: 'stop' });
       };
     }
 
-    function read(frame: unknown): Message | undefined {
-      try {
-        const message: unknown = typeof frame === 'string' ? JSON.parse(frame) : undefined;
-        if (isObject(message)) return message;
-      } catch {}
-      host.report(problem('PROTOCOL_VIOLATION', 'The server sent a frame that is no message; it was skipped.'));
-      return undefined;
+    function onAck(payload: unknown): void {
+      if (state !== 'opening') return;
+      state = 'open';
+      const { keepAliveTimeout: own } = options;
+      const { connectionTimeoutMs: said } = Object(payload) as { readonly connectionTimeoutMs?: unknown };
+      const servers = typeof said === 'number' && said > 0 ? Math.min(said, MAX_TIMER) : undefined;
+      channel.limitSilence(Math.min(own ?? servers ?? SILENCE, servers ?? MAX_TIMER));
+      stopRenewing = renewInTime(authorizer, authorizer.tokenIn(headers), host, () =>
+        end(problem('CONNECTION_LOST', 'The token is about to expire; a new link is made.')),
+      );
+      resolve({
+        get isOpen() {
+          return state === 'open';
+        },
+        start,
+        close() {
+          end();
+          return channel.closed();
+        },
+      });
     }
 
-    function onFrame({ data }: MessageEvent): void {
-      if (over) return;
-      host.traffic('in', typeof data === 'string' ? data.length : 0);
-      heardAt = performance.now();
-      const { type, id, payload } = read(data) ?? {};
-      const known = listeners.get(String(id));
+    /** The end of one subscription. */
+    function onEnd(id: string, failed: boolean, payload: unknown): void {
+      const known = started.get(id);
+      started.delete(id);
+      const error = errorOf(known?.what ?? where, 'start', 0, errorsIn(payload));
+      if (known && failed) known.listener.failed(authorizer.explain(known.headers ?? headers, error));
+      else if (known) known.listener.failed(problem('CONNECT_FAILED', `${known.what} was ended by the server.`));
+      else if (failed) host.report(error);
+    }
+
+    function onMessage({ type, id, payload }: Message): void {
+      const known = started.get(String(id));
       if (type === 'connection_ack') onAck(payload);
       else if (type === 'connection_error') end(errorOf(`The connection to ${where}`, 'connect', 0, errorsIn(payload)));
       else if (type === 'start_ack') known?.listener.started();
       else if (type === 'data') known?.listener.event(payload);
-      else if (type === 'error' || type === 'complete') {
-        listeners.delete(String(id));
-        const error = errorOf(known?.what ?? where, 'start', 0, errorsIn(payload));
-        if (known && type === 'error') known.listener.failed(authorizer.judge(known.headers ?? headers, error));
-        else if (known) known.listener.failed(problem('CONNECT_FAILED', `${known.what} was ended by the server.`));
-        else if (type === 'error') host.report(error);
-      }
+      else if (type === 'error' || type === 'complete') onEnd(String(id), type === 'error', payload);
     }
 
-    function onAck(payload: unknown): void {
-      if (open) return;
-      const { connectionTimeoutMs } = Object(payload) as { readonly connectionTimeoutMs?: unknown };
-      if (typeof connectionTimeoutMs === 'number' && connectionTimeoutMs > 0)
-        silence = Math.min(options.keepAliveTimeout ?? MAX_TIMER, connectionTimeoutMs);
-      open = true;
-      watch();
-      renewInTime();
-      resolve({
-        get isOpen() {
-          return !over;
-        },
-        start,
-        close,
-      });
-    }
-
-    function onClose({ code }: CloseEvent): void {
-      const text = `${where} closed the connection (${code}).`;
-      if (open) end(problem('CONNECTION_LOST', text));
-      else end(problem('CONNECT_FAILED', `${text} Is the API up, and the endpoint right?`));
-    }
-
+    const protocols = ['graphql-ws', `header-${base64url(JSON.stringify(headers))}`];
+    const channel = openChannel(Socket, url, protocols, host, {
+      opened: () => channel.send({ type: 'connection_init' }),
+      message: onMessage,
+      closed(code) {
+        const text = `${where} closed the connection (${code}).`;
+        if (state === 'open') end(problem('CONNECTION_LOST', text));
+        else end(problem('CONNECT_FAILED', `${text} Is the API up, and the url right?`));
+      },
+      silent: (ms) => end(problem('HEARTBEAT_TIMEOUT', `${where} was silent for ${ms} ms; a new link is made.`)),
+    });
+    // Once open the link lives by itself; the signal was for the attempt.
+    const onAbort = (): void => {
+      if (state === 'opening')
+        end(toSyncLayerError(reasonOf(signal), 'CONNECT_FAILED', 'The connection was given up.'));
+    };
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.addEventListener('open', () => over || say({ type: 'connection_init' }));
-    socket.addEventListener('message', onFrame);
-    socket.addEventListener('close', onClose);
-    // A close follows each error, with what little is known. Without a listener it would be uncaught in Node.
-    socket.addEventListener('error', () => undefined);
   });
 }

@@ -4,8 +4,12 @@ import {
   isObject,
   type OptionRules,
   parseUrl,
+  problemsOf,
   withDefaults,
 } from '../../src/adapter-kit/kit.js';
+
+/** Makes the errors of this adapter. */
+export const problem = problemsOf('appsync');
 
 /** Keys of an AWS identity, as `fetchAuthSession().credentials` has them. */
 export interface AwsCredentials {

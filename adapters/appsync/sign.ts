@@ -1,6 +1,17 @@
-import type { Purpose } from './auth.js';
-import type { AwsCredentials } from './options.js';
-import { problem } from './problem.js';
+import {
+  isSyncLayerError,
+  OUTSIDE_LIMIT,
+  problemsOf,
+  type SyncLayerError,
+  type TransportHost,
+  toSyncLayerError,
+  within,
+} from '../../src/adapter-kit/kit.js';
+import type { AppsyncAuth, AwsCredentials } from './options.js';
+import type { Purpose } from './reads.js';
+
+/** As in options.ts, which would otherwise be split from the adapter's start into a chunk of its own. */
+const problem = problemsOf('appsync');
 
 /** AWS calls a service by this name in a signature. */
 const SERVICE = 'appsync';
@@ -67,18 +78,29 @@ const overSocket = { accept: 'application/json, text/javascript', 'content-encod
 
 const regionOf = (host: string): string | undefined => /\.appsync-api\.([\w-]+)\.amazonaws\.com/.exec(host)?.[1];
 
+const noCredentials = (): SyncLayerError =>
+  problem('CONNECT_FAILED', `credentials() has not answered for ${OUTSIDE_LIMIT} ms; it is asked again.`);
+
 /** The headers of a POST to the endpoint, or to what stands for it over the socket. Throws AUTH_REQUIRED without credentials. */
-export async function signed(
-  endpoint: string,
+export async function signedHeaders(
+  auth: Extract<AppsyncAuth, { type: 'iam' }>,
+  { endpoint, region }: { readonly endpoint: string; readonly region?: string | undefined },
   what: Purpose,
   body: string,
-  credentials: AwsCredentials | undefined,
-  region: string | undefined,
+  host: TransportHost,
 ): Promise<Record<string, string>> {
   const url = new URL(what === 'connect' ? `${endpoint}/connect` : endpoint);
   const where = region ?? regionOf(url.host);
   if (!where)
     throw problem('CONFIG_INVALID', 'The region is not in the endpoint: set region, for requests to be signed.');
-  if (!credentials) throw problem('AUTH_REQUIRED', 'There are no AWS credentials. Sign in, or allow guests.');
-  return sign(url, body, what === 'http' ? json : overSocket, credentials, where);
+  try {
+    const credentials = await within(auth.credentials(), { ms: OUTSIDE_LIMIT, late: noCredentials });
+    if (credentials?.user !== undefined) host.user?.(credentials.user);
+    if (!credentials) throw problem('AUTH_REQUIRED', 'There are no AWS credentials. Sign in, or allow guests.');
+    return await sign(url, body, what === 'http' ? json : overSocket, credentials, where);
+  } catch (error) {
+    if (isSyncLayerError(error)) throw error;
+    const message = 'The AWS credentials could not be had; they are asked for again.';
+    throw toSyncLayerError(error, 'CONNECT_FAILED', message);
+  }
 }

@@ -1,6 +1,11 @@
 import { isPage, statusError } from '../../src/adapter-kit/http-status.js';
-import { type ErrorCode, isObject, isSyncLayerError, type SyncLayerError } from '../../src/adapter-kit/kit.js';
-import { problemsOf } from '../../src/adapter-kit/problem.js';
+import {
+  type ErrorCode,
+  isObject,
+  isSyncLayerError,
+  problemsOf,
+  type SyncLayerError,
+} from '../../src/adapter-kit/kit.js';
 import { sentence } from '../../src/adapter-kit/sentence.js';
 import { BUSY, isSqlState, meaningOf, type SqlMeaning } from '../../src/adapter-kit/sql-state.js';
 import type { Credentials, Reads } from './reads.js';

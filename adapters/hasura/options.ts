@@ -4,9 +4,9 @@ import {
   isObject,
   type OptionRules,
   parseUrl,
+  problemsOf,
   withDefaults,
 } from '../../src/adapter-kit/kit.js';
-import { problemsOf } from '../../src/adapter-kit/problem.js';
 
 /** Makes the errors of this adapter. */
 export const problem = problemsOf('hasura');

@@ -1,4 +1,4 @@
-import type { OutgoingChange } from './kit.js';
+import type { Change, OutgoingChange } from './kit.js';
 import type { MarkColumns } from './marks.js';
 
 /** What a write notes beside its fields. A delete has no `opId`: done twice it is done. `timeAs`: a time as the backend takes it. */
@@ -16,3 +16,9 @@ export const hasOp = (row: { readonly metadata?: object }, { opId }: Pick<Outgoi
   const { opIds } = Object(row.metadata) as { readonly opIds?: readonly string[] };
   return opIds?.includes(opId) === true;
 };
+
+/** When a row was committed and edited, for the answer to a push. */
+export const timesOf = ({ timestamp, editedAt }: Pick<Change, 'timestamp' | 'editedAt'>) => ({
+  ...(timestamp !== undefined && { timestamp }),
+  ...(editedAt !== undefined && { editedAt }),
+});

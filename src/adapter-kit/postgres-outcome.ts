@@ -1,5 +1,5 @@
 import { type Change, deepEqual, type OutgoingChange, type PushResult, type Row, type Version } from './kit.js';
-import { hasOp } from './own-marks.js';
+import { hasOp, timesOf } from './own-marks.js';
 import { isSendable, isText } from './postgres-rows.js';
 import { stampOf, versionOf } from './postgres-time.js';
 import type { ProblemMaker } from './problem.js';
@@ -12,11 +12,6 @@ export const updatedAtOf = (version: Version | null): string | undefined => {
   const stamp = typeof version === 'string' ? stampOf(version.slice(0, 26)) : undefined;
   return stamp && versionOf(stamp);
 };
-
-const timesOf = ({ timestamp, editedAt }: Change) => ({
-  ...(timestamp !== undefined && { timestamp }),
-  ...(editedAt !== undefined && { editedAt }),
-});
 
 /** The key of a row that the database has written its own way. */
 const keyOf = ({ recordId }: OutgoingChange, row: Change) => row.recordId !== recordId && { recordId: row.recordId };

@@ -1,8 +1,7 @@
-import type { Authorizer } from '../auth.js';
-import type { ErrorEntry } from '../failure.js';
-import type { Request } from '../model.js';
-import type { ParsedOptions } from '../options.js';
-import { problem } from '../problem.js';
+import type { ErrorEntry } from '../errors.js';
+import { type ParsedOptions, problem } from '../options.js';
+import type { Authorizer } from '../reads.js';
+import type { Request } from '../table.js';
 
 /** What the API said. The transport's own requests take an error for the end; here each of them tells something. */
 export interface Reply {

@@ -7,10 +7,10 @@ import {
   type ToolsInput,
   type TransportHost,
 } from '../../../src/adapter-kit/kit.js';
-import { createAuthorizer } from '../auth.js';
-import { errorOf } from '../failure.js';
+import { errorOf } from '../errors.js';
 import { appsyncTransport } from '../index.js';
 import { type ParsedOptions, readOptions } from '../options.js';
+import { createAuthorizer } from '../reads.js';
 import { type Ask, createAsk, type Reply } from './ask.js';
 import { liveCheck, probeChecks, readChecks, writeChecks } from './live-checks.js';
 import { type Place, placesOf } from './place.js';

@@ -1,8 +1,8 @@
 import { ok, unknown, wrong } from '../../../src/adapter-kit/doctor/check.js';
 import { type Check, isObject, type RealtimeTransport } from '../../../src/adapter-kit/kit.js';
-import { type ErrorEntry, errorOf, isConflict } from '../failure.js';
-import { operations, type Request } from '../model.js';
+import { type ErrorEntry, errorOf, isConflict } from '../errors.js';
 import { idOf } from '../normalize.js';
+import { operations, type Request } from '../table.js';
 import type { Ask, Reply } from './ask.js';
 import type { Place } from './place.js';
 
@@ -34,10 +34,10 @@ async function probe(ask: Ask, { query }: Pick<Request, 'query'>): Promise<reado
 }
 
 /** What the schema has of a model, where it cannot be read. */
-export async function* probeChecks(ask: Ask, { collection, model }: Place): AsyncGenerator<Check> {
+export async function* probeChecks(ask: Ask, { collection, table }: Place): AsyncGenerator<Check> {
   const documents = [
-    ...operations.map((operation) => model.mutation(operation, {})),
-    ...(model.versioned ? [] : [model.mutation('update', {}, {})]),
+    ...operations.map((operation) => table.mutation(operation, {})),
+    ...(table.versioned ? [] : [table.mutation('update', {}, {})]),
   ];
   const writes = `${collection}: its mutations are there, with their fields`;
   const answers = await Promise.all(documents.map((request) => probe(ask, request)));
@@ -45,19 +45,19 @@ export async function* probeChecks(ask: Ask, { collection, model }: Place): Asyn
   if (faults.length > 0) yield wrong(writes, ...faults, 'Correct "name", "fields" or "names", or the schema.');
   else if (answers.includes(undefined)) yield unknown(writes, 'The API did not say what it found wrong.');
   else yield ok(writes);
-  if (model.versioned) return;
+  if (table.versioned) return;
   const plain = `${collection}: conflicts are not detected, as configured`;
-  const versions = await probe(ask, { query: model.get(['x']).query.replace(/\}\}$/, ' _version}}') });
+  const versions = await probe(ask, { query: table.get(['x']).query.replace(/\}\}$/, ' _version}}') });
   if (versions === undefined) yield unknown(plain, 'The API did not say.');
   else if (versions.some((text) => text.includes('_version'))) yield ok(plain);
   else yield wrong(plain, 'Set "versioned" to true: writes without _version are refused.');
 }
 
 /** Reads as the transport does, and looks at what came. Returns whether it could. */
-export async function* readChecks(ask: Ask, { collection, model }: Place): AsyncGenerator<Check, boolean> {
+export async function* readChecks(ask: Ask, { collection, table }: Place): AsyncGenerator<Check, boolean> {
   const what = `${collection}: its items can be read`;
-  const pages = [model.page({ limit: SAMPLE }), model.page({ limit: SAMPLE, from: Date.now() })];
-  const item = model.get([`synclayer-doctor-${crypto.randomUUID()}`]);
+  const pages = [table.page({ limit: SAMPLE }), table.page({ limit: SAMPLE, from: Date.now() })];
+  const item = table.get([`synclayer-doctor-${crypto.randomUUID()}`]);
   const [page, news, one] = await Promise.all([...pages, item].map((request) => ask(request)));
   const whole = (reply: Reply | undefined): boolean => reply?.status === 200 && reply.errors.length === 0;
   const failed = [page, news, one].find((reply) => !whole(reply));
@@ -80,20 +80,20 @@ export async function* readChecks(ask: Ask, { collection, model }: Place): Async
   }
   yield ok(what);
 
-  const stamped = `${collection}: every item has its id and its ${model.versioned ? '_version' : model.updatedAt}, and none is from the future`;
+  const stamped = `${collection}: every item has its id and its ${table.versioned ? '_version' : table.updatedAt}, and none is from the future`;
   const found = items.filter(isObject);
-  const bare = found.find((each) => idOf(model, each) === undefined || model.versionOf(each) === undefined);
-  const ahead = found.find((each) => (model.timeOf(each) ?? 0) > Date.now() + TOLERANCE);
-  const name = (each: object): string => String((each as Record<string, unknown>)[model.id]);
+  const bare = found.find((each) => idOf(table, each) === undefined || table.versionOf(each) === undefined);
+  const ahead = found.find((each) => (table.timeOf(each) ?? 0) > Date.now() + TOLERANCE);
+  const name = (each: object): string => String((each as Record<string, unknown>)[table.id]);
   if (bare)
     yield wrong(
       stamped,
-      `${name(bare)} has none, and is not seen. ${model.versioned ? 'Items that were there before conflict detection was switched on have no _version: write each of them once more.' : 'Write it once more.'}`,
+      `${name(bare)} has none, and is not seen. ${table.versioned ? 'Items that were there before conflict detection was switched on have no _version: write each of them once more.' : 'Write it once more.'}`,
     );
   else if (ahead)
     yield wrong(
       stamped,
-      `${name(ahead)} is later than now. Let the server set ${model.updatedAt}. Or this machine's clock is slow.`,
+      `${name(ahead)} is later than now. Let the server set ${table.updatedAt}. Or this machine's clock is slow.`,
     );
   else if (found.length > 0) yield ok(stamped);
   else yield unknown(stamped, 'There are no items to look at.');
@@ -101,11 +101,11 @@ export async function* readChecks(ask: Ask, { collection, model }: Place): Async
 }
 
 /** A delete of an item that is not there: it tells of the right, and changes nothing. */
-export async function* writeChecks(ask: Ask, { collection, model, given }: Place): AsyncGenerator<Check> {
+export async function* writeChecks(ask: Ask, { collection, table, given }: Place): AsyncGenerator<Check> {
   const what = `${collection}: this user may write`;
   if (!/^(ID|String)$/.test(given.names?.idType ?? 'ID')) return;
-  const input = { [model.id]: `synclayer-doctor-${crypto.randomUUID()}`, ...(model.versioned && { _version: 1 }) };
-  const reply = await ask(model.mutation('delete', input));
+  const input = { [table.id]: `synclayer-doctor-${crypto.randomUUID()}`, ...(table.versioned && { _version: 1 }) };
+  const reply = await ask(table.mutation('delete', input));
   const { errors } = reply;
   if (errors.length === 0 || errors.some(isConflict)) yield ok(what);
   else if (errors.some(isRight))

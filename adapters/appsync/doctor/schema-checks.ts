@@ -54,8 +54,8 @@ function keyOf({ get }: Uses, { query }: Schema): readonly string[] {
 
 /** What the schema has of one model. It says nothing of rights. */
 export function schemaChecks(schema: Schema, place: Place, { auth }: ParsedOptions): Check[] {
-  const { collection, given, model, uses } = place;
-  const { id, updatedAt, versioned } = model;
+  const { collection, given, table, uses } = place;
+  const { id, updatedAt, versioned } = table;
   const setup = (): readonly string[] => [
     'The schema needs this (npx synclayer setup appsync):',
     modelSdl(place, auth.type),
@@ -126,7 +126,7 @@ export function schemaChecks(schema: Schema, place: Place, { auth }: ParsedOptio
   checks.push(checked('its mutations are there', mutations, named));
 
   const inputOf = ({ field }: Use): string | undefined => schema.mutation.get(field)?.args.get('input');
-  const ours = Object.keys(model.blank());
+  const ours = Object.keys(table.blank());
   const version = versioned ? ['_version'] : [];
   const inputs = [
     ...inputFaults(schema, inputOf(create), [id, ...ours]),

@@ -70,15 +70,15 @@ interface Shape {
   readonly updatedAt: string | undefined;
 }
 
-const editedField = ({ editedAt }: Place['model']): FieldType[] =>
+const editedField = ({ editedAt }: Place['table']): FieldType[] =>
   editedAt === undefined ? [] : [{ name: editedAt, type: 'AWSDateTime', list: false, known: true }];
 
-const shapeOf = ({ given, model, fields }: Place): Shape => ({
+const shapeOf = ({ given, table, fields }: Place): Shape => ({
   name: given.name,
-  id: model.id,
+  id: table.id,
   idType: given.names?.idType ?? 'ID',
-  fields: [...fields, ...editedField(model)],
-  updatedAt: model.versioned ? undefined : model.updatedAt,
+  fields: [...fields, ...editedField(table)],
+  updatedAt: table.versioned ? undefined : table.updatedAt,
 });
 
 const GUESSED = 'a guess: the configuration does not say';
@@ -91,12 +91,12 @@ function sdlFields(owner: string, fields: readonly FieldType[]): string[] {
 }
 
 /** `@model` with the names that Amplify would not choose by itself. One name of a group given, the others must be, too. */
-function modelDirective({ given, model, uses }: Place): string {
+function modelDirective({ given, table, uses }: Place): string {
   const { names = {} } = given;
   const group = (keys: readonly (keyof AppsyncNames)[], text: string): string[] =>
     keys.some((key) => names[key] !== undefined) ? [text] : [];
   const [onCreate, onUpdate, onDelete] = uses.subscriptions.map(({ field }) => field);
-  const list = model.versioned ? (names.list ?? `list${given.plural ?? `${given.name}s`}`) : uses.page.field;
+  const list = table.versioned ? (names.list ?? `list${given.plural ?? `${given.name}s`}`) : uses.page.field;
   const parts = [
     ...group(['get', 'list'], `queries: { get: "${uses.get.field}", list: "${list}" }`),
     ...group(
@@ -107,7 +107,7 @@ function modelDirective({ given, model, uses }: Place): string {
       ['onCreate', 'onUpdate', 'onDelete'],
       `subscriptions: { onCreate: ["${onCreate}"], onUpdate: ["${onUpdate}"], onDelete: ["${onDelete}"] }`,
     ),
-    ...(model.updatedAt === 'updatedAt' ? [] : [`timestamps: { updatedAt: "${model.updatedAt}" }`]),
+    ...(table.updatedAt === 'updatedAt' ? [] : [`timestamps: { updatedAt: "${table.updatedAt}" }`]),
   ];
   return parts.length > 0 ? `@model(${parts.join(', ')})` : '@model';
 }
@@ -157,8 +157,8 @@ export const CONFLICT_DETECTION =
 /** The two forms in one text. Both may have comments. */
 export function setupText(all: readonly Place[], { auth: { type } }: ParsedOptions): string {
   const places = unique(all);
-  const versioned = places.filter(({ model }) => model.versioned).map(({ given }) => given.name);
-  const plain = places.filter(({ model }) => !model.versioned).map(({ given }) => given.name);
+  const versioned = places.filter(({ table }) => table.versioned).map(({ given }) => given.name);
+  const plain = places.filter(({ table }) => !table.versioned).map(({ given }) => given.name);
   const detection = [
     ...(versioned.length > 0
       ? [

@@ -1,4 +1,4 @@
-import { type Model, operations, type Request } from '../model.js';
+import { operations, type Request, type Table } from '../table.js';
 
 /** What one of the transport's documents asks of the schema. */
 export interface Use {
@@ -25,12 +25,12 @@ export function useOf({ query }: Pick<Request, 'query'>): Use {
 }
 
 /** Every document of a model, with all that it can have. */
-export function usesOf(model: Model) {
-  const [create, update, remove] = operations.map((operation) => model.mutation(operation, {}, {}));
-  const subscriptions = operations.map((operation) => useOf(model.subscription(operation)));
+export function usesOf(table: Table) {
+  const [create, update, remove] = operations.map((operation) => table.mutation(operation, {}, {}));
+  const subscriptions = operations.map((operation) => useOf(table.subscription(operation)));
   return {
-    get: useOf(model.get(['id'])),
-    page: useOf(model.page({ limit: 1, nextToken: '', from: 0 })),
+    get: useOf(table.get(['id'])),
+    page: useOf(table.page({ limit: 1, nextToken: '', from: 0 })),
     create: useOf(create as Request),
     update: useOf(update as Request),
     delete: useOf(remove as Request),

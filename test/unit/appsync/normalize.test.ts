@@ -1,11 +1,18 @@
-import { expect, test, vi } from 'vitest';
-import { createLateRows } from '../../../adapters/appsync/late-rows.js';
-import { createModel, type Item } from '../../../adapters/appsync/model.js';
-import { createReader } from '../../../adapters/appsync/normalize.js';
+import { expect, test } from 'vitest';
+import {
+  COMPLETE,
+  createReader,
+  GONE,
+  stampOf,
+  timeOf,
+  updatedAtOf,
+  versionOf,
+} from '../../../adapters/appsync/normalize.js';
+import { createTable } from '../../../adapters/appsync/table.js';
 import type { Change } from '../../../src/base/change.js';
 
-const plain = createModel('todos', { name: 'Todo', fields: ['text', 'done'] });
-const versioned = createModel('todos', { name: 'Todo', fields: ['text', 'done'], versioned: true });
+const plain = createTable('todos', { name: 'Todo', fields: ['text', 'done'] });
+const versioned = createTable('todos', { name: 'Todo', fields: ['text', 'done'], versioned: true });
 const updatedAt = '2026-01-02T03:04:05.678Z';
 const row = { id: 'a', text: 'Milk', done: false };
 
@@ -33,11 +40,11 @@ test('a field that is null or missing is unknown: the row is read', () => {
     expect(createReader(versioned)('update', { ...event, _version: 4 })).toEqual({ read: 'a', atLeast: 4 });
     expect(createReader(plain)('create', event)).toEqual({ read: 'a', atLeast: undefined });
   }
-  const trusting = createModel('todos', { name: 'Todo', fields: ['text', 'done'], versioned: true, events: 'whole' });
+  const trusting = createTable('todos', { name: 'Todo', fields: ['text', 'done'], versioned: true, events: 'whole' });
   expect(createReader(trusting)('update', { id: 'a', text: 'Milk', done: null, _version: 4 })).toMatchObject({
     data: { id: 'a', text: 'Milk', done: null },
   });
-  const ids = createModel('todos', { name: 'Todo', fields: ['text', 'done'], events: 'ids' });
+  const ids = createTable('todos', { name: 'Todo', fields: ['text', 'done'], events: 'ids' });
   expect(createReader(ids)('update', { id: 'a' })).toEqual({ read: 'a', atLeast: undefined });
 });
 
@@ -68,74 +75,37 @@ test('two changes of a row in one millisecond are told apart, a repeated event i
   expect(version('one', 'b')).toBe(one);
 });
 
-/** Late rows over items that a test holds. */
-function late(model = versioned) {
-  const items = new Map<string, Item>();
-  const said: (Change | 'gap')[] = [];
-  let hold: Promise<void> | undefined;
-  let asked = 0;
-  const rows = createLateRows(
-    model,
-    { change: (change) => void said.push(change), gap: () => void said.push('gap') },
-    async (ids) => {
-      asked += 1;
-      const found = new Map(ids.flatMap((id) => (items.has(id) ? [[id, items.get(id) as Item]] : [])));
-      await hold;
-      return found;
-    },
-  );
-  return {
-    items,
-    said,
-    rows,
-    holdBack(until: Promise<void> | undefined) {
-      hold = until;
-    },
-    asked: () => asked,
-  };
-}
-
-test('a row that is read before DynamoDB shows the change is read again', async () => {
-  const { items, said, rows, asked } = late();
-  items.set('a', { ...row, _version: 1 });
-  rows.want('a', false, 2);
-  await vi.waitFor(() => expect(asked()).toBe(2));
-  expect(said).toEqual([]);
-  items.set('a', { ...row, text: 'new', _version: 2 });
-  await vi.waitFor(() => expect(said).toMatchObject([{ type: 'update', version: 2, data: { text: 'new' } }]));
-  rows.close();
+test('times become texts that sort, in UTC', () => {
+  expect(stampOf('2026-01-02T03:04:05.678Z')).toBe('2026-01-02T03:04:05.678000000');
+  expect(stampOf('2026-01-02T03:04:05Z')).toBe('2026-01-02T03:04:05.000000000');
+  expect(stampOf('2026-01-02T05:04:05.678901+02:00')).toBe('2026-01-02T03:04:05.678901000');
+  for (const wrong of [undefined, null, 5, '', 'today', '2026-01-02', '2026-13-02T03:04:05Z'])
+    expect(stampOf(wrong)).toBeUndefined();
+  expect(timeOf('2026-01-02T03:04:05.678901000')).toBe(Date.parse('2026-01-02T03:04:05.678Z'));
 });
 
-test('a row that is not there in the end is gone; what an event said meanwhile is newer', async () => {
-  const { items, said, rows, holdBack } = late(plain);
-  rows.want('a', true, undefined);
-  await vi.waitFor(() => expect(said).toMatchObject([{ type: 'delete', recordId: 'a', inferred: true }]));
-  let release = (): void => undefined;
-  holdBack(new Promise((resolve) => (release = resolve)));
-  rows.want('a', true, undefined);
-  // It is created again while that answer is on its way.
-  items.set('a', { ...row, updatedAt });
-  rows.want('a', false, undefined);
-  holdBack(undefined);
-  release();
-  await vi.waitFor(() => expect(said).toHaveLength(2));
-  expect(said[1]).toMatchObject({ type: 'update', data: row });
-  rows.close();
+test('versions of a row go up: the next of that millisecond, what was read, its delete, the next millisecond', () => {
+  const at = '2026-01-02T03:04:05.678Z';
+  const versions = [
+    versionOf(at),
+    versionOf(at, '0001'),
+    versionOf(at, '0010'),
+    versionOf(at, COMPLETE),
+    versionOf(at, GONE),
+    versionOf('2026-01-02T03:04:05.679Z'),
+  ];
+  expect([...versions].sort()).toEqual(versions);
+  for (const version of versions.slice(0, 5)) expect(updatedAtOf(version ?? '')).toBe(at);
 });
 
-test('a read that fails, or too many rows, is a gap; after close nothing is said', async () => {
-  const said: string[] = [];
-  const rows = createLateRows(plain, { change: () => said.push('change'), gap: () => said.push('gap') }, async () => {
-    throw new Error('The test made this read fail.');
-  });
-  rows.want('a', false, undefined);
-  await vi.waitFor(() => expect(said).toEqual(['gap']));
-  const { rows: many, said: told } = late();
-  for (let index = 0; index <= 1100; index++) many.want(`row ${index}`, false, undefined);
-  expect(told).toContain('gap');
-  rows.close();
-  many.close();
-  many.want('late', true, undefined);
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(told.filter((each) => typeof each === 'object' && each.recordId === 'late')).toEqual([]);
+test('a time that was written in an unusual way comes back as it was: conditions compare texts', () => {
+  for (const odd of ['2026-01-02T03:04:05Z', '2026-01-02T05:04:05.678901+02:00', '2026-01-02T03:04:05.6Z']) {
+    expect(updatedAtOf(versionOf(odd) ?? '')).toBe(odd);
+    expect(updatedAtOf(versionOf(odd, COMPLETE) ?? '')).toBe(odd);
+    expect((versionOf(odd) ?? '') < (versionOf(odd, '0001') ?? '')).toBe(true);
+  }
+});
+
+test("another backend's version stands for no time", () => {
+  for (const version of [null, 7, '7', '2026-01-02T03:04:05.123456Z']) expect(updatedAtOf(version)).toBeUndefined();
 });

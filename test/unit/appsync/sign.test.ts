@@ -1,6 +1,7 @@
 import { signRequest } from '@aws-amplify/core/internals/aws-client-utils';
 import { expect, test } from 'vitest';
-import { sign, signed } from '../../../adapters/appsync/sign.js';
+import { sign, signedHeaders } from '../../../adapters/appsync/sign.js';
+import { unattached } from '../../../src/adapter-kit/unattached.js';
 
 const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 const headers = {
@@ -23,20 +24,28 @@ test.each([
   expect(await sign(url, body, headers, keys, 'eu-central-1', now)).toEqual(theirs.headers);
 });
 
+const endpoint = 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql';
+
+const signed = (
+  what: 'http' | 'connect' | 'start',
+  place: { endpoint: string; region?: string | undefined } = { endpoint },
+  keys = async (): Promise<typeof credentials | undefined> => credentials,
+) => signedHeaders({ type: 'iam', credentials: keys }, place, what, '{}', unattached);
+
 test('the region is that of the endpoint, unless it is given; without any, or without keys, nothing is sent', async () => {
-  const endpoint = 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql';
-  const scope = async (address: string, region?: string) =>
-    (await signed(address, 'http', '{}', credentials, region)).authorization?.split('/')[2];
+  const scope = async (endpoint: string, region?: string) =>
+    (await signed('http', { endpoint, region })).authorization?.split('/')[2];
   expect(await scope(endpoint)).toBe('eu-central-1');
   expect(await scope('https://api.example.com/graphql', 'us-east-1')).toBe('us-east-1');
   await expect(scope('https://api.example.com/graphql')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-  await expect(signed(endpoint, 'http', '{}', undefined, undefined)).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+  const none = signed('http', { endpoint }, async () => undefined);
+  await expect(none).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
+  const failing = signed('http', { endpoint }, () => Promise.reject(new Error('The test has no keys.')));
+  await expect(failing).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
 });
 
 test('what goes over the socket is signed as AppSync wants it, a request with what a page may send', async () => {
-  const endpoint = 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql';
-  const names = async (what: 'http' | 'connect' | 'start') =>
-    Object.keys(await signed(endpoint, what, '{}', credentials, undefined)).sort();
+  const names = async (what: 'http' | 'connect' | 'start') => Object.keys(await signed(what)).sort();
   const socket = ['accept', 'authorization', 'content-encoding', 'content-type', 'host', 'x-amz-date'];
   expect(await names('connect')).toEqual(socket);
   expect(await names('start')).toEqual(socket);

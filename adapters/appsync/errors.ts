@@ -1,8 +1,10 @@
 import { statusError } from '../../src/adapter-kit/http-status.js';
-import type { SyncLayerError } from '../../src/adapter-kit/kit.js';
+import { problemsOf, type SyncLayerError } from '../../src/adapter-kit/kit.js';
 import { sentence } from '../../src/adapter-kit/sentence.js';
 import { BUSY } from '../../src/adapter-kit/sql-state.js';
-import { problem } from './problem.js';
+
+/** As in options.ts, which would otherwise be split from the adapter's start into a chunk of its own. */
+const problem = problemsOf('appsync');
 
 /** One entry of `errors`, in an answer or over the socket. */
 export interface ErrorEntry {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { errorOf, isConflict, type Kind } from '../../../adapters/appsync/failure.js';
+import { errorOf, isConflict, type Kind } from '../../../adapters/appsync/errors.js';
 
 const code = (kind: Kind, status: number, ...errors: object[]): string => errorOf('It', kind, status, errors).code;
 
