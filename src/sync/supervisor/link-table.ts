@@ -18,7 +18,7 @@ export type LinkName =
  * What happens to it.
  * - `want`: a link is wanted at once. `wake`: something changed for the better. `drop`: no link is wanted for now.
  * - `opened`: the attempt succeeded. `lost`: the attempt failed, the link was lost, or a token was refused.
- * - `due`: the wait is over. `renew`: another token may be had. `settled`: all that the link is for works.
+ * - `due`: the wait is over. `renew`: another token may be had. `settled`: all that it is for works, with a link or by polling.
  */
 export type LinkEvent = 'want' | 'wake' | 'drop' | 'opened' | 'lost' | 'due' | 'renew' | 'settled' | 'close';
 
@@ -29,6 +29,8 @@ export type LinkAction =
   | 'retry'
   | 'renew'
   | 'renewAgain'
+  | 'renewIfWanted'
+  | 'renewOrPoll'
   | 'poll'
   | 'pollAgain'
   | 'arrive'
@@ -63,7 +65,7 @@ export const linkTable: { readonly [State in LinkName]: { readonly [Event in Lin
     lost: 'fail',
     due: stay,
     renew: stay,
-    settled: 'reset',
+    settled: stay,
     close: 'end',
   },
   connected: {
@@ -86,7 +88,7 @@ export const linkTable: { readonly [State in LinkName]: { readonly [Event in Lin
     lost: 'fail',
     due: 'retry',
     renew: stay,
-    settled: 'reset',
+    settled: stay,
     close: 'end',
   },
   'needs-auth': {
@@ -94,10 +96,10 @@ export const linkTable: { readonly [State in LinkName]: { readonly [Event in Lin
     wake: 'renew',
     drop: 'leave',
     opened: stay,
-    lost: 'fail',
+    lost: stay,
     due: 'renewAgain',
     renew: 'renew',
-    settled: 'rest',
+    settled: stay,
     close: 'end',
   },
   renewing: {
@@ -108,12 +110,12 @@ export const linkTable: { readonly [State in LinkName]: { readonly [Event in Lin
     lost: 'fail',
     due: stay,
     renew: stay,
-    settled: 'rest',
+    settled: stay,
     close: 'end',
   },
   'polling-refused': {
-    want: 'renew',
-    wake: 'poll',
+    want: 'renewIfWanted',
+    wake: 'renewOrPoll',
     drop: 'leave',
     opened: stay,
     lost: 'refuse',
@@ -130,7 +132,7 @@ export const linkTable: { readonly [State in LinkName]: { readonly [Event in Lin
     lost: 'fail',
     due: stay,
     renew: stay,
-    settled: 'reset',
+    settled: stay,
     close: 'end',
   },
   closed: {

@@ -79,6 +79,8 @@ const actions: { readonly [Action in LinkAction]: Act } = {
   // Until it is known that another token is let in, the app goes on saying that one is needed.
   renew: (link) => step({ ...link, name: 'renewing', failures: 0, refusals: 1 }, 'ask', 'connect'),
   renewAgain: (link) => step({ ...link, name: 'renewing' }, 'ask', 'connect'),
+  renewIfWanted: (link, rules, reason) => (rules.wanted ? actions.renew(link, rules, reason) : step(link)),
+  renewOrPoll: (link, rules, reason) => actions[rules.wanted ? 'renew' : 'poll'](link, rules, reason),
   poll: (link, rules, reason) => actions.pollAgain({ ...link, refusals: 1 }, rules, reason),
   // Asked again in any case: a read that fails for another reason says nothing about the token.
   pollAgain: (link, { now, renewalDelay }) =>

@@ -132,7 +132,6 @@ function linkChanged(state: State, before: Link): Step {
     effects.push('pollNow');
   }
   effects.push('sayLink');
-  if (isReauth(link.reason)) effects.push('refuseToken');
   // A token is asked for now and then: that it is refused again is no news.
   if (link.reason && (was !== 'needs-auth' || status.status !== was)) effects.push('reportLink');
   return { state: next, effects };
@@ -207,8 +206,11 @@ const handlers: Handlers = {
   opened: (state, _, rules) => withLink(state, 'opened', rules),
   due: (state, _, rules) => withLink(state, 'due', rules),
   renewed: (state, _, rules) => withLink(state, 'renew', rules),
-  lost: (state, { error }, rules) =>
-    withLink(state, 'lost', rules, state.link.name === 'connected' ? ['unsubscribe'] : [], error),
+  lost: (state, { error }, rules) => {
+    const effects: Effect[] = state.link.name === 'connected' ? ['unsubscribe'] : [];
+    if (isReauth(error)) effects.push('refuseToken');
+    return withLink(state, 'lost', rules, effects, error);
+  },
 
   workFailed(state, { error }, rules) {
     const { link, realtime, closed } = state;
