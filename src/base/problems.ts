@@ -4,7 +4,7 @@ import { SyncLayerError } from './errors.js';
 export type OptionRules = Readonly<Record<string, readonly [expected: string, test: (value: unknown) => boolean]>>;
 
 /**
- * Checks options, each of which may be left out unless `required` names it. Every problem is listed, with the key and the
+ * Checks options, each of which may be left out unless `required` names it. `renamed`: the new name of an old one. Every problem is listed, with the key and the
  * fix; values are not repeated, since one of them may be a secret. For what every app loads: it needs no zod.
  *
  * @throws SyncLayerError CONFIG_INVALID; `details.problems` has the list.
@@ -16,6 +16,7 @@ export function checkOptions(
   input: unknown,
   where: string,
   required: readonly string[] = [],
+  renamed: Readonly<Record<string, string>> = {},
 ): void {
   const options = Object(input) as Readonly<Record<string, unknown>>;
   const problems = Object.entries(rules).flatMap(([key, [expected, test]]) => {
@@ -25,7 +26,12 @@ export function checkOptions(
   });
   const known = Object.keys(rules);
   for (const key of Object.keys(options))
-    if (!known.includes(key)) problems.push(`${key} is not an option; ${suggest(key, known)}`);
+    if (!known.includes(key))
+      problems.push(
+        Object.hasOwn(renamed, key)
+          ? `${key} is called ${renamed[key]} now`
+          : `${key} is not an option; ${suggest(key, known)}`,
+      );
   if (problems.length > 0) throw refusal(where, problems);
 }
 
