@@ -32,9 +32,9 @@ const peer = await startAppsyncProcess({
 
 const sync = await createSyncLayer({
   transport: appsyncTransport({
-    endpoint: peer.endpoint,
+    url: peer.endpoint,
     auth: { type: 'apiKey', apiKey: KEY },
-    models: { todos: { name: 'Todo', fields: ['text'], versioned: true } },
+    collections: { todos: { table: 'Todo', fields: ['text'], versioned: true } },
   }),
   collections: ['todos'],
   websocketReconnectDelay: 1000,

@@ -167,9 +167,9 @@ for (const versioned of [true, false])
     for (let index = 0; index < count; index++) peer.write('Todo', `n${index}`, { text: 'x' });
     const transport = () =>
       appsyncTransport({
-        endpoint: peer.endpoint,
+        url: peer.endpoint,
         auth: { type: 'apiKey', apiKey: key },
-        models: { todos: { name: 'Todo', fields: ['text'], versioned } },
+        collections: { todos: { table: 'Todo', fields: ['text'], versioned } },
         requestTimeout: 60_000,
         // The rows were written just now.
         overlap: 1,

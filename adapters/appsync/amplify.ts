@@ -47,35 +47,35 @@ async function iamCredentials(): Promise<AwsCredentials | undefined> {
 }
 
 /** How the user who is signed in with Amplify is let in. */
-function authOf(type: AppsyncAuth['type'], apiKey: string): AppsyncAuth {
-  if (type === 'apiKey') return { type, apiKey };
-  if (type === 'iam') return { type, credentials: iamCredentials };
+function identityOf(type: AppsyncAuth['type'], apiKey: string): Pick<AppsyncTransportOptions, 'auth' | 'authToken'> {
+  if (type === 'apiKey') return { auth: { type, apiKey } };
+  if (type === 'iam') return { auth: { type, credentials: iamCredentials } };
   // Only Amplify's own sign-in has a session to take the token from; a Lambda's token is the app's.
-  if (type === 'lambda') return { type };
-  return { type, token: async () => (await session()).tokens?.accessToken.toString() };
+  if (type === 'lambda') return { auth: { type } };
+  return { auth: { type }, authToken: async () => (await session()).tokens?.accessToken.toString() };
 }
 
 /**
  * The options that Amplify knows, of `Amplify.getConfig()`, the content of `amplify_outputs.json`, or of `aws-exports.js`. The
  * identity is that of Amplify's session: `aws-amplify` is loaded when it is first asked for. `mode`: another than the API's default.
- * A `customEndpoint`, which Amplify uses for queries alone, is taken where there is no `endpoint`: subscriptions need one that serves both.
+ * A `customEndpoint`, which Amplify uses for queries alone, is taken where there is no other: subscriptions need one that serves both.
  *
  * @throws SyncLayerError CONFIG_INVALID if no GraphQL API is in it, or AppSync Events only.
  * @example
  * import { fromAmplify } from 'synclayer/appsync-amplify';
- * const transport = appsyncTransport({ ...fromAmplify(Amplify.getConfig()), models });
+ * const transport = appsyncTransport({ ...fromAmplify(Amplify.getConfig()), collections });
  */
 export function fromAmplify(
   config: object,
   mode?: AppsyncAuth['type'],
-): Pick<AppsyncTransportOptions, 'endpoint' | 'region' | 'auth'> {
+): Pick<AppsyncTransportOptions, 'url' | 'region' | 'auth' | 'authToken'> {
   const { API, data, ...exports } = config as Values;
   const resources = Object((Object(API) as Values).GraphQL) as Values;
   const outputs = Object(data) as Values;
   const first = (...values: unknown[]): string | undefined =>
     values.find((value) => typeof value === 'string' && value !== '') as string | undefined;
   const own = first(resources.endpoint, outputs.url, exports.aws_appsync_graphqlEndpoint);
-  const endpoint = own ?? first(resources.customEndpoint);
+  const url = own ?? first(resources.customEndpoint);
   const region =
     own === undefined && resources.customEndpointRegion !== undefined
       ? first(resources.customEndpointRegion)
@@ -87,9 +87,9 @@ export function fromAmplify(
     exports.aws_appsync_authenticationType,
   );
   const type = mode ?? modes[usual ?? ''];
-  if (endpoint === undefined || type === undefined || (type === 'apiKey' && apiKey === undefined)) {
+  if (url === undefined || type === undefined || (type === 'apiKey' && apiKey === undefined)) {
     const events = Object(API).Events ?? Object(exports.custom).events;
-    if (endpoint === undefined && events !== undefined)
+    if (url === undefined && events !== undefined)
       throw problem(
         'CONFIG_INVALID',
         'fromAmplify found AppSync Events only (.../event), which keeps no data. SyncLayer needs a GraphQL API.',
@@ -97,5 +97,5 @@ export function fromAmplify(
     const fix = 'Give it Amplify.getConfig() after Amplify.configure(), or the content of amplify_outputs.json.';
     throw problem('CONFIG_INVALID', `fromAmplify found no GraphQL API with its authorization. ${fix}`);
   }
-  return { endpoint, ...(region && { region }), auth: authOf(type, apiKey ?? '') };
+  return { url, ...(region && { region }), ...identityOf(type, apiKey ?? '') };
 }

@@ -60,7 +60,7 @@ export function errorOf(
 ): SyncLayerError {
   const early = kind === 'connect' || kind === 'start';
   if (!errors || (errors.length === 0 && status >= 400)) {
-    const hint = 'The answer is not JSON. Is the endpoint right?';
+    const hint = 'The answer is not JSON. Is the url right?';
     const error = statusError(problem, what, status, { page: !errors, hint });
     return early && error.code === 'CONNECTION_LOST' ? problem('CONNECT_FAILED', error.message, error) : error;
   }
@@ -83,6 +83,6 @@ export function errorOf(
   if (code === 413) return problem('TOO_LARGE', said, { details });
   if (unclear || errors.some(isPassing) || code >= 500 || code === 429 || code === 408 || code === 403)
     return problem(early ? 'CONNECT_FAILED' : 'CONNECTION_LOST', `${said} It is tried again.`, { details });
-  if (kind === 'connect') return problem('CONNECT_FAILED', `${said} Is the endpoint right?`, { details });
+  if (kind === 'connect') return problem('CONNECT_FAILED', `${said} Is the url right?`, { details });
   return problem(kind === 'write' ? 'PUSH_REJECTED' : 'SUBSCRIBE_REJECTED', said, { details });
 }

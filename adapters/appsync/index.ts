@@ -9,7 +9,7 @@ import { createTables } from './table.js';
 
 export type {
   AppsyncAuth,
-  AppsyncModel,
+  AppsyncCollection,
   AppsyncNames,
   AppsyncTransportOptions,
   AwsCredentials,
@@ -22,15 +22,15 @@ export type {
  * @throws SyncLayerError CONFIG_INVALID.
  * @example
  * const transport = appsyncTransport({
- *   endpoint: 'https://abc.appsync-api.eu-central-1.amazonaws.com/graphql',
+ *   url: 'https://abc.appsync-api.eu-central-1.amazonaws.com/graphql',
  *   auth: { type: 'userPool' },
- *   models: { todos: { name: 'Todo', fields: ['text', 'done'], versioned: true } },
+ *   collections: { todos: { table: 'Todo', fields: ['text', 'done'], versioned: true } },
  * });
  * const sync = await createSyncLayer({ transport, collections: ['todos'], authToken: async () => (await session()).accessToken });
  */
 export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransport {
   const options = readOptions(input);
-  const address = parseUrl(options.endpoint);
+  const address = parseUrl(options.url);
   const tables = createTables(options);
   const life = createLifetime();
   let attached = unattached;
@@ -49,7 +49,7 @@ export function appsyncTransport(input: AppsyncTransportOptions): RealtimeTransp
   return {
     name: 'appsync',
     source: `${address?.host}${address?.path}`,
-    mapping: (name) => ({ ...options.models[name], fields: fieldsOf(options.models[name]?.fields ?? []) }),
+    mapping: (name) => ({ ...options.collections[name], fields: fieldsOf(options.collections[name]?.fields ?? []) }),
     get capabilities() {
       return { ...timedCapabilities(tables.all()), staleReads: true };
     },

@@ -33,7 +33,7 @@ export interface Link {
 }
 
 export interface LinkOptions {
-  readonly options: Pick<ParsedOptions, 'endpoint' | 'keepAliveTimeout' | 'WebSocket' | 'subscribeTimeout'>;
+  readonly options: Pick<ParsedOptions, 'url' | 'heartbeatTimeout' | 'WebSocket' | 'subscribeTimeout'>;
   readonly authorizer: Authorizer;
   readonly host: TransportHost;
   readonly signal: AbortSignal;
@@ -67,11 +67,11 @@ interface Message {
 }
 
 /**
- * Where the subscriptions are: a host of its own on AWS, `/realtime` below the endpoint of a custom domain. Always `wss`, but
+ * Where the subscriptions are: a host of its own on AWS, `/realtime` below the url of a custom domain. Always `wss`, but
  * to this machine.
  */
-export function realtimeUrl(endpoint: string): string {
-  const { scheme = '', host = '', path = '' } = parseUrl(endpoint) ?? {};
+export function realtimeUrl(url: string): string {
+  const { scheme = '', host = '', path = '' } = parseUrl(url) ?? {};
   const onAws = /^(\w{26}\.appsync)-(api\.[\w-]+\.amazonaws\.com(?:\.cn)?)$/.exec(host);
   const place = onAws ? `${onAws[1]}-realtime-${onAws[2]}${path}` : `${host}${path}/realtime`;
   return `${scheme === 'http' ? 'ws' : 'wss'}://${place}`;
@@ -226,7 +226,7 @@ export async function openLink({ options, authorizer, host, signal, onLost }: Li
   }
   const headers = await authorizer.headers('{}', 'connect');
   throwIfAborted(signal);
-  const url = realtimeUrl(options.endpoint);
+  const url = realtimeUrl(options.url);
   const where = placeIn(url);
   const started = new Map<string, Started>();
   let state: 'opening' | 'open' | 'over' = 'opening';
@@ -273,7 +273,7 @@ export async function openLink({ options, authorizer, host, signal, onLost }: Li
     function onAck(payload: unknown): void {
       if (state !== 'opening') return;
       state = 'open';
-      const { keepAliveTimeout: own } = options;
+      const { heartbeatTimeout: own } = options;
       const { connectionTimeoutMs: said } = Object(payload) as { readonly connectionTimeoutMs?: unknown };
       const servers = typeof said === 'number' && said > 0 ? Math.min(said, MAX_TIMER) : undefined;
       channel.limitSilence(Math.min(own ?? servers ?? SILENCE, servers ?? MAX_TIMER));

@@ -23,8 +23,8 @@ export interface AwsCredentials {
 /** How the API lets this client in. `fromAmplify` makes it of Amplify's configuration. */
 export type AppsyncAuth =
   | { readonly type: 'apiKey'; readonly apiKey: string }
-  /** The raw token, without "Bearer". Used unless the configuration's own `authToken` is set. */
-  | { readonly type: 'userPool' | 'oidc' | 'lambda'; readonly token?: AuthToken | undefined }
+  /** By `authToken`. */
+  | { readonly type: 'userPool' | 'oidc' | 'lambda' }
   /** Asked for at each request and subscription; without credentials it is `needs-auth`. */
   | { readonly type: 'iam'; readonly credentials: () => Promise<AwsCredentials | undefined> };
 
@@ -51,9 +51,9 @@ export interface AppsyncNames {
 }
 
 /** How a collection lies in the API. */
-export interface AppsyncModel {
+export interface AppsyncCollection {
   /** The type: `Todo`. */
-  readonly name: string;
+  readonly table: string;
   /** For `list<Plural>` and `sync<Plural>`. Default: the name and an `s`. */
   readonly plural?: string;
   /**
@@ -78,7 +78,7 @@ export interface AppsyncModel {
    */
   readonly events?: 'checked' | 'whole' | 'ids';
   /** Only these rows, as the API's filter has it: `{ owner: { eq: 'me' } }`. For reads and subscriptions. */
-  readonly filter?: object;
+  readonly where?: object;
   /** Arguments of the three subscriptions: `{ owner: 'me' }`. Those that are null are left out: they would ask for null. */
   readonly arguments?: { readonly [name: string]: string | number | boolean | null | undefined };
   readonly names?: AppsyncNames;
@@ -90,12 +90,14 @@ export interface AppsyncTransportOptions {
    * `https://abc.appsync-api.eu-central-1.amazonaws.com/graphql`, or that of a custom domain. Subscriptions find the realtime host by
    * themselves. `…/event` is AppSync Events, which is another service.
    */
-  readonly endpoint: string;
+  readonly url: string;
   readonly auth: AppsyncAuth;
-  /** For `iam`. Default: what the endpoint's host says. */
+  /** The user's raw token, without "Bearer", unless the configuration's own `authToken` is set. */
+  readonly authToken?: AuthToken | undefined;
+  /** For `iam`. Default: what the url's host says. */
   readonly region?: string;
-  /** By collection. */
-  readonly models: { readonly [collection: string]: AppsyncModel };
+  /** Each names its type and fields. */
+  readonly collections: { readonly [collection: string]: AppsyncCollection };
   /** How far a catch-up steps back for changes that were stamped before and stored after the last one. Default 10 000. */
   readonly overlap?: number;
   /** With conflict detection: how long the delta table keeps a change. Default 1 800 000, as AWS has it. */
@@ -105,7 +107,7 @@ export interface AppsyncTransportOptions {
   /** How long a subscription may take until all three of its parts are acknowledged. Default 15 000. */
   readonly subscribeTimeout?: number;
   /** A socket that is silent for so long is dead. Default: what the server says, which is 300 000 on AWS. */
-  readonly keepAliveTimeout?: number;
+  readonly heartbeatTimeout?: number;
   /** Mutations and reads by id under way at a time. Default 6. */
   readonly concurrency?: number;
   /** Instead of the platform's. */
@@ -145,8 +147,7 @@ function isAuth(value: unknown): boolean {
   // As a header can carry it.
   if (type === 'apiKey') return isText(apiKey) && /^[!-~]+$/.test(apiKey);
   if (type === 'iam') return isFunction(credentials);
-  const known = type === 'userPool' || type === 'oidc' || type === 'lambda';
-  return known && (token === undefined || isText(token) || isFunction(token));
+  return (type === 'userPool' || type === 'oidc' || type === 'lambda') && token === undefined;
 }
 
 const name: OptionRules[string] = ['a name of the schema', isName];
@@ -156,14 +157,14 @@ const positive: OptionRules[string] = [
 ];
 
 /** The fields of a schema of zod, valibot or JSON Schema. */
-export function fieldsOf(fields: AppsyncModel['fields']): readonly string[] {
+export function fieldsOf(fields: AppsyncCollection['fields']): readonly string[] {
   if (Array.isArray(fields)) return fields;
   const { shape, entries, properties } = fields as Readonly<Record<string, unknown>>;
   return Object.keys((shape ?? entries ?? properties ?? {}) as object);
 }
 
-export const modelRules = {
-  name,
+export const collectionRules = {
+  table: name,
   plural: name,
   fields: [
     'names of fields, such as ["text", "address { city }"], or a schema of zod, valibot or JSON Schema',
@@ -177,7 +178,7 @@ export const modelRules = {
   updatedAt: name,
   editedAt: name,
   events: ['"checked", "whole" or "ids"', (value) => value === 'checked' || value === 'whole' || value === 'ids'],
-  filter: ['a filter such as { owner: { eq: "me" } }', isObject],
+  where: ['a filter such as { owner: { eq: "me" } }', isObject],
   arguments: [
     'an object of texts, numbers and booleans',
     (value) => isObject(value) && Object.values(value).every((each) => Object(each) !== each),
@@ -189,21 +190,22 @@ export const modelRules = {
 } satisfies OptionRules;
 
 export const rules = {
-  endpoint: [
+  url: [
     'the URL of the GraphQL API, https://.../graphql (http:// to this machine): not its realtime host, not .../event (AppSync Events), without user name or query',
     isAddress,
   ],
   auth: [
-    '{ type: "apiKey", apiKey }, { type: "userPool" | "oidc" | "lambda" } or { type: "iam", credentials }',
+    '{ type: "apiKey", apiKey }, { type: "userPool" | "oidc" | "lambda" } or { type: "iam", credentials }; its token is called authToken now, beside it',
     isAuth,
   ],
+  authToken: ['a text, or a function that returns one', (value) => isText(value) || isFunction(value)],
   region: ['a region such as "eu-central-1"', isText],
-  models: ['an object, by collection', (value) => isObject(value)],
+  collections: ['an object, by collection', (value) => isObject(value)],
   overlap: positive,
   deltaTtl: positive,
   requestTimeout: positive,
   subscribeTimeout: positive,
-  keepAliveTimeout: positive,
+  heartbeatTimeout: positive,
   concurrency: positive,
   fetch: ['a fetch function', isFunction],
   WebSocket: ['a WebSocket class', isFunction],
@@ -211,8 +213,15 @@ export const rules = {
 
 /** The options, checked. Throws CONFIG_INVALID. */
 export function readOptions(input: AppsyncTransportOptions): ParsedOptions {
-  checkOptions(rules, input, 'appsyncTransport', ['endpoint', 'auth', 'models']);
-  for (const [collection, model] of Object.entries(input.models))
-    checkOptions(modelRules, model, `appsyncTransport, models.${collection},`, ['name', 'fields']);
+  checkOptions(rules, input, 'appsyncTransport', ['url', 'auth', 'collections'], {
+    endpoint: 'url',
+    models: 'collections',
+    keepAliveTimeout: 'heartbeatTimeout',
+  });
+  for (const [name, options] of Object.entries(input.collections))
+    checkOptions(collectionRules, options, `appsyncTransport, collections.${name},`, ['table', 'fields'], {
+      name: 'table',
+      filter: 'where',
+    });
   return withDefaults(defaults, input);
 }

@@ -31,8 +31,11 @@ export interface Authorizer {
 }
 
 /** How requests and subscriptions are let in. Asked for each of them: others renew tokens and keys. */
-export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host: () => TransportHost): Authorizer {
-  const name = parseUrl(endpoint)?.host ?? '';
+export function createAuthorizer(
+  { auth, authToken, url, region }: ParsedOptions,
+  host: () => TransportHost,
+): Authorizer {
+  const name = parseUrl(url)?.host ?? '';
   const tokenIn = (headers: Readonly<Record<string, string>>): string | undefined =>
     auth.type === 'apiKey' || auth.type === 'iam' ? undefined : headers.Authorization;
   return {
@@ -40,9 +43,9 @@ export function createAuthorizer({ auth, endpoint, region }: ParsedOptions, host
       if (auth.type === 'apiKey') return { host: name, 'x-api-key': auth.apiKey };
       if (auth.type === 'iam') {
         const { signedHeaders } = await loadPart(() => import('./sign.js'));
-        return signedHeaders(auth, { endpoint, region }, what, body, host());
+        return signedHeaders(auth, { url, region }, what, body, host());
       }
-      const token = await host().authToken(auth.token);
+      const token = await host().authToken(authToken);
       // The platform's own error for such a header quotes it.
       if (!token || !/^[\x20-\x7e]+$/.test(token))
         throw problem('AUTH_REQUIRED', 'There is no token that a header can carry. Sign in, or set authToken.');
@@ -72,7 +75,7 @@ const failureOf = async (...about: Parameters<typeof errorOf>): Promise<SyncLaye
 
 /** Queries and mutations. Resolves where GraphQL answered, whatever it said of single fields; rejects otherwise. */
 export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: () => TransportHost): Ask {
-  const { endpoint: url, requestTimeout, fetch } = options;
+  const { url, requestTimeout, fetch } = options;
   return async (what, kind, request, signal) => {
     const body = JSON.stringify({ query: request.query, variables: request.variables });
     const signed = await authorizer.headers(body, 'http');

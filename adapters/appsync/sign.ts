@@ -81,18 +81,17 @@ const regionOf = (host: string): string | undefined => /\.appsync-api\.([\w-]+)\
 const noCredentials = (): SyncLayerError =>
   problem('CONNECT_FAILED', `credentials() has not answered for ${OUTSIDE_LIMIT} ms; it is asked again.`);
 
-/** The headers of a POST to the endpoint, or to what stands for it over the socket. Throws AUTH_REQUIRED without credentials. */
+/** The headers of a POST to the API, or to what stands for it over the socket. Throws AUTH_REQUIRED without credentials. */
 export async function signedHeaders(
   auth: Extract<AppsyncAuth, { type: 'iam' }>,
-  { endpoint, region }: { readonly endpoint: string; readonly region?: string | undefined },
+  { url: address, region }: { readonly url: string; readonly region?: string | undefined },
   what: Purpose,
   body: string,
   host: TransportHost,
 ): Promise<Record<string, string>> {
-  const url = new URL(what === 'connect' ? `${endpoint}/connect` : endpoint);
+  const url = new URL(what === 'connect' ? `${address}/connect` : address);
   const where = region ?? regionOf(url.host);
-  if (!where)
-    throw problem('CONFIG_INVALID', 'The region is not in the endpoint: set region, for requests to be signed.');
+  if (!where) throw problem('CONFIG_INVALID', 'The region is not in the url: set region, for requests to be signed.');
   try {
     const credentials = await within(auth.credentials(), { ms: OUTSIDE_LIMIT, late: noCredentials });
     if (credentials?.user !== undefined) host.user?.(credentials.user);

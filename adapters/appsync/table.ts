@@ -1,5 +1,5 @@
 import { createMapping } from './normalize.js';
-import { type AppsyncModel, fieldsOf, type ParsedOptions, problem } from './options.js';
+import { type AppsyncCollection, fieldsOf, type ParsedOptions, problem } from './options.js';
 
 export type Item = Readonly<Record<string, unknown>>;
 export type Operation = 'create' | 'update' | 'delete';
@@ -68,7 +68,7 @@ function createRecent() {
 
 /** The requests about one type. `whole`: what to select of a row; `key`: what names it, and shows its version. */
 function createDocuments(
-  { name, plural = `${name}s`, names = {}, filter, arguments: given = {}, events, versioned }: AppsyncModel,
+  { table: name, plural = `${name}s`, names = {}, where, arguments: given = {}, events, versioned }: AppsyncCollection,
   { id, updatedAt, whole, key }: { id: string; updatedAt: string; whole: string; key: string },
 ) {
   const args = Object.entries(given).flatMap(([argument, value]) =>
@@ -91,9 +91,9 @@ function createDocuments(
     page({ select, from, limit, nextToken }: PageRequest): FieldRequest {
       const since =
         !versioned && from !== undefined ? { [updatedAt]: { ge: new Date(from).toISOString() } } : undefined;
-      const where = since && filter ? { and: [filter, since] } : (since ?? filter);
+      const filter = since && where ? { and: [where, since] } : (since ?? where);
       const variables: readonly Variable[] = [
-        ['filter', names.filter ?? `Model${name}FilterInput`, where],
+        ['filter', names.filter ?? `Model${name}FilterInput`, filter],
         ['limit', 'Int', limit],
         ['nextToken', 'String', nextToken],
         ['lastSync', 'AWSTimestamp', versioned ? from : undefined],
@@ -116,13 +116,13 @@ function createDocuments(
       const on = `on${capital(operation)}` as 'onCreate' | 'onUpdate' | 'onDelete';
       const type = names.subscriptionFilter ?? `ModelSubscription${name}FilterInput`;
       const selection = events === 'ids' ? id : whole;
-      return request('subscription', names[on] ?? on + name, [['filter', type, filter]], selection, args);
+      return request('subscription', names[on] ?? on + name, [['filter', type, where]], selection, args);
     },
   };
 }
 
 /** One collection's type: its documents, and how its items and our rows become one another. */
-export function createTable(collection: string, options: AppsyncModel) {
+export function createTable(collection: string, options: AppsyncCollection) {
   const { versioned = false, id = 'id', updatedAt = 'updatedAt', editedAt, events = 'checked' } = options;
   const selected = fieldsOf(options.fields).filter((field) => field !== id);
   /** Their names, without what is selected inside of them. */
@@ -148,16 +148,16 @@ export function createTable(collection: string, options: AppsyncModel) {
 export type Table = ReturnType<typeof createTable>;
 
 /** The tables of this transport, by collection. */
-export function createTables({ models }: Pick<ParsedOptions, 'models'>) {
-  const tables = new Map(Object.entries(models).map(([name, options]) => [name, createTable(name, options)]));
+export function createTables({ collections }: Pick<ParsedOptions, 'collections'>) {
+  const tables = new Map(Object.entries(collections).map(([name, options]) => [name, createTable(name, options)]));
   return {
     find: (collection: string): Table | undefined => tables.get(collection),
     /** Throws CONFIG_INVALID. */
     get(collection: string): Table {
       const table = tables.get(collection);
       if (table) return table;
-      const message = `There is no model for "${collection}". Add it to the transport's models, with its name and fields.`;
-      throw problem('CONFIG_INVALID', message);
+      const fix = `appsyncTransport needs collections: { ${collection}: { table: '...', fields: [...] } }.`;
+      throw problem('CONFIG_INVALID', fix);
     },
     all: (): readonly Table[] => [...tables.values()],
   };

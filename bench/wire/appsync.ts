@@ -30,10 +30,10 @@ export async function appsync(): Promise<Stage> {
     },
   );
   const transport = appsyncTransport({
-    endpoint: peer.endpoint,
+    url: peer.endpoint,
     auth: { type: 'apiKey', apiKey: KEY },
     WebSocket: mine.Tapped,
-    models: { todos: { name: 'Todo', fields: ['text', 'done', 'count'], versioned: true } },
+    collections: { todos: { table: 'Todo', fields: ['text', 'done', 'count'], versioned: true } },
   });
   const sync = await watched(transport, my.saw);
   globalThis.WebSocket = theirs.Tapped;

@@ -113,8 +113,10 @@ export const backends: Readonly<Record<string, Backend>> = {
       const model = { name: 'Todo', fields: { ...fields, editedAt: 'AWSDateTime' }, versioned: true };
       const peer = await startAppsyncPeer({ auth: { apiKey }, models: [model] });
       for (const [index, todo] of seed.entries()) peer.write('Todo', `todo-${index + 1}`, { ...todo });
-      const models = { todos: { name: 'Todo', fields: Object.keys(fields), versioned: true, editedAt: 'editedAt' } };
-      const transport = { type: 'appsync', auth: { type: 'apiKey', apiKey }, models };
+      const collections = {
+        todos: { table: 'Todo', fields: Object.keys(fields), versioned: true, editedAt: 'editedAt' },
+      };
+      const transport = { type: 'appsync', auth: { type: 'apiKey', apiKey }, collections };
       return { target: new URL(peer.endpoint), transport, close: peer.close };
     },
   },

@@ -71,8 +71,13 @@ for (const { collection, name } of kinds) {
 
   test(`${name}: a row whose mutation selected next to nothing is fetched whole`, async () => {
     const meta = name === 'Todo' ? '_version _lastChangedAt' : 'updatedAt';
-    const model = { name, fields: ['text', 'done', 'count'], versioned: name === 'Todo', events: 'whole' } as const;
-    const believing = await open(collection, { transport: { models: { [collection]: model } } });
+    const model = {
+      table: name,
+      fields: ['text', 'done', 'count'],
+      versioned: name === 'Todo',
+      events: 'whole',
+    } as const;
+    const believing = await open(collection, { transport: { collections: { [collection]: model } } });
     const client = await open(collection);
     await Promise.all([client.live(), believing.live()]);
     await mutate(simulator, `mutation($input: Create${name}Input!) { create${name}(input: $input) { id ${meta} } }`, {
@@ -113,15 +118,14 @@ for (const { collection, name } of kinds) {
 }
 
 test('a filter of the model holds for events and reads', async () => {
-  const filter = { owner: { eq: 'me' } };
-  const tasks = { name: 'Task', fields: ['text', 'owner'], filter };
+  const tasks = { table: 'Task', fields: ['text', 'owner'], where: { owner: { eq: 'me' } } };
   const create = (id: string, owner: string) =>
     mutate(simulator, 'mutation($input: CreateTaskInput!) { createTask(input: $input) { id text owner updatedAt } }', {
       input: { id, owner, text: 'x' },
     });
   await create('read, mine', 'me');
   await create('read, theirs', 'they');
-  const { live, rows, sees } = await open('tasks', { transport: { models: { tasks } } });
+  const { live, rows, sees } = await open('tasks', { transport: { collections: { tasks } } });
   await live();
   await create('live, theirs', 'they');
   await create('live, mine', 'me');
@@ -164,7 +168,7 @@ test('a wrong key is refused, and a model that the schema does not have; neither
   const auth = { type: 'apiKey', apiKey: 'da2-wrong-key' } as const;
   const wrong = await open('todos', { transport: { auth } });
   await until('needs-auth', () => wrong.sync.status.phase === 'needs-auth', wrong.state);
-  const lost = await open('todos', { transport: { models: { todos: { name: 'Nothing', fields: ['text'] } } } });
+  const lost = await open('todos', { transport: { collections: { todos: { table: 'Nothing', fields: ['text'] } } } });
   await until('refused', () => lost.codes().includes('SUBSCRIBE_REJECTED'), lost.state);
   const { live, todos, sees } = await open('todos');
   await live();

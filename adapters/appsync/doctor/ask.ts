@@ -23,10 +23,7 @@ function read(text: string): { readonly data?: unknown; readonly errors?: unknow
 }
 
 /** Throws CONNECTION_LOST if nobody answers, and what the credentials throw. */
-export function createAsk(
-  { endpoint, requestTimeout, fetch = globalThis.fetch }: ParsedOptions,
-  auth: Authorizer,
-): Ask {
+export function createAsk({ url, requestTimeout, fetch = globalThis.fetch }: ParsedOptions, auth: Authorizer): Ask {
   return async ({ query, variables = {} }) => {
     const body = JSON.stringify({ query, variables });
     // The platform sets the host itself.
@@ -36,7 +33,7 @@ export function createAsk(
     try {
       const signal = AbortSignal.timeout(requestTimeout);
       const all = { 'content-type': 'application/json', ...headers };
-      response = await fetch(endpoint, { method: 'POST', headers: all, body, signal });
+      response = await fetch(url, { method: 'POST', headers: all, body, signal });
       text = await response.text();
     } catch (cause) {
       throw problem('CONNECTION_LOST', 'Nobody answers there.', { cause });

@@ -1,4 +1,4 @@
-import type { AppsyncModel } from '../options.js';
+import type { AppsyncCollection } from '../options.js';
 
 /** A field as a schema of AppSync is to have it. */
 export interface FieldType {
@@ -55,7 +55,7 @@ function selected(tokens: string[]): FieldType[] {
 }
 
 /** The fields of a model, without its key. */
-export function fieldTypes({ fields, id = 'id' }: AppsyncModel): FieldType[] {
+export function fieldTypes({ fields, id = 'id' }: AppsyncCollection): FieldType[] {
   if (Array.isArray(fields))
     return selected(fields.join(' ').match(/\w+|[{}]/g) ?? []).filter(({ name }) => name !== id);
   const { shape, entries, properties } = fields as Values;

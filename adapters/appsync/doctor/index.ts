@@ -26,7 +26,7 @@ function read({ transport, collections }: ToolsInput): { options: ParsedOptions;
   return { options, places: placesOf(options, collections) };
 }
 
-const doctorsToken = '"doctor" uses authToken of the configuration, or auth.token of the transport.';
+const doctorsToken = '"doctor" uses authToken of the configuration, or of the transport.';
 
 /** How to be let in, by the kind of authorization. */
 const keys: Readonly<Record<ParsedOptions['auth']['type'], string>> = {
@@ -64,14 +64,14 @@ async function* enter(ask: Ask, { auth }: ParsedOptions): AsyncGenerator<Check, 
       yield wrong(
         there,
         wordsOf(thrown),
-        "The endpoint is that of the API's settings: https://.../graphql. Is this machine online?",
+        "The url is that of the API's settings: https://.../graphql. Is this machine online?",
       );
     return false;
   }
   const { status, errors, data } = reply;
   const { code, message } = errorOf('A first request', 'read', status, errors);
   if (code !== 'AUTH_REQUIRED' && (status !== 200 || (data.__typename === undefined && errors.length === 0))) {
-    yield wrong(there, message, "The endpoint is that of the API's settings: https://.../graphql.");
+    yield wrong(there, message, "The url is that of the API's settings: https://.../graphql.");
     return false;
   }
   yield ok(there);

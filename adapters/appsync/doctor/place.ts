@@ -1,4 +1,4 @@
-import type { AppsyncModel, ParsedOptions } from '../options.js';
+import type { AppsyncCollection, ParsedOptions } from '../options.js';
 import { createTables, type Table } from '../table.js';
 import { type FieldType, fieldTypes } from './field-types.js';
 import { type Uses, usesOf } from './uses.js';
@@ -6,7 +6,7 @@ import { type Uses, usesOf } from './uses.js';
 /** A collection, and what it wants of the schema. */
 export interface Place {
   readonly collection: string;
-  readonly given: AppsyncModel;
+  readonly given: AppsyncCollection;
   readonly table: Table;
   readonly uses: Uses;
   /** Of the app, without the key and what the server sets. */
@@ -17,7 +17,7 @@ export function placesOf(options: ParsedOptions, collections: readonly string[])
   const tables = createTables(options);
   return collections.map((collection) => {
     const table = tables.get(collection);
-    const given = options.models[collection] as AppsyncModel;
+    const given = options.collections[collection] as AppsyncCollection;
     const server = ['createdAt', table.updatedAt, '_version', '_deleted', '_lastChangedAt'];
     const fields = fieldTypes(given).filter(({ name }) => !server.includes(name));
     return { collection, given, table, uses: usesOf(table), fields };

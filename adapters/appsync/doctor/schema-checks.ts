@@ -65,9 +65,9 @@ export function schemaChecks(schema: Schema, place: Place, { auth }: ParsedOptio
   const named =
     given.names === undefined ? 'Where it has other names, give them by "plural" and "names".' : 'Are "names" right?';
 
-  const typeName = bare(schema.query.get(uses.get.field)?.type ?? given.name);
+  const typeName = bare(schema.query.get(uses.get.field)?.type ?? given.table);
   const type = schema.fieldsOf(typeName);
-  const there = `the type ${given.name} is there`;
+  const there = `the type ${given.table} is there`;
   if (!type) return [checked(there, [`${typeName} is not there.`], ...setup())];
   const checks = [ok(`${collection}: ${there}`)];
   const key = keyOf(uses, schema);

@@ -74,7 +74,7 @@ const editedField = ({ editedAt }: Place['table']): FieldType[] =>
   editedAt === undefined ? [] : [{ name: editedAt, type: 'AWSDateTime', list: false, known: true }];
 
 const shapeOf = ({ given, table, fields }: Place): Shape => ({
-  name: given.name,
+  name: given.table,
   id: table.id,
   idType: given.names?.idType ?? 'ID',
   fields: [...fields, ...editedField(table)],
@@ -96,7 +96,7 @@ function modelDirective({ given, table, uses }: Place): string {
   const group = (keys: readonly (keyof AppsyncNames)[], text: string): string[] =>
     keys.some((key) => names[key] !== undefined) ? [text] : [];
   const [onCreate, onUpdate, onDelete] = uses.subscriptions.map(({ field }) => field);
-  const list = table.versioned ? (names.list ?? `list${given.plural ?? `${given.name}s`}`) : uses.page.field;
+  const list = table.versioned ? (names.list ?? `list${given.plural ?? `${given.table}s`}`) : uses.page.field;
   const parts = [
     ...group(['get', 'list'], `queries: { get: "${uses.get.field}", list: "${list}" }`),
     ...group(
@@ -148,7 +148,7 @@ function modelCode(place: Place, auth: AppsyncAuth['type']): string {
 
 /** Once for each type: collections may share one. */
 const unique = (places: readonly Place[]): Place[] => [
-  ...new Map(places.map((place) => [place.given.name, place])).values(),
+  ...new Map(places.map((place) => [place.given.table, place])).values(),
 ];
 
 export const CONFLICT_DETECTION =
@@ -157,8 +157,8 @@ export const CONFLICT_DETECTION =
 /** The two forms in one text. Both may have comments. */
 export function setupText(all: readonly Place[], { auth: { type } }: ParsedOptions): string {
   const places = unique(all);
-  const versioned = places.filter(({ table }) => table.versioned).map(({ given }) => given.name);
-  const plain = places.filter(({ table }) => !table.versioned).map(({ given }) => given.name);
+  const versioned = places.filter(({ table }) => table.versioned).map(({ given }) => given.table);
+  const plain = places.filter(({ table }) => !table.versioned).map(({ given }) => given.table);
   const detection = [
     ...(versioned.length > 0
       ? [

@@ -15,7 +15,6 @@ interface OpenOptions {
 /** How a transport is told where its backend is. */
 function place(type: string, { url, address }: Wire): object {
   if (type === 'firestore') return { emulator: address };
-  if (type === 'appsync') return { endpoint: url };
   return { url: type === 'websocket' ? url.replace(/^http/, 'ws') : url };
 }
 

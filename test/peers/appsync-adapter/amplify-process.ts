@@ -53,7 +53,7 @@ const client = generateClient();
 const sync = await createSyncLayer({
   transport: appsyncTransport({
     ...fromAmplify(Amplify.getConfig()),
-    models: { todos: { name: 'Todo', fields: ['text', 'done', 'count'], versioned: true } },
+    collections: { todos: { table: 'Todo', fields: ['text', 'done', 'count'], versioned: true } },
   }),
   collections: ['todos'],
   syncInterval: 3_600_000,

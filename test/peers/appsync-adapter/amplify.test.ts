@@ -18,8 +18,8 @@ test("Amplify's configuration and session are enough: its token is asked for, an
   };
   const GraphQL = { endpoint: peer.endpoint, region: 'eu-central-1', defaultAuthMode: 'oidc' } as const;
   Amplify.configure({ API: { GraphQL } }, { Auth: { tokenProvider } });
-  const { endpoint, auth } = fromAmplify(Amplify.getConfig());
-  const client = await openClient(peer, ['todos'], { transport: { endpoint, auth } });
+  const { url, auth, authToken } = fromAmplify(Amplify.getConfig());
+  const client = await openClient(peer, ['todos'], { transport: { url, auth, authToken } });
   await client.live();
   await client.sync.collection('todos').save(row, 'mine');
   peer.write('Todo', 'theirs', row);
@@ -35,8 +35,8 @@ test('without a session it is needs-auth, not an endless loop', async () => {
   const peer = await openPeer();
   const GraphQL = { endpoint: peer.endpoint, defaultAuthMode: 'userPool' } as const;
   Amplify.configure({ API: { GraphQL } }, { Auth: { tokenProvider: { getTokens: async () => null } } });
-  const { endpoint, auth } = fromAmplify(Amplify.getConfig());
-  const client = await openClient(peer, ['todos'], { transport: { endpoint, auth } });
+  const { url, auth, authToken } = fromAmplify(Amplify.getConfig());
+  const client = await openClient(peer, ['todos'], { transport: { url, auth, authToken } });
   await until('needs-auth', () => client.sync.status.phase === 'needs-auth', client.state);
   expect(peer.requests).toEqual({});
 });

@@ -93,7 +93,7 @@ export const appsyncConformance: readonly ConformanceOptions<Backend>[] = varian
   ({ name, names, versioned, options, events }) => {
     const [first = '', second = ''] = Object.keys(names);
     const modelFor = (collection: string) => ({
-      name: names[collection] ?? '',
+      table: names[collection] ?? '',
       fields: Object.keys(fields),
       versioned,
       ...(events && { events }),
@@ -113,9 +113,9 @@ export const appsyncConformance: readonly ConformanceOptions<Backend>[] = varian
       backend: () => emptied(names),
       create: () =>
         appsyncTransport({
-          endpoint: `http://127.0.0.1:${proxy.port}/graphql`,
+          url: `http://127.0.0.1:${proxy.port}/graphql`,
           auth: versioned ? { type: 'oidc' } : { type: 'apiKey', apiKey: API_KEY },
-          models: { [first]: modelFor(first), [second]: modelFor(second) },
+          collections: { [first]: modelFor(first), [second]: modelFor(second) },
           requestTimeout: 1500,
           subscribeTimeout: 3000,
           fetch: briefFetch,

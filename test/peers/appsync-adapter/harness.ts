@@ -1,5 +1,9 @@
 import { onTestFinished } from 'vitest';
-import { type AppsyncModel, type AppsyncTransportOptions, appsyncTransport } from '../../../adapters/appsync/index.js';
+import {
+  type AppsyncCollection,
+  type AppsyncTransportOptions,
+  appsyncTransport,
+} from '../../../adapters/appsync/index.js';
 import type { Row } from '../../../src/base/change.js';
 import { createSyncLayer, type SyncLayerConfig, type SyncLayerError } from '../../../src/index.js';
 import { type AppsyncPeer, type AppsyncPeerOptions, type Model, startAppsyncPeer } from '../appsync/index.js';
@@ -14,13 +18,13 @@ export const models: readonly Model[] = [
   ...['Task', 'Memo'].map((name) => ({ name, fields, refuses: { text: 'refused' } })),
 ];
 
-const model = (name: string, versioned: boolean): AppsyncModel => ({
-  name,
+const model = (name: string, versioned: boolean): AppsyncCollection => ({
+  table: name,
   fields: ['text', 'done', 'count'],
   versioned,
 });
 
-export const collections: Readonly<Record<string, AppsyncModel>> = {
+export const collections: Readonly<Record<string, AppsyncCollection>> = {
   todos: model('Todo', true),
   notes: model('Note', true),
   tasks: model('Task', false),
@@ -57,9 +61,9 @@ export async function openClient(
     ...config,
     collections: names,
     transport: appsyncTransport({
-      endpoint,
+      url: endpoint,
       auth: { type: 'apiKey', apiKey: KEY },
-      models: Object.fromEntries(names.map((name) => [name, collections[name] ?? model(name, false)])),
+      collections: Object.fromEntries(names.map((name) => [name, collections[name] ?? model(name, false)])),
       subscribeTimeout: 500,
       ...transport,
     }),

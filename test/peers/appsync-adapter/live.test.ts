@@ -56,11 +56,11 @@ test.each(both)('an event with some fields is completed by a read of its row, no
 test('a null that is really one costs a read, unless the writers are trusted', async () => {
   const peer = await openPeer();
   const trusting = {
-    todos: { name: 'Todo', fields: ['text', 'done', 'count'], versioned: true, events: 'whole' },
+    todos: { table: 'Todo', fields: ['text', 'done', 'count'], versioned: true, events: 'whole' },
   } as const;
   const [careful, trustful] = [
     await openClient(peer, ['todos']),
-    await openClient(peer, ['todos'], { transport: { models: trusting } }),
+    await openClient(peer, ['todos'], { transport: { collections: trusting } }),
   ];
   await careful.live();
   await trustful.live();
@@ -74,8 +74,8 @@ test('a null that is really one costs a read, unless the writers are trusted', a
 
 test('events of ids only: each row is read, and no foreign selection can spoil an event', async () => {
   const peer = await openPeer();
-  const models = { tasks: { name: 'Task', fields: ['text', 'done', 'count'], events: 'ids' } } as const;
-  const client = await openClient(peer, ['tasks'], { transport: { models } });
+  const collections = { tasks: { table: 'Task', fields: ['text', 'done', 'count'], events: 'ids' } } as const;
+  const client = await openClient(peer, ['tasks'], { transport: { collections } });
   await client.live();
   const lists = peer.requests.listTasks;
   for (const id of ['a', 'b', 'c']) peer.write('Task', id, { text: id, done: false, count: 1 }, { select: ['id'] });
@@ -135,7 +135,7 @@ test('a server that has gone silent is left after the time that it told', async 
 
 test('a shorter silence can be asked for than the server tells', async () => {
   const peer = await openPeer({ connectionTimeout: 300_000 });
-  const client = await openClient(peer, ['todos'], { transport: { keepAliveTimeout: 300 } });
+  const client = await openClient(peer, ['todos'], { transport: { heartbeatTimeout: 300 } });
   await client.live();
   peer.fault({ mute: true });
   await until('it was noticed', () => client.codes().includes('HEARTBEAT_TIMEOUT'), client.state);
@@ -189,9 +189,11 @@ test('events that are lost without a word are found by the audit', async () => {
 test('arguments filter what is heard; one that is null is not sent', async () => {
   const peer = await openPeer();
   const fields = ['text', 'done', 'count', 'owner'];
-  const mine = { name: 'Todo', fields, versioned: true, filter: { owner: { eq: 'me' } } };
-  const named = { name: 'Note', fields, versioned: true, arguments: { owner: 'me', text: null } };
-  const client = await openClient(peer, ['todos', 'notes'], { transport: { models: { todos: mine, notes: named } } });
+  const mine = { table: 'Todo', fields, versioned: true, where: { owner: { eq: 'me' } } };
+  const named = { table: 'Note', fields, versioned: true, arguments: { owner: 'me', text: null } };
+  const client = await openClient(peer, ['todos', 'notes'], {
+    transport: { collections: { todos: mine, notes: named } },
+  });
   await client.live();
   for (const type of ['Todo', 'Note'])
     for (const owner of ['me', 'you']) peer.write(type, owner, { text: 'x', done: true, count: 1, owner });

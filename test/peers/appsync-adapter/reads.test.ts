@@ -10,8 +10,8 @@ test('a filter is applied behind the limit: empty pages do not end a pull', asyn
   const peer = await openPeer();
   for (let index = 0; index < 300; index++) peer.write('Task', `theirs ${index}`, { ...row, owner: 'you' });
   for (let index = 0; index < 3; index++) peer.write('Task', `mine ${index}`, { ...row, owner: 'me' });
-  const models = { tasks: { name: 'Task', fields: ['text', 'done', 'count'], filter: { owner: { eq: 'me' } } } };
-  const client = await openClient(peer, ['tasks'], { transport: { models }, config: { pageSize: 5 } });
+  const collections = { tasks: { table: 'Task', fields: ['text', 'done', 'count'], where: { owner: { eq: 'me' } } } };
+  const client = await openClient(peer, ['tasks'], { transport: { collections }, config: { pageSize: 5 } });
   await client.live();
   expect([...(await client.rows()).keys()].sort()).toEqual(['mine 0', 'mine 1', 'mine 2']);
   // At reconnect the time is a filter too.
@@ -87,8 +87,8 @@ test('an item that the schema cannot deliver is reported and left out; the rest 
   const peer = await openPeer({ models: [strict] });
   for (const id of ['a', 'b']) peer.write('Todo', id, { text: 'x', count: 1 });
   peer.write('Todo', 'bad', { count: 1 });
-  const models = { todos: { name: 'Todo', fields: ['text', 'count'], versioned: true } };
-  const client = await openClient(peer, ['todos'], { transport: { models } });
+  const collections = { todos: { table: 'Todo', fields: ['text', 'count'], versioned: true } };
+  const client = await openClient(peer, ['todos'], { transport: { collections } });
   await client.live();
   expect([...(await client.rows()).keys()].sort()).toEqual(['a', 'b']);
   expect(client.codes()).toContain('VALIDATION_FAILED');
@@ -98,8 +98,8 @@ test('an item that becomes unreadable keeps nothing from being live, and is not 
   const strict = { name: 'Todo', fields: { text: 'String!', count: 'Int' }, versioned: true };
   const peer = await openPeer({ models: [strict] });
   for (const id of ['a', 'b']) peer.write('Todo', id, { text: 'x', count: 1 });
-  const models = { todos: { name: 'Todo', fields: ['text', 'count'], versioned: true } };
-  const client = await openClient(peer, ['todos'], { transport: { models }, config: { auditInterval: 1000 } });
+  const collections = { todos: { table: 'Todo', fields: ['text', 'count'], versioned: true } };
+  const client = await openClient(peer, ['todos'], { transport: { collections }, config: { auditInterval: 1000 } });
   await client.live();
   // A field that is made required later: items of before lack it.
   peer.write('Todo', 'a', { count: 2 });
@@ -154,8 +154,8 @@ test.each(both)('rows that may not be read any more are not taken for deleted: %
 
 test('a key that is not called id, and names of a schema of ones own, by way of a plural', async () => {
   const peer = await openPeer({ models: [{ name: 'Box', plural: 'Boxes', fields: { text: 'String' } }] });
-  const models = { boxes: { name: 'Box', plural: 'Boxes', fields: ['text', 'createdAt'] } };
-  const client = await openClient(peer, ['boxes'], { transport: { models } });
+  const collections = { boxes: { table: 'Box', plural: 'Boxes', fields: ['text', 'createdAt'] } };
+  const client = await openClient(peer, ['boxes'], { transport: { collections } });
   await client.live();
   await client.sync.collection('boxes').save({ text: 'x' }, 'a');
   await client.live();

@@ -193,9 +193,9 @@ test.each(['autoMerge', 'lambda'] as const)(
     const fields = { text: 'String', count: 'Int' };
     const peer = await openPeer({ models: [{ name: 'Todo', fields, versioned: true, conflicts }] });
     peer.write('Todo', 'a', { text: 'x', count: 1 });
-    const models = { todos: { name: 'Todo', fields: ['text', 'count'], versioned: true } };
+    const collections = { todos: { table: 'Todo', fields: ['text', 'count'], versioned: true } };
     const client = await openClient(peer, ['todos'], {
-      transport: { models },
+      transport: { collections },
       config: { conflictStrategy: 'serverWins' },
     });
     await client.live();

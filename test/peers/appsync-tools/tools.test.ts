@@ -9,19 +9,19 @@ import * as v from 'valibot';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod/mini';
 import { appsyncTools } from '../../../adapters/appsync/doctor/index.js';
-import type { AppsyncModel, AppsyncTransportOptions } from '../../../adapters/appsync/index.js';
+import type { AppsyncCollection, AppsyncTransportOptions } from '../../../adapters/appsync/index.js';
 import type { Check } from '../../../src/adapter-kit/doctor/tools.js';
 import { type AppsyncPeer, type AppsyncPeerOptions, type Model, startAppsyncPeer } from '../appsync/index.js';
 
 const KEY = 'da2-of-these-tests';
 
 /** As the app is configured: one collection with conflict detection, one without. */
-const todos: AppsyncModel = {
-  name: 'Todo',
+const todos: AppsyncCollection = {
+  table: 'Todo',
   fields: z.object({ text: z.string(), done: z.boolean() }),
   versioned: true,
 };
-const notes: AppsyncModel = { name: 'Note', fields: v.object({ body: v.string(), at: v.nullish(v.number()) }) };
+const notes: AppsyncCollection = { table: 'Note', fields: v.object({ body: v.string(), at: v.nullish(v.number()) }) };
 
 /** As the API has them. */
 const todo: Model = { name: 'Todo', fields: { text: 'String', done: 'Boolean' }, versioned: true };
@@ -37,8 +37,8 @@ async function start(options: Partial<AppsyncPeerOptions> = {}): Promise<Appsync
 type Given = Partial<AppsyncTransportOptions>;
 
 const inputFor = ({ endpoint }: Pick<AppsyncPeer, 'endpoint'>, given: Given = {}) => {
-  const transport = { endpoint, auth: { type: 'apiKey', apiKey: KEY }, models: { todos, notes }, ...given };
-  return { transport, collections: Object.keys(transport.models) };
+  const transport = { url: endpoint, auth: { type: 'apiKey', apiKey: KEY }, collections: { todos, notes }, ...given };
+  return { transport, collections: Object.keys(transport.collections) };
 };
 
 /** What `doctor` says, without a process for each time. */
@@ -113,13 +113,13 @@ describe('doctor', () => {
     expect(fixOf(refused, letIn)).toMatch(/UnauthorizedException.*make a new one/s);
     expect(fixOf(refused, letIn)).not.toContain('da2-old');
     const none = await examine(peer, { auth: { type: 'userPool' } });
-    expect(fixOf(none, letIn)).toMatch(/There is no token.*auth\.token/s);
+    expect(fixOf(none, letIn)).toMatch(/There is no token.*authToken/s);
     const token = await peer.token();
-    expect(states(await examine(peer, { auth: { type: 'oidc', token }, models: { todos } }))).toEqual([
+    expect(states(await examine(peer, { auth: { type: 'oidc' }, authToken: token, collections: { todos } }))).toEqual([
       'unknown: todos: every item has its id and its _version, and none is from the future',
     ]);
     peer.expire();
-    expect(states(await examine(peer, { auth: { type: 'oidc', token } }))).toEqual([`problem: ${letIn}`]);
+    expect(states(await examine(peer, { auth: { type: 'oidc' }, authToken: token }))).toEqual([`problem: ${letIn}`]);
   });
 
   test('a clock that is wrong is told of by how much', async () => {
@@ -129,7 +129,7 @@ describe('doctor', () => {
       const date = new Date(Date.now() + 300_000).toUTCString();
       return new Response(response.body, { status: response.status, headers: { date } });
     };
-    const checks = await examine(peer, { fetch: late, models: { todos } });
+    const checks = await examine(peer, { fetch: late, collections: { todos } });
     expect(fixOf(checks, 'the clock of this machine is right')).toMatch(/It is (299|300) s slow/);
   });
 
@@ -141,17 +141,17 @@ describe('doctor', () => {
         { name: 'Task', fields: { text: 'String' } },
       ],
     });
-    const models = {
+    const collections = {
       todos,
       notes,
       tasks: {
-        name: 'Task',
+        table: 'Task',
         fields: ['text'],
         names: { onDelete: 'onRemoveTask', delete: 'removeTask', idType: 'String' },
       },
-      people: { name: 'Person', fields: ['name'] },
+      people: { table: 'Person', fields: ['name'] },
     };
-    const checks = await examine(peer, { models });
+    const checks = await examine(peer, { collections });
     expect(states(checks)).toEqual([
       'problem: todos: its queries are there',
       'problem: notes: its fields are there',
@@ -175,7 +175,7 @@ describe('doctor', () => {
     expect(fixOf(checks, 'tasks: its subscriptions are there')).toMatch(/onRemoveTask is not there;/);
     expect(fixOf(checks, 'people: the type Person is there')).toContain('type Person @model');
     // What is told to do puts it right.
-    const right = await examine(peer, { models: { todos: { ...todos, plural: 'Todoes' } } });
+    const right = await examine(peer, { collections: { todos: { ...todos, plural: 'Todoes' } } });
     expect(states(right)).toEqual([
       'unknown: todos: every item has its id and its _version, and none is from the future',
     ]);
@@ -245,9 +245,9 @@ describe('doctor', () => {
     const peer = await start({ models: [{ ...todo, fields: { ...todo.fields, kind: 'String!' } }, note] });
     peer.write('Todo', 'a', { text: 'Milk', done: false });
     peer.write('Note', 'b', { body: 'Bread' }, { age: -600_000 });
-    const kinds: AppsyncModel = { ...todos, fields: ['text', 'done', 'kind'] };
+    const kinds: AppsyncCollection = { ...todos, fields: ['text', 'done', 'kind'] };
     peer.fault({ start: { fields: ['onUpdateTodo'], answer: 'Unauthorized' } });
-    const checks = await examine(peer, { models: { todos: kinds, notes } });
+    const checks = await examine(peer, { collections: { todos: kinds, notes } });
     const future = 'notes: every item has its id and its updatedAt, and none is from the future';
     expect(states(checks)).toEqual([
       'problem: todos: its items are whole',
@@ -258,14 +258,14 @@ describe('doctor', () => {
     expect(fixOf(checks, future)).toContain('b is later than now');
     expect(fixOf(checks, 'todos: its three subscriptions are acknowledged')).toContain('onUpdateTodo');
     peer.revoke('Note');
-    const refused = await examine(peer, { models: { notes } });
+    const refused = await examine(peer, { collections: { notes } });
     expect(states(refused)).toEqual([
       'problem: notes: its items can be read',
       'problem: notes: its three subscriptions are acknowledged',
     ]);
     expect(fixOf(refused, 'notes: its items can be read')).toMatch(/Not Authorized to access listNotes.*@auth/s);
     peer.fault({ upgrade: 'refuse' });
-    expect(states(await examine(peer, { models: { todos: { ...todos, fields: ['text'] } } }))).toEqual([
+    expect(states(await examine(peer, { collections: { todos: { ...todos, fields: ['text'] } } }))).toEqual([
       'problem: todos: its inputs take what is written',
       'problem: the socket is opened and greeted',
     ]);
@@ -283,10 +283,10 @@ test('an owner rule, which refuses what is not there, is not taken for a right t
       return Response.json({ data: { deleteTodo: null }, errors: [error] });
     };
   const what = 'todos: this user may write';
-  const owners = await examine(peer, { models: { todos }, fetch: answer('Unauthorized') });
+  const owners = await examine(peer, { collections: { todos }, fetch: answer('Unauthorized') });
   expect(states(owners)).toEqual([`unknown: ${what}`]);
   expect(fixOf(owners, what)).toContain('owners');
-  const broken = await examine(peer, { models: { todos }, fetch: answer('MappingTemplate') });
+  const broken = await examine(peer, { collections: { todos }, fetch: answer('MappingTemplate') });
   expect(states(broken)).toEqual([`problem: ${what}`]);
 });
 
@@ -336,10 +336,10 @@ describe('setup', () => {
         c: { type: 'array', items: { type: 'string' } },
       },
     };
-    const models: AppsyncTransportOptions['models'] = {
-      json: { name: 'FromJson', fields: json },
+    const collections: AppsyncTransportOptions['collections'] = {
+      json: { table: 'FromJson', fields: json },
       zod: {
-        name: 'FromZod',
+        table: 'FromZod',
         fields: z.object({
           a: z.optional(z.number()),
           b: z.iso.datetime(),
@@ -348,12 +348,12 @@ describe('setup', () => {
         }),
       },
       valibot: {
-        name: 'FromValibot',
+        table: 'FromValibot',
         fields: v.object({ a: v.nullish(v.boolean()), b: v.pipe(v.string(), v.isoTimestamp()) }),
       },
-      names: { name: 'FromNames', fields: ['text', 'address { street place { city } }'] },
+      names: { table: 'FromNames', fields: ['text', 'address { street place { city } }'] },
     };
-    const { gen1, gen2, text } = forms({ models });
+    const { gen1, gen2, text } = forms({ collections });
     const time = { updatedAt: 'AWSDateTime' };
     const plain = {
       FromJson: { a: 'String', b: 'Float', c: '[String]', ...time },
@@ -375,7 +375,7 @@ describe('setup', () => {
     const named = { ...notes, id: 'code', updatedAt: 'changedAt', names: { list: 'allNotes', onDelete: 'noteGone' } };
     const { gen1, text, gen2 } = forms({
       auth: { type: 'userPool' },
-      models: { todos, mine: { ...todos }, notes: named },
+      collections: { todos, mine: { ...todos }, notes: named },
     });
     expect(gen1).toContain(
       'type Todo @model @auth(rules: [{ allow: owner }]) {\n  id: ID!\n  text: String\n  done: Boolean\n}',
@@ -389,7 +389,7 @@ describe('setup', () => {
     expect(gen1).toMatch(/# Conflict detection for Todo,.*\n.*Optimistic Concurrency/);
     expect(gen1).toContain('# Without conflict detection: Note.');
     expect(text).toContain('Gen 2 has no conflict detection');
-    expect(forms({ models: { notes } }).text).not.toContain('Gen 2 has no');
+    expect(forms({ collections: { notes } }).text).not.toContain('Gen 2 has no');
     const auths: readonly (readonly [AppsyncTransportOptions['auth'], string])[] = [
       [{ type: 'apiKey', apiKey: KEY }, 'allow: public, provider: apiKey'],
       [{ type: 'oidc' }, 'allow: owner, provider: oidc'],
@@ -397,7 +397,7 @@ describe('setup', () => {
       [{ type: 'lambda' }, 'allow: custom'],
     ];
     for (const [auth, rule] of auths) {
-      const both = forms({ auth, models: { notes } });
+      const both = forms({ auth, collections: { notes } });
       expect(both.gen1).toContain(rule);
       expect(both.gen2).toContain(rule);
       expect(both.text).not.toContain(KEY);
@@ -417,8 +417,8 @@ describe('setup', () => {
     const peer = await start({ models: made });
     seed(peer);
     const config = join(folder, 'sync.config.ts');
-    const models = { todos: { ...todos, fields: ['text', 'done'] }, notes: { ...notes, fields: ['body', 'at'] } };
-    const { transport, collections } = inputFor(peer, { models });
+    const lists = { todos: { ...todos, fields: ['text', 'done'] }, notes: { ...notes, fields: ['body', 'at'] } };
+    const { transport, collections } = inputFor(peer, { collections: lists });
     const text = `export default ${JSON.stringify({ transport: { type: 'appsync', ...transport }, collections })} as object;`;
     await writeFile(config, text);
     const cli = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>

@@ -159,16 +159,16 @@ export async function appsyncPlace(): Promise<Place> {
   });
   const transport = (owner?: string) => ({
     type: 'appsync',
-    endpoint: peer.endpoint,
+    url: peer.endpoint,
     auth: { type: 'apiKey', apiKey },
-    models: Object.fromEntries(
+    collections: Object.fromEntries(
       collections.map((each) => [
         each,
         {
-          name: models[each],
+          table: models[each],
           fields: Object.keys(fields),
           versioned: versioned(each),
-          ...(owner !== undefined && { filter: { owner: { eq: owner } } }),
+          ...(owner !== undefined && { where: { owner: { eq: owner } } }),
         },
       ]),
     ),

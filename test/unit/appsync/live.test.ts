@@ -3,8 +3,8 @@ import { createLateRows } from '../../../adapters/appsync/live.js';
 import { createTable, type Item } from '../../../adapters/appsync/table.js';
 import type { Change } from '../../../src/base/change.js';
 
-const plain = createTable('todos', { name: 'Todo', fields: ['text', 'done'] });
-const versioned = createTable('todos', { name: 'Todo', fields: ['text', 'done'], versioned: true });
+const plain = createTable('todos', { table: 'Todo', fields: ['text', 'done'] });
+const versioned = createTable('todos', { table: 'Todo', fields: ['text', 'done'], versioned: true });
 const updatedAt = '2026-01-02T03:04:05.678Z';
 const row = { id: 'a', text: 'Milk', done: false };
 

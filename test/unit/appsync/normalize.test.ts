@@ -11,8 +11,8 @@ import {
 import { createTable } from '../../../adapters/appsync/table.js';
 import type { Change } from '../../../src/base/change.js';
 
-const plain = createTable('todos', { name: 'Todo', fields: ['text', 'done'] });
-const versioned = createTable('todos', { name: 'Todo', fields: ['text', 'done'], versioned: true });
+const plain = createTable('todos', { table: 'Todo', fields: ['text', 'done'] });
+const versioned = createTable('todos', { table: 'Todo', fields: ['text', 'done'], versioned: true });
 const updatedAt = '2026-01-02T03:04:05.678Z';
 const row = { id: 'a', text: 'Milk', done: false };
 
@@ -40,11 +40,11 @@ test('a field that is null or missing is unknown: the row is read', () => {
     expect(createReader(versioned)('update', { ...event, _version: 4 })).toEqual({ read: 'a', atLeast: 4 });
     expect(createReader(plain)('create', event)).toEqual({ read: 'a', atLeast: undefined });
   }
-  const trusting = createTable('todos', { name: 'Todo', fields: ['text', 'done'], versioned: true, events: 'whole' });
+  const trusting = createTable('todos', { table: 'Todo', fields: ['text', 'done'], versioned: true, events: 'whole' });
   expect(createReader(trusting)('update', { id: 'a', text: 'Milk', done: null, _version: 4 })).toMatchObject({
     data: { id: 'a', text: 'Milk', done: null },
   });
-  const ids = createTable('todos', { name: 'Todo', fields: ['text', 'done'], events: 'ids' });
+  const ids = createTable('todos', { table: 'Todo', fields: ['text', 'done'], events: 'ids' });
   expect(createReader(ids)('update', { id: 'a' })).toEqual({ read: 'a', atLeast: undefined });
 });
 

@@ -9,9 +9,9 @@ test('the credentials of a guest, where a user was signed in, ask nothing', asyn
   let user: string | null | undefined = 'ann';
   const tokens = createTokenSource(undefined);
   const options = readOptions({
-    endpoint: 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql',
+    url: 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql',
     auth: { type: 'iam', credentials: async () => ({ ...keys, user }) },
-    models: {},
+    collections: {},
   });
   const { headers } = createAuthorizer(options, () => ({
     authToken: tokens.get,

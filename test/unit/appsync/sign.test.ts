@@ -24,23 +24,23 @@ test.each([
   expect(await sign(url, body, headers, keys, 'eu-central-1', now)).toEqual(theirs.headers);
 });
 
-const endpoint = 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql';
+const url = 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql';
 
 const signed = (
   what: 'http' | 'connect' | 'start',
-  place: { endpoint: string; region?: string | undefined } = { endpoint },
+  place: { url: string; region?: string | undefined } = { url },
   keys = async (): Promise<typeof credentials | undefined> => credentials,
 ) => signedHeaders({ type: 'iam', credentials: keys }, place, what, '{}', unattached);
 
 test('the region is that of the endpoint, unless it is given; without any, or without keys, nothing is sent', async () => {
-  const scope = async (endpoint: string, region?: string) =>
-    (await signed('http', { endpoint, region })).authorization?.split('/')[2];
-  expect(await scope(endpoint)).toBe('eu-central-1');
+  const scope = async (url: string, region?: string) =>
+    (await signed('http', { url, region })).authorization?.split('/')[2];
+  expect(await scope(url)).toBe('eu-central-1');
   expect(await scope('https://api.example.com/graphql', 'us-east-1')).toBe('us-east-1');
   await expect(scope('https://api.example.com/graphql')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-  const none = signed('http', { endpoint }, async () => undefined);
+  const none = signed('http', { url }, async () => undefined);
   await expect(none).rejects.toMatchObject({ code: 'AUTH_REQUIRED' });
-  const failing = signed('http', { endpoint }, () => Promise.reject(new Error('The test has no keys.')));
+  const failing = signed('http', { url }, () => Promise.reject(new Error('The test has no keys.')));
   await expect(failing).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
 });
 

@@ -2,8 +2,8 @@ import { parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { createTable, createTables } from '../../../adapters/appsync/table.js';
 
-const plain = createTable('todos', { name: 'Todo', fields: ['id', 'text', 'address { street city }', 'createdAt'] });
-const versioned = createTable('todos', { name: 'Todo', fields: ['text'], versioned: true });
+const plain = createTable('todos', { table: 'Todo', fields: ['id', 'text', 'address { street city }', 'createdAt'] });
+const versioned = createTable('todos', { table: 'Todo', fields: ['text'], versioned: true });
 
 test('documents are as Amplify writes them, and select every field', () => {
   expect(plain.mutation('create', { id: 'a' })).toEqual({
@@ -46,7 +46,7 @@ test('what is not given is left out: null would mean something else', () => {
     variables: { filter: { updatedAt: { ge: '1970-01-01T00:00:00.000Z' } }, limit: 7 },
   });
   const mine = createTable('todos', {
-    name: 'Todo',
+    table: 'Todo',
     fields: ['text'],
     arguments: { owner: 'a "b"', group: null, count: 0 },
   });
@@ -56,7 +56,7 @@ test('what is not given is left out: null would mean something else', () => {
 });
 
 test('a filter goes with reads and subscriptions', () => {
-  const mine = createTable('todos', { name: 'Todo', fields: ['text'], filter: { owner: { eq: 'me' } } });
+  const mine = createTable('todos', { table: 'Todo', fields: ['text'], where: { owner: { eq: 'me' } } });
   expect(mine.page({ limit: 1 }).variables).toEqual({ limit: 1, filter: { owner: { eq: 'me' } } });
   expect(mine.page({ from: 0, limit: 1 }).variables.filter).toEqual({
     and: [{ owner: { eq: 'me' } }, { updatedAt: { ge: '1970-01-01T00:00:00.000Z' } }],
@@ -76,13 +76,13 @@ test('names of a hand-written schema', () => {
     onCreate: 'todoAdded',
     idType: 'String',
   };
-  const own = createTable('todos', { name: 'Todo', fields: ['text'], id: 'key', updatedAt: 'changed', names });
+  const own = createTable('todos', { table: 'Todo', fields: ['text'], id: 'key', updatedAt: 'changed', names });
   expect(own.get(['a']).query).toBe('query($i0:String!){a0:todo(key:$i0){key text changed}}');
   expect(own.page({ limit: 1 }).field).toBe('allTodos');
   expect(own.mutation('create', {}).query).toContain('mutation($input:NewTodo!){addTodo(input:$input)');
   expect(own.mutation('update', {}).field).toBe('updateTodo');
   expect(own.subscription('create').query).toBe('subscription{todoAdded{key text changed}}');
-  expect(createTable('boxes', { name: 'Box', plural: 'Boxes', fields: ['a'] }).page({ limit: 1 }).field).toBe(
+  expect(createTable('boxes', { table: 'Box', plural: 'Boxes', fields: ['a'] }).page({ limit: 1 }).field).toBe(
     'listBoxes',
   );
 });
@@ -100,9 +100,9 @@ test('rows have the fields that are named; what the server sets is not written',
   // Where `fields` names it, the app's own is written; nobody else's is taken away.
   expect(plain.toInput(saved)).toEqual({ text: 'Milk', createdAt: 'x', more: 1 });
   expect(plain.blank()).toEqual({ text: null, address: null });
-  const other = createTable('todos', { name: 'Todo', fields: ['text'] });
+  const other = createTable('todos', { table: 'Todo', fields: ['text'] });
   expect(other.toInput(saved)).toEqual({ text: 'Milk', more: 1 });
   expect(plain.hasAll(item)).toBe(false);
   expect(plain.hasAll({ ...item, address: {} })).toBe(true);
-  expect(() => createTables({ models: {} }).get('todos')).toThrow('There is no model for "todos"');
+  expect(() => createTables({ collections: {} }).get('todos')).toThrow('collections: { todos: {');
 });
