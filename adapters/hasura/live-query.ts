@@ -13,7 +13,7 @@ const CLOCK = 1000;
 
 /** Ordered, since the server takes another order for a change. */
 export const liveDocument = (table: Table): Document => {
-  const by = order(table, [table.primaryKey]);
+  const by = order(table, [table.id]);
   return `subscription (${given(table)}) { rows: ${table.roots.select}(where: $where, ${by}) { ${table.selection} } }`;
 };
 
@@ -42,7 +42,7 @@ export interface Difference {
 
 /** Compares by key and `updatedAt` alone: it has to be done for each change of any row. */
 export function difference(
-  { primaryKey, updatedAt }: Table,
+  { id: key, updatedAt }: Table,
   old: ReadonlyMap<string, unknown>,
   rows: readonly unknown[],
 ): Difference {
@@ -51,7 +51,7 @@ export function difference(
   let malformed = 0;
   let kept = 0;
   for (const row of rows) {
-    const id = isObject(row) ? keyOf(row[primaryKey]) : undefined;
+    const id = isObject(row) ? keyOf(row[key]) : undefined;
     if (id === undefined) {
       malformed += 1;
       continue;

@@ -35,13 +35,13 @@ function exact(type: ColumnType | undefined, value: unknown): unknown {
 /** `housekeeping`: columns that are written by no edit. */
 export function createMapping(
   collection: string,
-  primaryKey: string,
+  key: string,
   all: readonly Field[],
   housekeeping: readonly (string | undefined)[],
 ): Mapping {
   const isInt = all.some(({ field, type }) => field === 'id' && type === 'Int');
   const fields = all.filter(({ field }) => field !== 'id');
-  const columnByField = new Map([['id', primaryKey], ...fields.map(({ field, column }) => [field, column] as const)]);
+  const columnByField = new Map([['id', key], ...fields.map(({ field, column }) => [field, column] as const)]);
   const keyValue = (id: string): unknown => (isInt ? Number(id) : id);
   return {
     toRow: (row) =>
@@ -49,7 +49,7 @@ export function createMapping(
         fields.map(({ field, column, type }) => {
           const value = exact(type, row[column] ?? null);
           if (value !== undefined) return [field, value];
-          const what = `${collection}/${String(row[primaryKey])}: JSON may have rounded the number in "${column}"; the row was skipped.`;
+          const what = `${collection}/${String(row[key])}: JSON may have rounded the number in "${column}"; the row was skipped.`;
           const fix = 'Set HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true, or give the field the type "float8".';
           throw problem('PROTOCOL_VIOLATION', `${what} ${fix}`);
         }),

@@ -47,7 +47,7 @@ export interface HasuraCollection {
   /** Input types with custom names: `{ where: 'todo_bool_exp' }`. Default: as `naming` makes them of `table`. */
   readonly types?: { readonly [Type in InputType]?: string };
   /** One column, unique. Its text is the record's `id`. Default `id`. */
-  readonly primaryKey?: string;
+  readonly id?: string;
   /** timestamptz NOT NULL that a trigger sets at each write. Default `updated_at`, or `updatedAt` with `graphql-default`. */
   readonly updatedAt?: string;
   /** timestamptz: set, the row counts as deleted. Left out: rows are deleted for good. */
@@ -169,7 +169,7 @@ export const collectionRules = {
   table: name,
   roots: names,
   types: names,
-  primaryKey: name,
+  id: name,
   updatedAt: name,
   deletedAt: name,
   opId: name,
@@ -212,6 +212,7 @@ export function readOptions(input: HasuraTransportOptions): ParsedOptions {
       options,
       `hasuraTransport, collections.${name},`,
       Object(options).schema ? [] : ['fields'],
+      { primaryKey: 'id' },
     );
   }
   return withDefaults(defaults, input);

@@ -104,7 +104,7 @@ export function createReads(options: ParsedOptions, host: () => TransportHost) {
         observers.get(table.collection)?.(change);
         return [change];
       }
-      const what = `A row of "${table.collection}" has no usable ${table.primaryKey} or ${table.updatedAt}`;
+      const what = `A row of "${table.collection}" has no usable ${table.id} or ${table.updatedAt}`;
       host().report(problem('PROTOCOL_VIOLATION', `${what}; it was skipped.`));
     } catch (error) {
       host().report(toSyncLayerError(error, 'PROTOCOL_VIOLATION', 'A row was skipped.'));
@@ -126,11 +126,11 @@ export function createReads(options: ParsedOptions, host: () => TransportHost) {
     let serverTime: number | undefined;
     while (missing.size > 0) {
       const some = [...missing].slice(0, MOST);
-      const keys = { [table.primaryKey]: { _in: some.map(table.keyValue) } };
+      const keys = { [table.id]: { _in: some.map(table.keyValue) } };
       const variables = { where: allOf(all ? undefined : table.where, keys), limit: MOST };
       const page = await rows(`Reading rows of "${table.collection}"`, pageDocument(table), variables, signal);
       changes.push(...page.rows.flatMap((row) => toChange(table, row)));
-      const found = page.rows.map((row) => String(row[table.primaryKey]));
+      const found = page.rows.map((row) => String(row[table.id]));
       for (const id of found) present.add(id);
       // A role's limit may have cut it: only what a page without news was asked for is not there. Rows that nobody asked for by that
       // text are no news: the database may write a key its own way (a uuid in lower case), and would be asked for ever.
@@ -170,16 +170,16 @@ export function createReads(options: ParsedOptions, host: () => TransportHost) {
     byIds,
 
     async *keys(table: Table, signal: AbortSignal): AsyncGenerator<RecordKey[]> {
-      const { primaryKey, updatedAt } = table;
+      const { id: key, updatedAt } = table;
       for (let last: string | undefined; ; ) {
-        const after = last === undefined ? undefined : { [primaryKey]: { _gt: table.keyValue(last) } };
+        const after = last === undefined ? undefined : { [key]: { _gt: table.keyValue(last) } };
         const variables = { where: allOf(table.where, notDeleted(table), dated(table), after), limit: MOST };
         const what = `Reading the keys of "${table.collection}"`;
         const { rows: found } = await rows(what, keysDocument(table), variables, signal);
         if (found.length === 0) return;
         yield found.map((row) => {
           const stamp = stampOf(row[updatedAt]);
-          last = keyOf(row[primaryKey]);
+          last = keyOf(row[key]);
           if (last === undefined) throw problem('PROTOCOL_VIOLATION', `${what} gave one that JSON cannot hold.`);
           return { recordId: last, ...(stamp !== undefined && { version: versionOf(stamp) }) };
         });

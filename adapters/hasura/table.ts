@@ -14,7 +14,7 @@ import {
 export interface Table extends MarkColumns, Mapping {
   readonly collection: string;
   readonly fields: readonly Field[];
-  readonly primaryKey: string;
+  readonly id: string;
   readonly updatedAt: string;
   readonly deletedAt: string | undefined;
   /** A deleted row stays, with a mark. */
@@ -52,7 +52,7 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
   const [word, type] = naming === 'hasura-default' ? [same, same] : [camel, pascal];
   const {
     table = collection,
-    primaryKey = 'id',
+    id = 'id',
     updatedAt = word('updated_at'),
     deletedAt,
     opId,
@@ -64,15 +64,15 @@ function makeTable(collection: string, options: HasuraCollection, naming: Naming
   const all = fieldsOf(options);
   const housekeeping = [updatedAt, deletedAt, opId, editedAt];
   const columns = [
-    primaryKey,
+    id,
     ...housekeeping.filter((column) => column !== undefined),
     ...all.flatMap(({ field, column }) => (field === 'id' ? [] : column)),
   ];
   return {
-    ...createMapping(collection, primaryKey, all, housekeeping),
+    ...createMapping(collection, id, all, housekeeping),
     collection,
     fields: all,
-    primaryKey,
+    id,
     updatedAt,
     deletedAt,
     opId,
@@ -142,12 +142,10 @@ const rowsBy = (table: Table, columns: readonly string[], selection: string): Do
   `query (${given(table)}, $limit: Int!) { rows: ${table.roots.select}(where: $where, ${order(table, columns)}, limit: $limit) { ${selection} } }`;
 
 /** Rows in the order of (`updatedAt`, key). */
-export const pageDocument = (table: Table): Document =>
-  rowsBy(table, [table.updatedAt, table.primaryKey], table.selection);
+export const pageDocument = (table: Table): Document => rowsBy(table, [table.updatedAt, table.id], table.selection);
 
 /** Keys and times, in the order of the key. */
-export const keysDocument = (table: Table): Document =>
-  rowsBy(table, [table.primaryKey], `${table.primaryKey} ${table.updatedAt}`);
+export const keysDocument = (table: Table): Document => rowsBy(table, [table.id], `${table.id} ${table.updatedAt}`);
 
 /** Only rows with a time: the others have no place in any order. */
 export const dated = ({ updatedAt, word }: Table): Where => ({ [updatedAt]: { [word('_is_null')]: false } });
@@ -157,8 +155,8 @@ export const notDeleted = ({ deletedAt, word }: Table): Where | undefined =>
   deletedAt === undefined ? undefined : { [deletedAt]: { [word('_is_null')]: true } };
 
 /** Rows behind (at, id), in the order of these two columns. The first condition says less; it lets an index be used. */
-export const behind = ({ updatedAt, primaryKey, keyValue }: Table, at: string, id: string): Where =>
+export const behind = ({ updatedAt, id: key, keyValue }: Table, at: string, id: string): Where =>
   allOf(
     { [updatedAt]: { _gte: at } },
-    { _or: [{ [updatedAt]: { _gt: at } }, { [updatedAt]: { _eq: at }, [primaryKey]: { _gt: keyValue(id) } }] },
+    { _or: [{ [updatedAt]: { _gt: at } }, { [updatedAt]: { _eq: at }, [key]: { _gt: keyValue(id) } }] },
   );

@@ -56,11 +56,11 @@ export function mutation(statements: readonly Statement[]): {
 
 /** The rows of these changes, each only while it is as its edit saw it: a compare-and-set of many. */
 export const unchanged = (
-  { updatedAt, primaryKey, keyValue }: Table,
+  { updatedAt, id: key, keyValue }: Table,
   changes: readonly Pick<OutgoingChange, 'recordId' | 'baseVersion'>[],
 ): Where => ({
   _or: changes.map(({ recordId, baseVersion }) => ({
-    [primaryKey]: { _eq: keyValue(recordId) },
+    [key]: { _eq: keyValue(recordId) },
     [updatedAt]: { _eq: updatedAtOf(baseVersion) ?? '' },
   })),
 });
@@ -252,12 +252,12 @@ async function send(push: Push, changes: readonly OutgoingChange[]): Promise<voi
 
 /** Whether a row has these values by the database's own comparison, which knows their types, or as it rounds them. */
 async function isThere({ reads, signal, arrays }: Push, table: Table, there: Row, fields: Row): Promise<boolean> {
-  const { collection, primaryKey, word, keyValue } = table;
+  const { collection, id: key, word, keyValue } = table;
   const others = Object.fromEntries(Object.entries(fields).filter(([field, value]) => !isRounded(value, there[field])));
   const columns = asColumns(table.toColumns(others), arrays.get(collection) ?? new Set());
   const conditions = Object.entries(columns).map(([column, value]) => ({ [column]: { [word('_eq')]: value } }));
   if (conditions.length === 0) return true;
-  const where = allOf({ [primaryKey]: { [word('_eq')]: keyValue(String(there.id)) } }, ...conditions);
+  const where = allOf({ [key]: { [word('_eq')]: keyValue(String(there.id)) } }, ...conditions);
   const what = `Comparing a row of "${collection}"`;
   try {
     return (await reads.rows(what, keysDocument(table), { where, limit: 1 }, signal)).rows.length > 0;
@@ -299,7 +299,7 @@ function unsendableTo(table: Table, change: OutgoingChange): PushResult | undefi
     table.fields.some(({ field, type }) => field === name && type === 'float8');
   const refused = unsendable(change, problem, isMeant);
   if (refused || table.takesKey(change.recordId)) return refused;
-  const what = `The id ${JSON.stringify(change.recordId)} of "${table.collection}" is no whole number, which its column "${table.primaryKey}" wants.`;
+  const what = `The id ${JSON.stringify(change.recordId)} of "${table.collection}" is no whole number, which its column "${table.id}" wants.`;
   return { type: 'rejected', error: problem('VALIDATION_FAILED', `${what} Choose another id.`) };
 }
 

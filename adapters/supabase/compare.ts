@@ -24,7 +24,7 @@ export async function isThere(
         conditions.reduce(
           (query, [column, value]) =>
             query.filter(nameOf(column), 'eq', Array.isArray(value) ? arrayLiteral(value) : String(value)),
-          from.select(texts).filter(nameOf(table.primaryKey), 'eq', id),
+          from.select(texts).filter(nameOf(table.id), 'eq', id),
         ),
       signal,
     );

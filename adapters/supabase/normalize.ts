@@ -47,7 +47,7 @@ function exactText(type: LossyType, value: unknown): string | null | undefined {
 
 /** Takes the events of one subscription. */
 export function createReader(table: Table) {
-  const { collection, primaryKey, updatedAt, deletedAt, exact } = table;
+  const { collection, id: key, updatedAt, deletedAt, exact } = table;
   /** The stamps of the last rows, to tell apart what one transaction did to the same row. */
   const recent = new Map<string, { readonly stamp: string; readonly repeat: number }>();
 
@@ -92,12 +92,12 @@ export function createReader(table: Table) {
   }
 
   return (event: DatabaseEvent): Taken => {
-    const oldId = keyOf(event.old[primaryKey]);
+    const oldId = keyOf(event.old[key]);
     if (event.type === 'DELETE') {
       const change = oldId !== undefined && gone(oldId, event.committed);
       return change ? [change] : 'gap';
     }
-    const recordId = keyOf(event.new[primaryKey]);
+    const recordId = keyOf(event.new[key]);
     const stamp = stampOf(event.new[updatedAt]);
     if (recordId === undefined || stamp === undefined) return 'gap';
     const before: Change[] = [];

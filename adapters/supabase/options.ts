@@ -18,7 +18,7 @@ export interface SupabaseCollection {
   /** Default: the collection's name. */
   readonly table?: string;
   /** One column, unique. Its text is the record's `id`. Default `id`. */
-  readonly primaryKey?: string;
+  readonly id?: string;
   /** timestamptz NOT NULL that a trigger sets at each write. Default `updated_at`. */
   readonly updatedAt?: string;
   /** timestamptz: set, the row counts as deleted. Left out: rows are deleted for good. */
@@ -120,7 +120,7 @@ const positive: OptionRules[string] = [
 export const collectionRules = {
   schema: name,
   table: name,
-  primaryKey: name,
+  id: name,
   updatedAt: name,
   deletedAt: name,
   opId: name,
@@ -161,6 +161,6 @@ export function readOptions(input: SupabaseTransportOptions): ParsedOptions {
     client && Object.fromEntries(own.map((key) => [key, ['left out: client has its own', () => false] as const]));
   checkOptions({ ...rules, ...alone }, input, 'supabaseTransport', client ? [] : ['url', 'key']);
   for (const [name, options] of Object.entries(collections ?? {}))
-    checkOptions(collectionRules, options, `supabaseTransport, collections.${name},`);
+    checkOptions(collectionRules, options, `supabaseTransport, collections.${name},`, [], { primaryKey: 'id' });
   return withDefaults(defaults, input);
 }

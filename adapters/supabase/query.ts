@@ -16,20 +16,20 @@ export const listOf = (ids: readonly string[]): string => `(${ids.map(quote).joi
 
 /** `or`'s value for all rows behind (at, id), in the order of these two columns. */
 export const behind = (
-  columns: { readonly updatedAt: string; readonly primaryKey: string },
+  columns: { readonly updatedAt: string; readonly id: string },
   at: string,
   id: string,
 ): string => {
-  const [time, key] = [nameOf(columns.updatedAt), nameOf(columns.primaryKey)];
+  const [time, key] = [nameOf(columns.updatedAt), nameOf(columns.id)];
   return `${time}.gt.${quote(at)},and(${time}.eq.${quote(at)},${key}.gt.${quote(id)})`;
 };
 
 /** `or`'s value for these rows, each only while it is as it was: a compare-and-set of many in one request. */
 export const unchanged = (
-  columns: { readonly updatedAt: string; readonly primaryKey: string },
+  columns: { readonly updatedAt: string; readonly id: string },
   rows: readonly { readonly id: string; readonly at: string }[],
 ): string => {
-  const [time, key] = [nameOf(columns.updatedAt), nameOf(columns.primaryKey)];
+  const [time, key] = [nameOf(columns.updatedAt), nameOf(columns.id)];
   return rows.map(({ id, at }) => `and(${key}.eq.${quote(id)},${time}.eq.${quote(at)})`).join(',');
 };
 

@@ -111,7 +111,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
     host().report(
       problem(
         'PROTOCOL_VIOLATION',
-        `A row of "${table.collection}" has no usable ${table.primaryKey} or ${table.updatedAt}; it was skipped.`,
+        `A row of "${table.collection}" has no usable ${table.id} or ${table.updatedAt}; it was skipped.`,
       ),
     );
 
@@ -145,7 +145,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
         'read',
         table,
         (from) => {
-          const query = from.select(table.select).filter(nameOf(table.primaryKey), 'in', listOf(part));
+          const query = from.select(table.select).filter(nameOf(table.id), 'in', listOf(part));
           return all ? query : filtered(query, table);
         },
         signal,
@@ -161,7 +161,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
     request,
 
     async pull(table: Table, { cursor, start, limit, signal }: Omit<PullRequest, 'collection'>): Promise<PullPage> {
-      const [time, key] = [nameOf(table.updatedAt), nameOf(table.primaryKey)];
+      const [time, key] = [nameOf(table.updatedAt), nameOf(table.id)];
       let from = cursorOf(cursor);
       for (let first = start; ; first = false) {
         const { rows, serverTime } = await request(
@@ -177,7 +177,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
         );
         learn(table, rows);
         const changes = rows.flatMap((row) => toChange(table, row));
-        from = cursorAfter({ ...table, primaryKey: 'sl_key' }, rows, from, serverTime) ?? from;
+        from = cursorAfter({ ...table, id: 'sl_key' }, rows, from, serverTime) ?? from;
         // Empty would say that this is the end.
         if (changes.length === 0 && rows.length > 0) continue;
         const next = (from ?? { at: '-infinity', id: '', max: '' }) as unknown as Cursor;
@@ -194,7 +194,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
 
     async *keys(table: Table, signal: AbortSignal): AsyncGenerator<RecordKey[]> {
       const { updatedAt, deletedAt } = table;
-      const key = nameOf(table.primaryKey);
+      const key = nameOf(table.id);
       const select = `sl_key:${key}::text,sl_time:${nameOf(updatedAt)}`;
       for (let last: string | undefined; ; ) {
         const { rows } = await request(
@@ -225,7 +225,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
         'write',
         table,
         (from) => {
-          const how = { onConflict: nameOf(table.primaryKey), ignoreDuplicates: true, defaultToNull: false };
+          const how = { onConflict: nameOf(table.id), ignoreDuplicates: true, defaultToNull: false };
           return from.upsert(rows, how).select(table.select);
         },
         signal,

@@ -16,7 +16,7 @@ export interface Table extends MarkColumns {
   /** Undefined: the client's. */
   readonly schema: string | undefined;
   readonly table: string;
-  readonly primaryKey: string;
+  readonly id: string;
   readonly updatedAt: string;
   readonly deletedAt: string | undefined;
   readonly filter: string | undefined;
@@ -39,8 +39,8 @@ export interface Table extends MarkColumns {
 }
 
 function makeTable(collection: string, options: SupabaseCollection): Table {
-  const { primaryKey = 'id', updatedAt = 'updated_at', deletedAt, opId, editedAt, columns = {} } = options;
-  const columnByField = new Map([['id', primaryKey]]);
+  const { id = 'id', updatedAt = 'updated_at', deletedAt, opId, editedAt, columns = {} } = options;
+  const columnByField = new Map([['id', id]]);
   const types = new Map<string, LossyType>();
   for (const [field, spec] of Object.entries(columns)) {
     const { column = field, type } = typeof spec === 'string' ? { column: spec } : spec;
@@ -51,12 +51,12 @@ function makeTable(collection: string, options: SupabaseCollection): Table {
   const housekeeping = [updatedAt, deletedAt, opId, editedAt];
   const exact = [...types].map(([column, type], index) => ({ column, type, alias: `sl_${index}` }));
   // The key too: a bigint above 2^53 would name another record.
-  const casts = [...exact, { column: primaryKey, alias: 'sl_key' }];
+  const casts = [...exact, { column: id, alias: 'sl_key' }];
   let known: readonly string[] | undefined;
   return {
     collection,
     schema: options.schema,
-    primaryKey,
+    id,
     updatedAt,
     deletedAt,
     opId,

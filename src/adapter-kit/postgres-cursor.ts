@@ -19,7 +19,7 @@ export function cursorOf(cursor: Cursor | null): TimeCursor | undefined {
 
 /** The cursor behind a page; undefined: the page is empty. A row from the future must not hide those of the present. */
 export function cursorAfter(
-  { primaryKey, updatedAt }: Pick<Housekeeping, 'primaryKey' | 'updatedAt'>,
+  { id: key, updatedAt }: Pick<Housekeeping, 'id' | 'updatedAt'>,
   rows: readonly Columns[],
   from: TimeCursor | undefined,
   serverTime: number | undefined,
@@ -32,5 +32,5 @@ export function cursorAfter(
     return stamp === undefined || (now !== undefined && stamp > now) ? [] : stamp;
   });
   const max = [...stamps, from?.max ?? ''].sort().at(-1) ?? '';
-  return { at: String(last[updatedAt]), id: String(last[primaryKey]), max };
+  return { at: String(last[updatedAt]), id: String(last[key]), max };
 }

@@ -10,7 +10,7 @@ export type Columns = Readonly<Record<string, unknown>>;
 /** Which columns say what a row is. */
 export interface Housekeeping {
   readonly collection: string;
-  readonly primaryKey: string;
+  readonly id: string;
   readonly updatedAt: string;
   readonly deletedAt: string | undefined;
   readonly opId?: string | undefined;
@@ -44,8 +44,8 @@ export function notesOf({ opId, editedAt }: Pick<Housekeeping, 'opId' | 'editedA
 /** A row that was read, as a change; undefined if its key or `updatedAt` says nothing. Throws what `toRow` throws. */
 export function changeOf(table: Housekeeping, row: unknown): Exclude<Change, { type: 'insert' }> | undefined {
   if (!isObject(row)) return undefined;
-  const { collection, primaryKey, updatedAt, deletedAt, toRow } = table;
-  const recordId = keyOf(row[primaryKey]);
+  const { collection, id: key, updatedAt, deletedAt, toRow } = table;
+  const recordId = keyOf(row[key]);
   const stamp = stampOf(row[updatedAt]);
   if (recordId === undefined || stamp === undefined) return undefined;
   const timestamp = timeOf(stamp);

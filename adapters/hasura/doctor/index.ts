@@ -22,12 +22,12 @@ import { type Examined, schemaChecks } from './schema-checks.js';
 import { setupText } from './setup.js';
 
 /** What the options say of each column, where `fields` is an object. */
-function numbersOf({ fields = {}, primaryKey = 'id' }: HasuraCollection): Map<string, ColumnType> {
+function numbersOf({ fields = {}, id: key = 'id' }: HasuraCollection): Map<string, ColumnType> {
   const specs = Array.isArray(fields) ? [] : Object.entries(fields);
   return new Map(
     specs.flatMap(([field, spec]) =>
       typeof spec === 'object' && spec.type !== undefined
-        ? [[field === 'id' ? primaryKey : (spec.column ?? field), spec.type] as const]
+        ? [[field === 'id' ? key : (spec.column ?? field), spec.type] as const]
         : [],
     ),
   );

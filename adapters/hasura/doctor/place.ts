@@ -27,13 +27,13 @@ export const columnsOf = ({ selection }: Table): string[] => selection.split(' '
 
 export function placeOf(table: Table, { table: name }: HasuraCollection, options: ParsedOptions): Place {
   const real = options.naming === 'graphql-default' ? snake : (given: string): string => given;
-  const { primaryKey, updatedAt, deletedAt, opId, editedAt } = table;
-  const housekeeping = [primaryKey, updatedAt, deletedAt];
+  const { id: key, updatedAt, deletedAt, opId, editedAt } = table;
+  const housekeeping = [key, updatedAt, deletedAt];
   return {
     collection: table.collection,
     schema: 'public',
     table: real(name ?? table.collection),
-    primaryKey: real(primaryKey),
+    id: real(key),
     updatedAt: real(updatedAt),
     deletedAt: deletedAt && real(deletedAt),
     opId: opId && real(opId),

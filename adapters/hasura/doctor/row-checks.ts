@@ -18,7 +18,7 @@ export async function* readChecks(
   place: Place,
   signal: AbortSignal,
 ): AsyncGenerator<Check> {
-  const { collection, roots, word, updatedAt, primaryKey, selection } = table;
+  const { collection, roots, word, updatedAt, id: key, selection } = table;
   const what = `${collection}: its rows can be read`;
   const read = async (where: object, columns: string, limit: number): Promise<readonly unknown[]> => {
     const document = `query ($where: ${table.types.where}!, $limit: Int!) { rows: ${roots.select}(where: $where, limit: $limit) { ${columns} } }`;
@@ -50,10 +50,10 @@ export async function* readChecks(
   else yield unknown(exact, 'It has no rows to look at.');
 
   const timed = `${collection}: every row has its time, and none is from the future`;
-  const [bare] = await read({ [updatedAt]: { [word('_is_null')]: true } }, primaryKey, 1);
+  const [bare] = await read({ [updatedAt]: { [word('_is_null')]: true } }, key, 1);
   const soon = new Date(Date.now() + TOLERANCE).toISOString();
-  const [ahead] = await read({ [updatedAt]: { _gt: soon } }, primaryKey, 1);
-  const idOf = (row: unknown): string => String(Object(row)[primaryKey]);
+  const [ahead] = await read({ [updatedAt]: { _gt: soon } }, key, 1);
+  const idOf = (row: unknown): string => String(Object(row)[key]);
   if (bare)
     yield wrong(
       timed,
@@ -71,8 +71,8 @@ export async function* readChecks(
 
 /** Writes of no row: Hasura looks at rights and types, and changes nothing. */
 export async function* writeChecks(reads: Reads, table: Table, signal: AbortSignal): AsyncGenerator<Check> {
-  const { collection, primaryKey, deletedAt } = table;
-  const where = { [primaryKey]: { _in: [] } };
+  const { collection, id: key, deletedAt } = table;
+  const where = { [key]: { _in: [] } };
   const mark = deletedAt === undefined ? {} : { [deletedAt]: null };
   const writes: readonly (readonly [action: string, statement: Statement])[] = [
     ['insert', { type: 'insert', table, objects: [] }],

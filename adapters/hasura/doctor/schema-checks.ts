@@ -80,7 +80,7 @@ function primaryKeyIn({ table, place }: Examined, roots: Roots): readonly string
 
 function columnChecks(examined: Examined, row: Fields, roots: Roots): Check[] {
   const { table, place, numbers } = examined;
-  const { collection, primaryKey, updatedAt, deletedAt } = table;
+  const { collection, id: key, updatedAt, deletedAt } = table;
   const lacking = missing(row, columnsOf(table));
   const seen = `${collection}: all its fields are there`;
   const checks = [
@@ -113,26 +113,26 @@ function columnChecks(examined: Examined, row: Fields, roots: Roots): Check[] {
       ['timestamptz'],
       `-- Null while the row is not deleted.\n${sql.toTime(place, place.deletedAt ?? '', typeIn(row.get(deletedAt)?.type), false) ?? NO_TIME('deletedAt')}`,
     );
-  const key = row.get(primaryKey)?.type;
-  if (key !== undefined) {
-    const what = `${collection}: ${primaryKey} can be a record's id`;
-    const said = numbers.get(primaryKey);
+  const type = row.get(key)?.type;
+  if (type !== undefined) {
+    const what = `${collection}: ${key} can be a record's id`;
+    const said = numbers.get(key);
     const primary = primaryKeyIn(examined, roots);
-    if (!key.endsWith('!'))
-      checks.push(wrong(what, `It can be null (${key}). It must be a unique key, made by the client.`));
-    else if (/^(Int|smallint)!$/.test(key) && said !== 'Int')
+    if (!type.endsWith('!'))
+      checks.push(wrong(what, `It can be null (${type}). It must be a unique key, made by the client.`));
+    else if (/^(Int|smallint)!$/.test(type) && said !== 'Int')
       checks.push(
-        wrong(what, `It is ${key}. Say so: collections: { ${collection}: { fields: { id: { type: "Int" }, ... } } }.`),
+        wrong(what, `It is ${type}. Say so: collections: { ${collection}: { fields: { id: { type: "Int" }, ... } } }.`),
       );
-    else if (/^(bigint|numeric)!$/.test(key))
+    else if (/^(bigint|numeric)!$/.test(type))
       checks.push(
-        unknown(what, `It is ${key}: large ones are safe only with HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true.`),
+        unknown(what, `It is ${type}: large ones are safe only with HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true.`),
       );
     else if (primary.length > 1)
       checks.push(
         unknown(
           what,
-          `The table has a key of several columns: ${primary.join(', ')}. Unless ${primaryKey} alone is unique, rows that share it are one record. With --database-url it can be told.`,
+          `The table has a key of several columns: ${primary.join(', ')}. Unless ${key} alone is unique, rows that share it are one record. With --database-url it can be told.`,
         ),
       );
     else checks.push(ok(what));
@@ -185,14 +185,14 @@ export async function schemaChecks(
   signal: AbortSignal,
 ): Promise<readonly Check[]> {
   const { table } = examined;
-  const { collection, primaryKey, updatedAt, deletedAt } = table;
+  const { collection, id: key, updatedAt, deletedAt } = table;
   const readable = rightCheck(examined, roots, 'select');
   const select = roots.query.get(table.roots.select);
   if (!select) return [readable];
   const inserted = bare(roots.mutation.get(table.roots.insert)?.args.get('objects') ?? '');
   const set = bare(roots.mutation.get(table.roots.update)?.args.get('_set') ?? '');
   const fieldsOf = await readTypes(reads, [bare(select.type), inserted, set].filter(Boolean), signal);
-  const written = columnsOf(table).filter((column) => ![primaryKey, updatedAt, deletedAt].includes(column));
+  const written = columnsOf(table).filter((column) => ![key, updatedAt, deletedAt].includes(column));
   return [
     readable,
     ...columnChecks(examined, fieldsOf(bare(select.type)), roots),
@@ -207,7 +207,7 @@ export async function schemaChecks(
             `${collection}: an insert may set all its fields`,
             examined,
             fieldsOf(inserted),
-            [primaryKey, ...written],
+            [key, ...written],
             'insert',
           ),
         ]),

@@ -17,17 +17,17 @@ const call = (type: string, { table }: Place, more: object = {}): Call => ({
 
 /** What one right takes; the time of a change is the trigger's alone. */
 function permission(place: Place, right: Right): object {
-  const { primaryKey, updatedAt, deletedAt, columns, counted } = place;
+  const { id: key, updatedAt, deletedAt, columns, counted } = place;
   const marked = [...columns, ...(deletedAt === undefined ? [] : [deletedAt])];
   switch (right) {
     case 'select':
       return {
-        columns: [primaryKey, updatedAt, ...marked],
+        columns: [key, updatedAt, ...marked],
         filter: {},
         ...(counted && { allow_aggregations: true }),
       };
     case 'insert':
-      return { columns: [primaryKey, ...columns], check: {} };
+      return { columns: [key, ...columns], check: {} };
     case 'update':
       return { columns: marked, filter: {}, check: {} };
     case 'delete':

@@ -99,14 +99,14 @@ function securityChecks(place: Place, found: Found, roles: readonly string[]): C
 
 /** Deletes have to name their row by the key that the app uses. */
 function identityFault(
-  { primaryKey }: Place,
+  { id: key }: Place,
   { identity, identified }: Found,
   facts: TableFacts,
 ): 'default' | 'index' | undefined {
   // Without a primary key there is none to name; that is said by itself.
   if (identity === 'f' || (identity === 'd' && !facts.primaryKey)) return undefined;
-  const byPrimary = facts.primaryKey?.includes(primaryKey) === true;
-  if (identity === 'i' ? identified?.includes(primaryKey) : identity === 'd' && byPrimary) return undefined;
+  const byPrimary = facts.primaryKey?.includes(key) === true;
+  if (identity === 'i' ? identified?.includes(key) : identity === 'd' && byPrimary) return undefined;
   return byPrimary || facts.unique === null ? 'default' : 'index';
 }
 
@@ -145,14 +145,11 @@ export const catalogChecks = (
 ): AsyncGenerator<Check> =>
   withCatalog(databaseUrl, problem, async function* (client: Client) {
     for (const place of places) {
-      const { collection, schema, table, primaryKey } = place;
+      const { collection, schema, table, id: key } = place;
       const facts = await readTable(client, place);
       const there = `${collection}: the table ${schema}.${table} is there`;
       if (!facts.exists) {
-        yield wrong(
-          there,
-          `-- Create it, with a key named ${primaryKey}: npx synclayer setup supabase prints an example.`,
-        );
+        yield wrong(there, `-- Create it, with a key named ${key}: npx synclayer setup supabase prints an example.`);
         continue;
       }
       yield ok(there);

@@ -4,11 +4,11 @@ import type { ParsedOptions, SupabaseCollection } from '../options.js';
 
 /** Where a collection lies, with the defaults of the transport. */
 export function placeOf(collection: string, options: SupabaseCollection = {}) {
-  const { schema = 'public', table = collection, primaryKey = 'id', updatedAt = 'updated_at', deletedAt } = options;
+  const { schema = 'public', table = collection, id = 'id', updatedAt = 'updated_at', deletedAt } = options;
   const { opId, editedAt } = options;
   const { topic = collection } = options;
   return {
-    ...{ collection, schema, table, primaryKey, updatedAt, deletedAt, opId, editedAt, topic },
+    ...{ collection, schema, table, id, updatedAt, deletedAt, opId, editedAt, topic },
     name: nameOf({ schema, table }),
   };
 }
@@ -91,11 +91,11 @@ export const EMPTY_PUBLICATION =
   'While the publication has no table at all, Realtime stops reading and looks again every 60 s: after the first table the first changes can take a minute.';
 
 /** A table is the app's own affair: an example to adapt, as comments. */
-const creation = ({ name, primaryKey }: Place): string =>
+const creation = ({ name, id: key }: Place): string =>
   [
     'The table itself is not made here. If it is not there yet, adapt this, with a column for each field, and uncomment:',
     `create table ${name} (`,
-    `  ${ident(primaryKey)} text primary key,            -- made by the client: text or uuid`,
+    `  ${ident(key)} text primary key,            -- made by the client: text or uuid`,
     '  user_id uuid not null default auth.uid(),',
     '  text text,',
     '  done boolean not null default false',

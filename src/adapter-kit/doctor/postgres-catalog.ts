@@ -19,7 +19,7 @@ export interface TableFacts {
   readonly keyRequired: boolean | null;
   /** The columns of the table's own primary key. */
   readonly primaryKey: readonly string[] | null;
-  /** An index by which `primaryKey` alone is unique. */
+  /** An index by which the key alone is unique. */
   readonly unique: string | null;
   readonly indexed: boolean;
   /** The types of the columns in which writes leave a note. */
@@ -99,9 +99,9 @@ export async function* withCatalog(
 }
 
 export async function readTable(client: Client, place: SqlPlace): Promise<TableFacts> {
-  const { schema, table, updatedAt, primaryKey, deletedAt, opId, editedAt } = place;
+  const { schema, table, updatedAt, id, deletedAt, opId, editedAt } = place;
   const optional = [deletedAt, opId, editedAt].map((column) => column ?? null);
-  const { rows } = await client.query<TableFacts>(QUERY, [schema, table, updatedAt, primaryKey, ...optional]);
+  const { rows } = await client.query<TableFacts>(QUERY, [schema, table, updatedAt, id, ...optional]);
   return rows[0] as TableFacts;
 }
 
@@ -109,21 +109,21 @@ const TIME = 'timestamp with time zone';
 
 /** Rows of a composite key that share one of its columns would silently be one record. */
 function keyFault(place: SqlPlace, { keyRequired, primaryKey, unique }: TableFacts, primary: boolean): string[] {
-  const key = ident(place.primaryKey);
+  const key = ident(place.id);
   const table = nameOf(place);
   if (keyRequired === null)
     return [
-      `-- There is no column ${key}. Name the one that is the key with primaryKey; if there is none:`,
+      `-- There is no column ${key}. Name the one that is the key with the option id; if there is none:`,
       primaryKey
-        ? sql.ownKey(place, place.primaryKey)
+        ? sql.ownKey(place, place.id)
         : `alter table ${table} add column ${key} uuid primary key default gen_random_uuid();`,
     ];
   if (unique === null && primaryKey) {
-    const own = place.primaryKey === 'synclayer_id' ? 'record_id' : 'synclayer_id';
+    const own = place.id === 'synclayer_id' ? 'record_id' : 'synclayer_id';
     return [
       `-- The primary key is (${primaryKey.map(ident).join(', ')}), and ${key} alone does not name a row: rows that share it would be one record.`,
       '-- Give each row one column that names it, and name that in the configuration:',
-      `--   collections: { ${place.collection}: { primaryKey: '${own}' } }`,
+      `--   collections: { ${place.collection}: { id: '${own}' } }`,
       sql.ownKey(place, own),
     ];
   }
@@ -184,14 +184,14 @@ export interface TableCheckOptions {
 
 /** What every adapter on PostgreSQL needs of a table that is there. Each fix can be run as it is printed. */
 export function tableChecks(place: SqlPlace, facts: TableFacts, { primary }: TableCheckOptions): Check[] {
-  const { collection, updatedAt, primaryKey, deletedAt } = place;
+  const { collection, updatedAt, id, deletedAt } = place;
   const check = (what: string, faults: readonly string[]): Check =>
     faults.length === 0 ? ok(`${collection}: ${what}`) : wrong(`${collection}: ${what}`, ...faults);
   const { stamp, stampRequired, stampDefault, mark, markRequired, triggers, indexed } = facts;
   const stamped = stamp === TIME && stampRequired;
   const touch = touchFault(place, triggers, /clock_timestamp/i.test(stampDefault ?? ''));
   return [
-    check(`${primaryKey} is unique`, keyFault(place, facts, primary)),
+    check(`${id} is unique`, keyFault(place, facts, primary)),
     check(`${updatedAt} is timestamptz, never null`, stamped ? [] : timeFault(place, updatedAt, stamp, true)),
     check(`a trigger sets ${updatedAt} at each write`, touch === undefined ? [] : [touch]),
     ...(deletedAt === undefined
@@ -203,6 +203,6 @@ export function tableChecks(place: SqlPlace, facts: TableFacts, { primary }: Tab
           ),
         ]),
     ...markChecks(place, facts, check),
-    check(`an index serves the catch-up (${updatedAt}, ${primaryKey})`, indexed ? [] : [sql.otherIndex(place)]),
+    check(`an index serves the catch-up (${updatedAt}, ${id})`, indexed ? [] : [sql.otherIndex(place)]),
   ];
 }

@@ -3,7 +3,7 @@ export interface SqlPlace {
   readonly collection: string;
   readonly schema: string;
   readonly table: string;
-  readonly primaryKey: string;
+  readonly id: string;
   readonly updatedAt: string;
   readonly deletedAt: string | undefined;
   readonly opId?: string | undefined;
@@ -90,13 +90,13 @@ create trigger ${TOUCH} before insert or update on ${table} for each row execute
   },
 
   index: (place: SqlPlace): string =>
-    `create index if not exists ${ident(shortName(`synclayer_${place.table}`))} on ${nameOf(place)} (${ident(place.updatedAt)}, ${ident(place.primaryKey)});`,
+    `create index if not exists ${ident(shortName(`synclayer_${place.table}`))} on ${nameOf(place)} (${ident(place.updatedAt)}, ${ident(place.id)});`,
 
   /** One of that name serves other columns. */
   otherIndex: (place: SqlPlace): string =>
     `drop index if exists ${ident(place.schema)}.${ident(shortName(`synclayer_${place.table}`))};\n${sql.index(place)}`,
 
-  primaryKey: (place: SqlPlace): string => `alter table ${nameOf(place)} add primary key (${ident(place.primaryKey)});`,
+  primaryKey: (place: SqlPlace): string => `alter table ${nameOf(place)} add primary key (${ident(place.id)});`,
 
   /** A column that names a row alone, beside a key of several columns. */
   ownKey: (place: SqlPlace, column: string): string =>

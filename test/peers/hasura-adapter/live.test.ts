@@ -267,7 +267,7 @@ test('custom names, other columns, and only the rows of a condition', async () =
   onTestFinished(custom.close);
   const notes: HasuraCollection = {
     fields: { text: 'body', owner: {} },
-    primaryKey: 'key',
+    id: 'key',
     updatedAt: 'changed',
     roots: { select: 'allNotes' },
     where: { owner: { _eq: 'ann' } },

@@ -219,7 +219,7 @@ test('a key of several columns is said, with a key of its own that the configura
     update: { filter: {} },
   }))
     peer.permit('user', 'notes', right as 'select', { columns: '*', ...permission } as never);
-  const notes = { fields: ['body'], primaryKey: 'synclayer_id' };
+  const notes = { fields: ['body'], id: 'synclayer_id' };
   const named = { ...transport, collections: { ...transport.collections, notes } };
   for (const { state, fix = '' } of await examine(named, peer.databaseUrl))
     if (state === 'problem') await peer.sql(fix);

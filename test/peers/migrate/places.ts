@@ -82,7 +82,7 @@ export async function hasuraPlace(): Promise<Place> {
     collection: name,
     schema: 'public' as const,
     table: name,
-    primaryKey: 'id',
+    id: 'id',
     updatedAt: 'updated_at',
     deletedAt: marked(name, 'deleted_at').deletedAt,
     columns: fields,

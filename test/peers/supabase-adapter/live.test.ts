@@ -188,7 +188,7 @@ describe('events that are not whole', () => {
         odd: {
           schema: 'app',
           table: 'Odd Table',
-          primaryKey: 'uid',
+          id: 'uid',
           updatedAt: 'mtime',
           columns: {
             text: 'the text',

@@ -211,10 +211,10 @@ test('a key of several columns is said, with a key of its own that the configura
   await peer.sql(`alter table notes drop constraint notes_pkey, drop constraint if exists notes_id_key,
     add primary key (id, body)`);
   const { collections } = (await import(config)).default.transport;
-  const named = { options: { collections: { ...collections, notes: { primaryKey: 'synclayer_id' } } } };
+  const named = { options: { collections: { ...collections, notes: { id: 'synclayer_id' } } } };
   const [, fix = ''] = (await look()).flatMap(({ what, fix }) => (what === 'notes: id is unique' ? [what, fix] : []));
   expect(fix).toContain('"id" alone does not name a row');
-  expect(fix).toContain("collections: { notes: { primaryKey: 'synclayer_id' } }");
+  expect(fix).toContain("collections: { notes: { id: 'synclayer_id' } }");
   await peer.sql(fix);
   // What names a deleted row, and the index, are to follow.
   const after = await look(named);

@@ -4,7 +4,7 @@ import { changeOf, isSendable } from '../../../src/adapter-kit/postgres-rows.js'
 
 const table = {
   collection: 'todos',
-  primaryKey: 'id',
+  id: 'id',
   updatedAt: 'updated_at',
   deletedAt: 'deleted_at',
   toRow: ({ title }: { readonly title?: unknown }) => ({ title }),

@@ -153,7 +153,7 @@ describe('events', () => {
 
   test('columns of other names are fields', () => {
     const { read, table } = reader({
-      primaryKey: 'uid',
+      id: 'uid',
       updatedAt: 'mtime',
       columns: { text: 'title', changed: 'mtime' },
     });

@@ -32,12 +32,10 @@ test.each<[unknown, string]>([
   [{ url, key, overlap: -1 }, 'a number above 0'],
   [{ url, key, collections: [] }, 'an object, by collection'],
   [{ url, key, colections: {} }, 'colections is not an option; did you mean "collections"?'],
-  [
-    { url, key, collections: { todos: { primarykey: 'id' } } },
-    'primarykey is not an option; did you mean "primaryKey"?',
-  ],
+  [{ url, key, collections: { todos: { primaryKey: 'uid' } } }, 'primaryKey is called id now'],
+  [{ url, key, collections: { todos: { updatedat: 'at' } } }, 'updatedat is not an option; did you mean "updatedAt"?'],
   [{ url, key, collections: { todos: { table: '' } } }, 'collections.todos, cannot use its options'],
-  [{ url, key, collections: { todos: { primaryKey: 'a"b' } } }, 'without "'],
+  [{ url, key, collections: { todos: { id: 'a"b' } } }, 'without "'],
   [{ url, key, collections: { todos: { columns: { n: { type: 'int8' } } } } }, '"bigint" | "numeric" | "bytea"'],
   [{ url, key, collections: { todos: { filter: 'user_id' } } }, 'user_id=eq.42'],
 ])('%# is refused with what to write instead', (options, words) => {

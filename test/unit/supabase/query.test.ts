@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { behind, conditionOf, inUrls, listOf, nameOf, quote, unchanged } from '../../../adapters/supabase/query.js';
 
-const columns = { updatedAt: 'updated_at', primaryKey: 'id' };
+const columns = { updatedAt: 'updated_at', id: 'id' };
 
 test('values in a condition are quoted, and what would end the quotes is escaped', () => {
   expect(quote('a,b)')).toBe('"a,b)"');

@@ -5,7 +5,7 @@ const place = {
   collection: 'todos',
   schema: 'public',
   table: 'todos',
-  primaryKey: 'id',
+  id: 'id',
   updatedAt: 'updated_at',
   deletedAt: undefined,
 };
