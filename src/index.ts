@@ -1,5 +1,5 @@
 export { type Change, compareVersions, type Row, type Version } from './base/change.js';
-export { type Disposition, disposition, type ErrorCode, isSyncLayerError, SyncLayerError } from './base/errors.js';
+export { type ErrorCode, type ErrorKind, isSyncLayerError, kindOf, SyncLayerError } from './base/errors.js';
 export type { Collection, Stored, Unsaved } from './collection.js';
 export { fromEnv } from './config/from-env.js';
 export { type RolloutChoice, type RolloutOptions, rollout } from './config/rollout.js';

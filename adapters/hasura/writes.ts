@@ -1,7 +1,6 @@
 import { rowsOf } from '../../src/adapter-kit/key-spelling.js';
 import {
   type Change,
-  disposition,
   isObject,
   isSyncLayerError,
   type OutgoingChange,
@@ -101,7 +100,7 @@ async function arraysOf(push: Push, table: Table, changes: readonly OutgoingChan
   return arrays;
 }
 
-const isFatal = (error: unknown): boolean => isSyncLayerError(error) && disposition(error.code) === 'fatal';
+const isFatal = (error: unknown): boolean => isSyncLayerError(error) && error.kind === 'fatal';
 
 /** Values as their columns take them: an array column takes a list only as an array literal. */
 const asColumns = (columns: Readonly<Record<string, unknown>>, arrays: Arrays): Record<string, unknown> =>

@@ -1,4 +1,4 @@
-import { disposition, isSyncLayerError, type Row } from '../../src/adapter-kit/kit.js';
+import { isSyncLayerError, type Row } from '../../src/adapter-kit/kit.js';
 import { arrayLiteral, isRounded } from '../../src/adapter-kit/rewritten.js';
 import { nameOf } from './query.js';
 import type { Rest } from './rest.js';
@@ -34,7 +34,7 @@ export async function isThere(
     return row !== undefined && (others.length === 0 || (await ask(others)).rows.length > 0);
   } catch (error) {
     // A type has no such comparison (json), or the value is none of it.
-    if (isSyncLayerError(error) && disposition(error.code) === 'fatal') return false;
+    if (isSyncLayerError(error) && error.kind === 'fatal') return false;
     throw error;
   }
 }

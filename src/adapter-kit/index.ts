@@ -8,7 +8,7 @@ export {
   type UpdateChange,
   type Version,
 } from '../base/change.js';
-export { disposition, type ErrorCode, isSyncLayerError, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+export { type ErrorCode, isSyncLayerError, kindOf, SyncLayerError, toSyncLayerError } from '../base/errors.js';
 export { deepEqual } from '../base/json.js';
 export { parseOptions, rule } from '../base/options.js';
 export type * from '../base/protocol.js';

@@ -7,10 +7,10 @@ export { abort, abortable, createLifetime, isTimeout, joined, reasonOf, throwIfA
 export { asyncIterator } from '../base/async-iterator.js';
 export { type Change, compareVersions, type Row, type Version } from '../base/change.js';
 export {
-  disposition,
   type ErrorCode,
   type ErrorOptions,
   isSyncLayerError,
+  kindOf,
   SyncLayerError,
   toSyncLayerError,
 } from '../base/errors.js';

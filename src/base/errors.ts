@@ -19,17 +19,17 @@ export type ErrorCode =
   | 'INTERNAL'
   | 'CLOSED';
 
-/** What to do about an error: try again later, ask for a new token, or stop and tell somebody. */
-export type Disposition = 'retry' | 'reauth' | 'fatal';
+/** What to do about an error: it is tried again later, the user has to sign in, or somebody has to put something right. */
+export type ErrorKind = 'retry' | 'auth' | 'fatal';
 
-const dispositions: Record<ErrorCode, Disposition> = {
+const kinds: Record<ErrorCode, ErrorKind> = {
   CONFIG_INVALID: 'fatal',
   PEER_MISSING: 'fatal',
   CONNECT_FAILED: 'retry',
   CONNECT_TIMEOUT: 'retry',
   CONNECTION_LOST: 'retry',
   HEARTBEAT_TIMEOUT: 'retry',
-  AUTH_REQUIRED: 'reauth',
+  AUTH_REQUIRED: 'auth',
   SUBSCRIBE_REJECTED: 'fatal',
   PROTOCOL_VIOLATION: 'retry',
   PUSH_REJECTED: 'fatal',
@@ -44,10 +44,12 @@ const dispositions: Record<ErrorCode, Disposition> = {
 };
 
 /**
+ * What to do about an error of which only the code is known, such as one of `sync.outbox.failed()`. Others have it as `error.kind`.
+ *
  * @example
- * disposition('CONNECTION_LOST'); // 'retry'
+ * kindOf('CONNECTION_LOST'); // 'retry'
  */
-export const disposition = (code: ErrorCode): Disposition => dispositions[code];
+export const kindOf = (code: ErrorCode): ErrorKind => kinds[code];
 
 /** What an error may carry beside its message. Never a token, a key or a URL's query. */
 export interface ErrorOptions {
@@ -64,18 +66,21 @@ const BRAND = Symbol.for('synclayer.error');
  *
  * @example
  * sync.events.on('error', ({ error }) => {
- *   if (disposition(error.code) === 'reauth') signIn();
+ *   if (error.kind === 'auth') signIn();
  * });
  */
 export class SyncLayerError extends Error {
   override readonly name = 'SyncLayerError';
   readonly code: ErrorCode;
+  /** What to do about it: see `ErrorKind`. */
+  readonly kind: ErrorKind;
   readonly adapter: string | undefined;
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.kind = kinds[code];
     this.adapter = options.adapter;
     this.details = options.details ?? {};
     Object.defineProperty(this, BRAND, { value: true });

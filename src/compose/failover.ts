@@ -1,5 +1,5 @@
 import { abort, abortable, reasonOf, throwIfAborted } from '../base/abort.js';
-import { disposition, isSyncLayerError, SyncLayerError } from '../base/errors.js';
+import { isSyncLayerError, SyncLayerError } from '../base/errors.js';
 import { backoffDelay } from '../transport/backoff.js';
 import { delegate, ownTokenFirst } from '../transport/delegate.js';
 import type { ChangeSink, PullRequest, RealtimeTransport, TransportHost } from '../transport/transport.js';
@@ -124,7 +124,7 @@ export function failover(
           limit.signal,
         ).catch((error: unknown) => {
           // A refusal of this collection is an answer.
-          if (polled || !isSyncLayerError(error) || disposition(error.code) !== 'fatal') throw error;
+          if (polled || !isSyncLayerError(error) || error.kind !== 'fatal') throw error;
         });
     } finally {
       clearTimeout(late);
@@ -263,7 +263,7 @@ export function failover(
             // Out of time: the next attempt begins with another one.
             if (signal.aborted && isSyncLayerError(reasonOf(signal))) hold(door);
             // A token that is refused, or a wrong configuration, is not cured by another address.
-            const cured = failed.size > 0 || !isSyncLayerError(error) || disposition(error.code) === 'retry';
+            const cured = failed.size > 0 || !isSyncLayerError(error) || error.kind === 'retry';
             if (signal.aborted || !cured) throw error;
             failed.set(door, error);
             continue;

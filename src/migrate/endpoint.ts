@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { abortable } from '../base/abort.js';
 import type { Change } from '../base/change.js';
-import { disposition, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { SyncLayerError, toSyncLayerError } from '../base/errors.js';
 import { backoffDelay } from '../transport/backoff.js';
 import { createTokenSource } from '../transport/token.js';
 import type { ChangeSink, Cursor, PullPage, RealtimeTransport } from '../transport/transport.js';
@@ -54,8 +54,8 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
 
   /** Whoever finds the link lost says which one: by then another may be up. */
   function lost(which: Promise<void> | undefined, error: SyncLayerError): void {
-    const what = disposition(error.code);
-    if (what === 'reauth') tokens.refuse(error);
+    const what = error.kind;
+    if (what === 'auth') tokens.refuse(error);
     if (link === which && what !== 'fatal' && error.code !== 'CONFLICT') link = undefined;
   }
 
@@ -73,11 +73,11 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
         signal.throwIfAborted();
         const error = toSyncLayerError(thrown, 'CONNECTION_LOST', `${what} failed.`, { adapter: transport.name });
         lost(used, error);
-        const kind = disposition(error.code);
+        const kind = error.kind;
         since ??= Date.now();
         const tooLong = Date.now() - since > options.giveUpAfter;
         // One more try asks for a fresh token.
-        if (kind === 'fatal' || error.code === 'TOO_LARGE' || (kind === 'reauth' && ++refusals > 1) || tooLong)
+        if (kind === 'fatal' || error.code === 'TOO_LARGE' || (kind === 'auth' && ++refusals > 1) || tooLong)
           throw error;
         options.onRetry(error);
         await wait(backoffDelay(failures, BACKOFF), undefined, { signal });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { disposition, isSyncLayerError } from '../base/errors.js';
+import { isSyncLayerError } from '../base/errors.js';
 import type { Settings, SyncUser } from './options.js';
 
 export type Identity =
@@ -18,7 +18,7 @@ export function createAuthenticator({ authenticate, log }: Settings): Authentica
       const user = await authenticate(token, request);
       return user ? { kind: 'known', user } : { kind: 'refused' };
     } catch (error) {
-      if (isSyncLayerError(error) && disposition(error.code) === 'retry') {
+      if (isSyncLayerError(error) && error.kind === 'retry') {
         log('error', 'authenticate could not check a token', { code: error.code });
         return { kind: 'unknown' };
       }

@@ -1,5 +1,5 @@
 import type { Row } from '../base/change.js';
-import { disposition, type ErrorCode, type SyncLayerError } from '../base/errors.js';
+import { type ErrorCode, kindOf, type SyncLayerError } from '../base/errors.js';
 import { handOut } from '../base/json.js';
 import type { Emitter, SyncEvents } from '../observe/events.js';
 import type { Log } from '../observe/logger.js';
@@ -18,7 +18,7 @@ export function createAnnouncer(events: Emitter, metrics: Metrics, log: Log) {
     const { code } = error;
     // Nobody listens, and it will never work as it is: in silence an app would wait for ever.
     const urgent = setUp.includes(code) && !events.has('error');
-    log(disposition(code) === 'retry' ? 'warn' : 'error', error.message, { code, collection }, urgent);
+    log(kindOf(code) === 'retry' ? 'warn' : 'error', error.message, { code, collection }, urgent);
     events.emit('error', collection === undefined ? { error } : { error, collection });
   }
 

@@ -1,4 +1,4 @@
-import { disposition, isSyncLayerError, SyncLayerError } from '../base/errors.js';
+import { isSyncLayerError, SyncLayerError } from '../base/errors.js';
 import { createTimers } from '../base/timers.js';
 import { type AuditContext, allKeys, fetchRows } from './audit-reads.js';
 import { canCount, compareCounts } from './compare-counts.js';
@@ -60,7 +60,7 @@ export async function settleDoubts(context: AuditContext): Promise<void> {
     for (const id of ids) if (!found.has(id) && !gone.has(id)) replica.doubtful.add(id);
   } catch (error) {
     // Refused for good it would keep the collection from being live: the audits compare it as they do all others.
-    if (isSyncLayerError(error) && disposition(error.code) === 'fatal' && error.code !== 'CLOSED') return;
+    if (isSyncLayerError(error) && error.kind === 'fatal' && error.code !== 'CLOSED') return;
     for (const id of ids) replica.doubtful.add(id);
     throw error;
   } finally {

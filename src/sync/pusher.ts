@@ -1,5 +1,5 @@
 import { abortable, throwIfAborted } from '../base/abort.js';
-import { disposition, isSyncLayerError, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { isSyncLayerError, SyncLayerError, toSyncLayerError } from '../base/errors.js';
 import { patchBetween } from '../base/patch.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import { storedId, usualSpelling } from '../transport/key-spelling.js';
@@ -279,7 +279,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       }
     } catch (error) {
       // A user who may write need not be allowed to read.
-      if (!isSyncLayerError(error) || disposition(error.code) !== 'fatal') throw error;
+      if (!isSyncLayerError(error) || error.kind !== 'fatal') throw error;
     }
   }
 

@@ -1,6 +1,6 @@
 import { abortable, abort as abortWith, throwIfAborted } from '../base/abort.js';
 import type { Change } from '../base/change.js';
-import { disposition, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { SyncLayerError, toSyncLayerError } from '../base/errors.js';
 import type { Settings } from '../config/defaults.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Cursor, PullPage, RealtimeTransport, SyncFilter, Unsubscribe } from '../transport/transport.js';
@@ -322,7 +322,7 @@ export function createSession(options: SessionOptions) {
         over = true;
         stop();
         const error = toSyncLayerError(thrown, 'PROTOCOL_VIOLATION', `The subscription to "${collection}" broke off.`);
-        if (disposition(error.code) === 'fatal') rest('failed');
+        if (error.kind === 'fatal') rest('failed');
         hooks.lost(error);
       });
       const onLive = guard(() => {

@@ -1,4 +1,4 @@
-import { disposition, SyncLayerError, toSyncLayerError } from '../base/errors.js';
+import { SyncLayerError, toSyncLayerError } from '../base/errors.js';
 import { type User, userChange } from './identity.js';
 import { subjectOf } from './jwt.js';
 import type { AuthToken } from './transport.js';
@@ -90,7 +90,7 @@ export function createTokenSource(initial: AuthToken | undefined, options: Token
     get,
     /** See `TransportHost.refused`. */
     refused(token: string | undefined, error: SyncLayerError): SyncLayerError {
-      if (disposition(error.code) !== 'reauth') return error;
+      if (error.kind !== 'auth') return error;
       if (token !== last && reused) return new SyncLayerError('CONNECTION_LOST', `${error.message} It is tried again.`);
       if (token === last) refused = { token };
       named.add(error);

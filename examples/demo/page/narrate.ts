@@ -1,5 +1,4 @@
 // In an app: from 'synclayer'.
-import { disposition } from '../../../src/index.js';
 import { describeConflict } from './conflict.js';
 import type { DemoSync, DeviceName } from './device.js';
 import type { EventKind, EventLog } from './event-log.js';
@@ -25,5 +24,5 @@ export function narrate(device: DeviceName, { events }: DemoSync, log: EventLog)
   events.on('realtimeConnected', () => tell('connected', ''));
   events.on('realtimeDisconnected', ({ state }) => tell('disconnected', 'reason' in state ? state.reason.code : ''));
   events.on('realtimeSync', ({ records }) => tell('caught up', records === 1 ? '1 change' : `${records} changes`));
-  events.on('error', ({ error }) => tell(disposition(error.code) === 'retry' ? 'retry' : 'error', error.code));
+  events.on('error', ({ error }) => tell(error.kind === 'retry' ? 'retry' : 'error', error.code));
 }

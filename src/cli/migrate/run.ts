@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { disposition, isSyncLayerError, type SyncLayerError } from '../../base/errors.js';
+import { isSyncLayerError, kindOf, type SyncLayerError } from '../../base/errors.js';
 import { blocking } from '../../migrate/migrate.js';
 import type { Following, Migration } from '../../migrate/migration.js';
 import { type MoveReport, reportPage } from '../../migrate/report-page.js';
@@ -175,7 +175,7 @@ async function goBackward(migration: Migration, options: RunOptions, found: Foun
 
 /** `waitedFor`: the configuration of the backend that was tried again. The state file is not: what fails there is told at once. */
 function whyOf({ code, message }: SyncLayerError, waitedFor: string | undefined): string {
-  if (waitedFor === undefined || code === 'STORE_FAILED' || disposition(code) !== 'retry') return message;
+  if (waitedFor === undefined || code === 'STORE_FAILED' || kindOf(code) !== 'retry') return message;
   return `${waitedFor}: ${message} It was given up; --give-up <ms> waits longer.`;
 }
 

@@ -1,4 +1,4 @@
-import { disposition, type SyncLayerError } from '../../base/errors.js';
+import type { SyncLayerError } from '../../base/errors.js';
 import type { Timers } from '../../base/timers.js';
 import type { Settings } from '../../config/defaults.js';
 import type { Journal } from '../../store/journal.js';
@@ -69,5 +69,5 @@ export const retryDelay = ({ settings, state }: Context, failures: number): numb
 
 /** While the platform says that there is no network, a failure is no news. */
 export function report({ announcer, state }: Context, error: SyncLayerError, collection?: string): void {
-  if (state.online || disposition(error.code) !== 'retry') announcer.report(error, collection);
+  if (state.online || error.kind !== 'retry') announcer.report(error, collection);
 }

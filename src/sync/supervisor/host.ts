@@ -1,4 +1,4 @@
-import { disposition, type SyncLayerError } from '../../base/errors.js';
+import type { SyncLayerError } from '../../base/errors.js';
 import { type Context, report } from './context.js';
 
 /** Gives the transport what it may ask for and tell: see `TransportHost`. */
@@ -17,7 +17,7 @@ export function attachHost(context: Context): void {
       } catch (thrown) {
         const error = thrown as SyncLayerError;
         // Another user's session begins again by itself.
-        if (disposition(error.code) === 'reauth') dispatch({ type: 'workFailed', error });
+        if (error.kind === 'auth') dispatch({ type: 'workFailed', error });
       }
     },
     log,

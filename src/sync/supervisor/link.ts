@@ -1,4 +1,4 @@
-import { disposition, type SyncLayerError } from '../../base/errors.js';
+import type { SyncLayerError } from '../../base/errors.js';
 import type { ConnectionState } from '../../observe/connection-state.js';
 import { type LinkAction, type LinkEvent, type LinkName, linkTable } from './link-table.js';
 
@@ -88,14 +88,14 @@ const actions: { readonly [Action in LinkAction]: Act } = {
   arrive: (link, { now }) => step(to('connected', link, { since: now })),
   catchUp: (link) => step(link, 'catchUp'),
   fail(link, rules, reason) {
-    const what = disposition(reason.code);
+    const what = reason.kind;
     if (what === 'fatal') return step(to('failed', link, { reason }), 'abort');
-    if (what !== 'reauth') return step(backOff(link, rules, reason), 'abort');
+    if (what !== 'auth') return step(backOff(link, rules, reason), 'abort');
     const next = refusedAgain(link);
     return step(isRefused(next) ? needsAuth('needs-auth', next, rules, reason) : backOff(next, rules, reason), 'abort');
   },
   refuse(link, rules, reason) {
-    if (disposition(reason.code) !== 'reauth') return step(link);
+    if (reason.kind !== 'auth') return step(link);
     const next = refusedAgain(link);
     return step(isRefused(next) ? needsAuth('polling-refused', next, rules, reason) : next);
   },

@@ -1,4 +1,4 @@
-import { disposition, type SyncLayerError } from '../../base/errors.js';
+import type { SyncLayerError } from '../../base/errors.js';
 import { connectionState, type Link, type LinkEffect, type LinkRules, linkStep, noLink } from './link.js';
 import type { LinkEvent } from './link-table.js';
 
@@ -107,8 +107,7 @@ export interface Step {
 const mayLink = ({ realtime, closed, paused, shown }: State, { linkInBackground }: Rules): boolean =>
   realtime && !closed && !paused && (shown || linkInBackground);
 
-const isReauth = (error: SyncLayerError | undefined): boolean =>
-  error !== undefined && disposition(error.code) === 'reauth';
+const isReauth = (error: SyncLayerError | undefined): boolean => error !== undefined && error.kind === 'auth';
 
 /** What a link that is another one now means for the rest. */
 function linkChanged(state: State, before: Link): Step {

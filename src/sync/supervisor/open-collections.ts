@@ -1,4 +1,4 @@
-import { disposition, type SyncLayerError } from '../../base/errors.js';
+import type { SyncLayerError } from '../../base/errors.js';
 import { type CollectionSettings, openCollection } from '../collection-core.js';
 import { type Context, isConnected, report, sessionsOf } from './context.js';
 
@@ -8,8 +8,8 @@ export const sourceOf = ({ transport }: Context, name: string): string =>
 
 /** A subscription ended. */
 function lost(context: Context, name: string, error: SyncLayerError): void {
-  const what = disposition(error.code);
-  if (what === 'reauth' || error.code === 'CONNECTION_LOST' || error.code === 'HEARTBEAT_TIMEOUT') {
+  const what = error.kind;
+  if (what === 'auth' || error.code === 'CONNECTION_LOST' || error.code === 'HEARTBEAT_TIMEOUT') {
     // One loss ends every subscription; the first to say so speaks for all.
     if (isConnected(context)) context.dispatch({ type: 'lost', error });
     return;

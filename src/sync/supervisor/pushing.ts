@@ -1,4 +1,4 @@
-import { disposition, SyncLayerError, toSyncLayerError } from '../../base/errors.js';
+import { SyncLayerError, toSyncLayerError } from '../../base/errors.js';
 import { backoffDelay } from '../../transport/backoff.js';
 import type { Pusher } from '../pusher.js';
 import { type Context, ignore, mayWork, pendingCount } from './context.js';
@@ -86,7 +86,7 @@ export function createPushing(context: Context, signalOfWork: () => AbortSignal)
         if (isJoined) throw error;
         // What time does not mend has no backoff, for which the next edit, maybe of another collection, would wait in vain.
         dispatch({ type: 'workFailed', error });
-        if (disposition(error.code) === 'retry') dispatch({ type: 'pushFailed' });
+        if (error.kind === 'retry') dispatch({ type: 'pushFailed' });
         throw error;
       } finally {
         scheduleWaiting();

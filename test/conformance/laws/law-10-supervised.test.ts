@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { disposition, SyncLayerError } from '../../../src/base/errors.js';
+import { kindOf, SyncLayerError } from '../../../src/base/errors.js';
 import type { ConnectionState } from '../../../src/index.js';
 import type { MemoryWire } from '../../../src/testing/index.js';
 import type { PullRequest } from '../../../src/transport/transport.js';
@@ -338,7 +338,7 @@ describe('law 10: or ends in a state that says why', () => {
 
   for (const code of ['CONFIG_INVALID', 'UNSUPPORTED', 'PEER_MISSING'] as const) {
     test(`an error that no retry can cure (${code}) is \`failed\` at once`, async () => {
-      expect(disposition(code)).toBe('fatal');
+      expect(kindOf(code)).toBe('fatal');
       const client = await open({
         wire: (wire) => {
           wire.before = (step) => {
