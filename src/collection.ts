@@ -50,8 +50,8 @@ export interface Collection<Out extends object = Row, In extends object = Out> e
   /** Deletes a row. One that does not exist is no error. */
   delete(id: string): Promise<void>;
   /** Stores many rows as one commit, with one notification. Resolves with their ids. Nothing is stored if one is bad. */
-  saveAll(rows: readonly Unsaved<In>[]): Promise<string[]>;
-  deleteAll(ids: readonly string[]): Promise<void>;
+  saveMany(rows: readonly Unsaved<In>[]): Promise<string[]>;
+  deleteMany(ids: readonly string[]): Promise<void>;
 }
 
 export interface CollectionOptions {
@@ -131,10 +131,10 @@ export function createCollection<Out extends object, In extends object>({
 
   function checkArray(items: unknown, method: string): void {
     if (Array.isArray(items)) return;
-    throw refused(`.${method} takes an array; for one row there is ${method.slice(0, -3)}().`);
+    throw refused(`.${method} takes an array; for one row there is ${method.slice(0, -4)}().`);
   }
 
-  async function saveAll(items: readonly (readonly [data: unknown, id?: string | undefined])[]): Promise<string[]> {
+  async function saveMany(items: readonly (readonly [data: unknown, id?: string | undefined])[]): Promise<string[]> {
     checkOpen();
     const rows = items.map(([data, id]) => {
       checkRow(data);
@@ -146,9 +146,9 @@ export function createCollection<Out extends object, In extends object>({
     return rows.map((row) => row.id as string);
   }
 
-  async function deleteAll(ids: readonly string[]): Promise<void> {
+  async function deleteMany(ids: readonly string[]): Promise<void> {
     checkOpen();
-    checkArray(ids, 'deleteAll');
+    checkArray(ids, 'deleteMany');
     replica.edit(ids.map((id) => [checkId(id), null]));
     await commit();
   }
@@ -167,10 +167,10 @@ export function createCollection<Out extends object, In extends object>({
     name,
     get,
     getAll: () => query.get(),
-    save: async (data, id) => (await saveAll([[data, id]]))[0] as string,
-    async saveAll(rows) {
-      checkArray(rows, 'saveAll');
-      return saveAll(rows.map((row) => [row]));
+    save: async (data, id) => (await saveMany([[data, id]]))[0] as string,
+    async saveMany(rows) {
+      checkArray(rows, 'saveMany');
+      return saveMany(rows.map((row) => [row]));
     },
     async update(id, changes) {
       checkOpen();
@@ -183,7 +183,7 @@ export function createCollection<Out extends object, In extends object>({
       replica.edit([[id, prepare({ ...current, ...changes }, id)]]);
       await commit();
     },
-    delete: (id) => deleteAll([id]),
-    deleteAll,
+    delete: (id) => deleteMany([id]),
+    deleteMany,
   };
 }

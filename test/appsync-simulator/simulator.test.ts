@@ -51,7 +51,7 @@ for (const { collection, name } of kinds) {
   test(`${name}: what was missed while away is caught up, with deletes`, async () => {
     const [a, b] = await Promise.all([open(collection), open(collection)]);
     await Promise.all([a.live(), b.live()]);
-    await a.todos.saveAll(['stays', 'goes', 'changes'].map((id) => ({ id, ...row })));
+    await a.todos.saveMany(['stays', 'goes', 'changes'].map((id) => ({ id, ...row })));
     await b.sees('the last row', 'changes', row);
     await b.sync.pause();
     await a.todos.update('changes', { count: 2 });

@@ -184,7 +184,7 @@ describe('an edit larger than the server takes is kept aside, with what to do; a
     const transport = { type: 'websocket', url: server.url, ...(maxPayload && { maxPayload }) };
     const sync = await device({ transport });
     await live(sync);
-    await sync.collection('todos').saveAll(edits);
+    await sync.collection('todos').saveMany(edits);
     await pushed(sync);
     await live(sync);
     expect(sync.outbox.failed().map(({ recordId }) => recordId)).toEqual(['big']);
@@ -199,7 +199,7 @@ describe('an edit larger than the server takes is kept aside, with what to do; a
   test('by HTTP, where many small ones are more than the server takes, too', async () => {
     const server = await startServer({ maxPayload: 4000 });
     const sync = await device({ baseUrl: server.httpUrl, syncInterval: 100 });
-    await sync.collection('todos').saveAll(edits);
+    await sync.collection('todos').saveMany(edits);
     await pushed(sync);
     expect(sync.outbox.failed().map(({ recordId }) => recordId)).toEqual(['big']);
     expect(sync.outbox.failed()[0]?.error?.message).toMatch(/todos\/big .* bytes, .* raise the limit \(maxPayload/);
@@ -238,7 +238,7 @@ describe('a rate limit', () => {
     const sync = await device({ websocketUrl: server.url });
     await live(sync);
     const before = store.seq('todos');
-    await sync.collection('todos').saveAll(Array.from({ length: 300 }, (_, n) => ({ id: `t${n}`, n })));
+    await sync.collection('todos').saveMany(Array.from({ length: 300 }, (_, n) => ({ id: `t${n}`, n })));
     await pushed(sync);
     expect(server.collection('todos').count()).toBe(300);
     expect(store.seq('todos') - before).toBe(300);
@@ -248,7 +248,7 @@ describe('a rate limit', () => {
   test('slows them down by HTTP as well', { timeout: 300_000 }, async () => {
     const server = await startServer({ rateLimit: { messages: 30, perMs: 200 } });
     const sync = await device({ baseUrl: server.httpUrl, syncInterval: 100 });
-    await sync.collection('todos').saveAll(Array.from({ length: 300 }, (_, n) => ({ id: `t${n}`, n })));
+    await sync.collection('todos').saveMany(Array.from({ length: 300 }, (_, n) => ({ id: `t${n}`, n })));
     await pushed(sync);
     expect(server.collection('todos').count()).toBe(300);
     expect(sync.outbox.failed()).toEqual([]);
@@ -311,7 +311,7 @@ describe('a permission that is taken away', () => {
     const sync = await device({ websocketUrl: server.url });
     await live(sync);
     const failed = sync.events.once('operationFailed');
-    await sync.collection('todos').saveAll([
+    await sync.collection('todos').saveMany([
       { id: '1', text: 'forbidden' },
       { id: '2', text: 'allowed' },
     ]);

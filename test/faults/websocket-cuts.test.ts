@@ -31,7 +31,7 @@ describe('a connection that breaks anywhere: in the handshake, auth, subscribing
     await proxy.refuse();
     const sync = await device({ ...through(proxy.port), authToken: 'secret', pageSize: 2, websocketReconnectDelay: 1 });
     const todos = sync.collection('todos');
-    await todos.saveAll(Array.from({ length: 5 }, (_, n) => ({ id: `mine${n}`, n })));
+    await todos.saveMany(Array.from({ length: 5 }, (_, n) => ({ id: `mine${n}`, n })));
     await proxy.accept();
     await until(sync, () => sync.status.phase === 'live' && sync.status.pending === 0);
     const rows = await todos.getAll();
@@ -136,7 +136,7 @@ test('a consumer too slow for its events is told so, and has every row in the en
   const seen = mirror(slow);
   proxy.set({ bytesPerSecond: 50_000 });
   const text = 'x'.repeat(10_000);
-  await fast.collection('todos').saveAll(Array.from({ length: 2000 }, (_, n) => ({ id: `t${n}`, n, text })));
+  await fast.collection('todos').saveMany(Array.from({ length: 2000 }, (_, n) => ({ id: `t${n}`, n, text })));
   await pushed(fast);
   expect(server.stats().dropped).toBeGreaterThan(0);
   expect(seen.rows.size).toBeLessThan(2000);
@@ -159,7 +159,7 @@ test('10 000 records saved offline reach the other device once each', { timeout:
   await proxy.refuse();
   const sync = await device(through(proxy.port));
   const ids = Array.from({ length: 10_000 }, (_, n) => `t${n}`);
-  await sync.collection('todos').saveAll(ids.map((id, n) => ({ id, n })));
+  await sync.collection('todos').saveMany(ids.map((id, n) => ({ id, n })));
   await until(sync, () => sync.status.phase === 'offline');
   const startedAt = performance.now();
   await proxy.accept();

@@ -84,7 +84,7 @@ test.each(['socket', 'http'] as const)('%s: nasty ids are carried faithfully', a
   if (way === 'socket') await Promise.all([live(a), live(b)]);
   const seen = mirror(b);
   const todos = a.collection('todos');
-  await todos.saveAll(nasty.map((id, n) => ({ id, n })));
+  await todos.saveMany(nasty.map((id, n) => ({ id, n })));
   await seen.when((rows) => rows.size === nasty.length);
   for (const [n, id] of nasty.entries()) expect(seen.rows.get(id), JSON.stringify(id)).toEqual({ id, n });
   for (const id of nasty) await todos.update(id, { changed: true });
@@ -95,7 +95,7 @@ test.each(['socket', 'http'] as const)('%s: nasty ids are carried faithfully', a
   await a.close();
   const again = await device({ ...address, store: { type: 'sqlite', path: join(folder, 'a.db') } });
   expect((await again.collection('todos').getAll()).map(({ id }) => id as string).sort()).toEqual([...nasty].sort());
-  await again.collection('todos').deleteAll(nasty);
+  await again.collection('todos').deleteMany(nasty);
   await seen.when((rows) => rows.size === 0);
   await pushed(again);
   expect(a.outbox.failed()).toEqual([]);
@@ -116,7 +116,7 @@ test('an id with a NUL, which databases cut off, is refused by the server with t
   const sync = await device({ websocketUrl: server.url });
   await live(sync);
   const failed = sync.events.once('operationFailed');
-  await sync.collection('todos').saveAll([{ id: 'a\0b' }, { id: 'good' }]);
+  await sync.collection('todos').saveMany([{ id: 'a\0b' }, { id: 'good' }]);
   expect((await failed).error).toMatchObject({
     code: 'PUSH_REJECTED',
     message: expect.stringContaining('recordId must be well-formed text'),

@@ -85,7 +85,7 @@ test('one edit that is never answered holds nobody up, and is kept aside in the 
   let others = 0;
   // Each time it goes again another one goes with it, and is answered.
   sync.events.on('error', () => void todos.save({}, `other${others++}`));
-  await todos.saveAll(['a', 'stuck', 'b'].map((id) => ({ id })));
+  await todos.saveMany(['a', 'stuck', 'b'].map((id) => ({ id })));
   expect((await failed).recordId).toBe('stuck');
   expect(sync.outbox.failed()[0]?.error?.message).toMatch(/(did not|has not) answer/);
   await pushed(sync);
@@ -111,7 +111,7 @@ test('a slow server that answers a long queue one by one is not taken for silent
   const sync = await device({ transport: { type: 'websocket', url: server.url, requestTimeout: 2000 } });
   await live(sync);
   const errors = errorsOf(sync);
-  await sync.collection('todos').saveAll(Array.from({ length: 12 }, (_, n) => ({ id: `t${n}` })));
+  await sync.collection('todos').saveMany(Array.from({ length: 12 }, (_, n) => ({ id: `t${n}` })));
   const slowly = setInterval(() => waiting.shift()?.(), 250);
   await pushed(sync);
   clearInterval(slowly);

@@ -114,7 +114,7 @@ describe('issue 1: the socket does not connect', () => {
     const network = await startNetwork(server);
     const sync = await openDevice(network.addresses);
     await phase(sync, 'live');
-    await sync.collection('todos').saveAll([{ text: 'Milk' }, { text: 'Bread' }]);
+    await sync.collection('todos').saveMany([{ text: 'Milk' }, { text: 'Bread' }]);
     await sent(sync);
     const state = sync.inspect();
     expect(state).toMatchObject({

@@ -108,7 +108,7 @@ describe('messages', () => {
     const counts = monitor(sync);
     await phase(sync, 'live');
     const todos = sync.collection<Todo>('todos');
-    await todos.saveAll(
+    await todos.saveMany(
       Array.from({ length: 10 }, (_, index) => ({ text: `Milk ${index} 🥛 für später`, done: false })),
     );
     await sent(sync);
@@ -151,7 +151,7 @@ describe('delivery latency', () => {
     await Promise.all([phase(one, 'live'), phase(two, 'live')]);
     await one
       .collection<Todo>('todos')
-      .saveAll(Array.from({ length: 50 }, (_, index) => ({ text: `${index}`, done: false })));
+      .saveMany(Array.from({ length: 50 }, (_, index) => ({ text: `${index}`, done: false })));
     await shows(two.collection<Todo>('todos'), (rows) => rows.length === 50);
     const { latency } = two.metrics();
     expect(latency.count).toBe(50);

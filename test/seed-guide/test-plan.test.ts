@@ -71,7 +71,7 @@ test('two devices: what one saves, changes and deletes is on the other within on
 test('offline: items made without a network reach the server and the other device, once', async () => {
   const { server, one, two } = await twoDevices();
   await one.goOffline();
-  await one.todos.saveAll([
+  await one.todos.saveMany([
     { text: 'Milk', done: false },
     { text: 'Bread', done: false },
   ]);

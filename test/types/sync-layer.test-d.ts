@@ -44,7 +44,7 @@ describe('rows come from the schema', () => {
     expectTypeOf(todos.save({ text: 'Milk' })).resolves.toEqualTypeOf<string>();
     void todos.save({ text: 'Milk', done: true, tags: ['a'] }, 'some-id');
     void todos.save({ id: 'some-id', text: 'Milk' });
-    void todos.saveAll([{ text: 'a' }, { text: 'b', done: true }]);
+    void todos.saveMany([{ text: 'a' }, { text: 'b', done: true }]);
     // @ts-expect-error text is missing
     void todos.save({ done: true });
     // @ts-expect-error wrong type
@@ -54,7 +54,7 @@ describe('rows come from the schema', () => {
     // @ts-expect-error ids are strings
     void todos.save({ text: 'a' }, 7);
     // @ts-expect-error one of them is wrong
-    void todos.saveAll([{ text: 'a' }, { text: 2 }]);
+    void todos.saveMany([{ text: 'a' }, { text: 2 }]);
   });
 
   test('valibot: an id that the schema wants may be left out', () => {

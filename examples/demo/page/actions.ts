@@ -44,7 +44,7 @@ export async function burst(a: Device, b: Device): Promise<string> {
   await cut(b);
   const start = performance.now();
   const now = Date.now();
-  await todosOf(a).saveAll(
+  await todosOf(a).saveMany(
     Array.from({ length: BURST }, (_, index) => ({
       text: `Burst ${formatTime(now).slice(0, 8)}, todo ${index + 1}`,
       done: false,

@@ -105,7 +105,7 @@ describe('law 7: edits survive', () => {
       const ids = new Set<string>();
       for (let batch = 0; batch < 10; batch++) {
         const rows = Array.from({ length: 1000 }, (_, n) => ({ id: `row ${batch * 1000 + n}`, n }));
-        for (const id of await client.todos.saveAll(rows)) ids.add(id);
+        for (const id of await client.todos.saveMany(rows)) ids.add(id);
       }
       const sent = pushes(client);
       client.sync.resume();
@@ -260,7 +260,7 @@ describe('law 7: edits survive', () => {
         recordId === 'a' || recordId === 'bad' ? refused('not allowed') : undefined;
       const failed = record(client.sync, 'operationFailed');
       await client.sync.pause();
-      await client.todos.saveAll([
+      await client.todos.saveMany([
         { id: 'one', n: 1 },
         { id: 'bad', n: 1 },
         { id: 'two', n: 1 },
@@ -663,7 +663,7 @@ describe('law 7: edits survive', () => {
           onDisk.push((writes.at(-1)?.value as { sent?: boolean } | undefined)?.sent);
         }
       };
-      await client.todos.saveAll([{ n: 1 }, { n: 2 }]);
+      await client.todos.saveMany([{ n: 1 }, { n: 2 }]);
       await synced(client);
       expect(onDisk).toEqual([true, true]);
     });

@@ -142,15 +142,15 @@ describe('law 12: a batch is one store commit and one notification', () => {
     expect(client.shown).toEqual(['0, loading', '1, loading', '101, loading', '101']);
   });
 
-  test('saveAll and deleteAll', async () => {
+  test('saveMany and deleteMany', async () => {
     const client = await counted();
     await live(client);
     await client.sync.pause();
     await settle();
     client.shown.length = 0;
     client.store.commits.length = 0;
-    const ids = await client.todos.saveAll(Array.from({ length: 100 }, (_, n) => ({ n })));
-    await client.todos.deleteAll(ids);
+    const ids = await client.todos.saveMany(Array.from({ length: 100 }, (_, n) => ({ n })));
+    await client.todos.deleteMany(ids);
     expect(client.shown).toEqual(['100', '0']);
     expect(client.store.commits.map((writes) => writes.length)).toEqual([100, 100]);
   });
@@ -160,7 +160,7 @@ describe('law 12: a batch is one store commit and one notification', () => {
     const client = await counted({ wire: (wire) => Object.assign(wire, { deliver: false }) });
     await live(client);
     client.wire.before = (step) => (step === 'push' ? hold.opened : undefined);
-    await client.todos.saveAll(Array.from({ length: 100 }, (_, n) => ({ n })));
+    await client.todos.saveMany(Array.from({ length: 100 }, (_, n) => ({ n })));
     await until(() => client.wire.calls.push >= 1);
     client.store.commits.length = 0;
     hold.open();
@@ -227,7 +227,7 @@ describe('law 12: what is told fits what happened', () => {
     const client = await openLive();
     const told: unknown[] = [];
     client.sync.events.on('statusChanged', ({ pending, phase }) => told.push([phase, pending]));
-    await client.todos.saveAll([{ n: 1 }, { n: 2 }]);
+    await client.todos.saveMany([{ n: 1 }, { n: 2 }]);
     await until(() => client.sync.status.pending === 0);
     expect(told).toEqual([
       ['syncing', 2],

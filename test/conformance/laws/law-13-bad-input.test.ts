@@ -191,7 +191,7 @@ describe('law 13: bad rows of the app are refused', () => {
   test('a row that breaks the schema: nothing is stored, nothing is sent', async () => {
     const client = await openLive({ config: withSchema });
     await expect(client.todos.save({ text: 1 } as never)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
-    await expect(client.todos.saveAll([{ text: 'good' }, { text: 1 } as never])).rejects.toMatchObject({
+    await expect(client.todos.saveMany([{ text: 'good' }, { text: 1 } as never])).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
     await settle();
@@ -230,7 +230,7 @@ describe('law 13: a transport that does wrong', () => {
         },
       }),
     });
-    await client.todos.saveAll([{ n: 1 }, { n: 2 }]);
+    await client.todos.saveMany([{ n: 1 }, { n: 2 }]);
     await until(() => client.sync.status.pending === 0);
     expect(spoilt).toBe(3);
     expect(client.backend.seq, 'applied once').toBe(2);

@@ -53,7 +53,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
       const client = await openLive({ config: { maxRetries: 0 } });
       let failures = 30;
       const sizes = batches(client, () => (failures-- > 0 ? lost() : undefined));
-      await client.todos.saveAll(rows(100));
+      await client.todos.saveMany(rows(100));
       await synced(client);
       expect(sizes).toEqual(Array.from({ length: 31 }, () => 100));
       expect(client.sync.outbox.failed()).toEqual([]);
@@ -64,7 +64,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
       const client = await openLive({ config: { maxRetries: 0 } });
       let failures = 40;
       const sizes = batches(client, () => (failures-- > 0 ? unclear() : undefined));
-      await client.todos.saveAll(rows(100));
+      await client.todos.saveMany(rows(100));
       await synced(client);
       expect(sizes.slice(0, 3)).toEqual([100, 100, 100]);
       expect(client.sync.outbox.failed()).toEqual([]);
@@ -74,7 +74,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
     test('an edit over which the backend fails without a reason holds no other up, and is set aside while others are taken', async () => {
       const client = await openLive({ config: { maxRetries: 1 } });
       batches(client, (changes) => (changes.some(({ recordId }) => recordId === 'row 37') ? unclear() : undefined));
-      await client.todos.saveAll(rows(100));
+      await client.todos.saveMany(rows(100));
       await until(() => client.backend.rows('todos').size === 99);
       expect(client.sync.outbox.failed()).toEqual([]);
       expect(client.sync.outbox.pending()).toMatchObject([{ recordId: 'row 37', attempts: 1 }]);
@@ -93,7 +93,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
       batches(client, (changes) =>
         changes.some(({ recordId }) => recordId === 'row 5') ? new SyncLayerError('PUSH_REJECTED', 'no') : undefined,
       );
-      await client.todos.saveAll(rows(20));
+      await client.todos.saveMany(rows(20));
       await synced(client);
       expect(client.sync.outbox.failed()).toMatchObject([{ recordId: 'row 5', error: { message: 'no' } }]);
       expect(client.backend.rows('todos').size).toBe(19);
@@ -106,7 +106,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
       const sizes = batches(client, (changes) =>
         JSON.stringify(changes).length > 9000 ? new SyncLayerError('TOO_LARGE', 'answered with 413') : undefined,
       );
-      await client.todos.saveAll([...rows(40), { id: 'huge', text: 'y'.repeat(20_000) }]);
+      await client.todos.saveMany([...rows(40), { id: 'huge', text: 'y'.repeat(20_000) }]);
       await synced(client);
       expect(client.sync.outbox.failed()).toMatchObject([
         { recordId: 'huge', error: { code: 'PUSH_REJECTED', message: expect.stringMatching(/about 20\d{3} bytes/) } },
@@ -256,7 +256,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
         if (step === 'fetch') client.wire.loseAnswers = false;
         return before(step, detail);
       };
-      await client.todos.saveAll(rows(50, big));
+      await client.todos.saveMany(rows(50, big));
       await synced(client);
       expect(sizes, 'sent once').toEqual([50]);
       expect(client.wire.calls.fetch).toBe(1);
@@ -270,7 +270,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
         if (step === 'fetch' || step === 'push') steps.push(step);
         if (steps.length === 1) throw lost();
       };
-      await client.todos.saveAll(rows(5));
+      await client.todos.saveMany(rows(5));
       await synced(client);
       expect(steps.slice(0, 2)).toEqual(['push', 'push']);
     });
@@ -282,7 +282,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
         if (step === 'fetch') throw new SyncLayerError('SUBSCRIBE_REJECTED', 'not readable');
         if (step === 'push' && losses-- > 0) throw lost();
       };
-      await client.todos.saveAll(rows(50, big));
+      await client.todos.saveMany(rows(50, big));
       await synced(client);
       expect(client.backend.rows('todos').size).toBe(50);
     });
@@ -294,7 +294,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
         if (step === 'fetch' || step === 'push') steps.push(step);
         if (steps.length < 4) throw lost();
       };
-      await client.todos.saveAll(rows(50, big));
+      await client.todos.saveMany(rows(50, big));
       await synced(client);
       expect(steps.slice(0, 5)).toEqual(['push', 'fetch', 'push', 'fetch', 'push']);
       expect(client.backend.rows('todos').size).toBe(50);
@@ -304,7 +304,7 @@ describe('law 14: an edit is rejected only for what it is', () => {
   test('a batch holds what fits, and more once the line shows that it carries it', async () => {
     const client = await openLive();
     const sizes = batches(client);
-    await client.todos.saveAll(rows(400, 'q'.repeat(1000)));
+    await client.todos.saveMany(rows(400, 'q'.repeat(1000)));
     await synced(client);
     expect(sizes[0], 'small at first').toBeLessThan(60);
     expect(sizes.reduce((sum, size) => sum + size)).toBe(400);

@@ -43,7 +43,7 @@ test.each([
   peer.httpFault({ status, times: 12, errorType, message });
   const phases = new Set<string>();
   client.sync.events.on('statusChanged', ({ phase }) => void phases.add(phase));
-  await client.sync.collection('todos').saveAll(['a', 'b', 'c'].map((id) => ({ id, ...row('mine') })));
+  await client.sync.collection('todos').saveMany(['a', 'b', 'c'].map((id) => ({ id, ...row('mine') })));
   await client.live();
   expect(client.sync.outbox.failed()).toEqual([]);
   expect(phases).not.toContain('needs-auth');
@@ -121,7 +121,7 @@ test('one bad row of many is kept aside alone, and mutations go a few at a time'
     id: `row ${index}`,
     ...row(index === 40 ? 'refused' : 'fine'),
   }));
-  await client.sync.collection('tasks').saveAll(all);
+  await client.sync.collection('tasks').saveMany(all);
   await client.live();
   expect(client.sync.outbox.failed().map(({ recordId }) => recordId)).toEqual(['row 40']);
   expect(peer.read('Task')).toHaveLength(63);

@@ -182,7 +182,7 @@ test('half of a character is refused before it is sent: it would break off the s
   const client = await openClient('half-characters', emulator.port);
   await client.live();
   const refused = client.sync.events.once('operationFailed');
-  await client.todos.saveAll([
+  await client.todos.saveMany([
     { id: 'cut', text: '😀'.slice(0, 1) },
     { id: 'whole', text: '😀' },
   ]);

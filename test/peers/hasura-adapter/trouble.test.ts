@@ -54,7 +54,7 @@ describe('a Hasura that is overloaded', () => {
       sync.events.on('error', () => {
         failures += 1;
       });
-      await sync.collection('tasks').saveAll(idsOf(100).map((id) => ({ id, text: 'x'.repeat(100) })));
+      await sync.collection('tasks').saveMany(idsOf(100).map((id) => ({ id, text: 'x'.repeat(100) })));
       await until('many attempts', () => failures >= 12);
       // Each attempt is one request: it writes, or it asks what has arrived.
       expect(peer.requests - before).toBeLessThan(2 * failures + 10);
@@ -72,7 +72,7 @@ test('a trigger that raises an exception over one row: the others arrive, and th
   await live();
   const tasks = sync.collection('tasks');
   await sync.pause();
-  await tasks.saveAll(idsOf(40).map((id) => ({ id, text: id === 'row 7' ? 'forbidden' : 'good' })));
+  await tasks.saveMany(idsOf(40).map((id) => ({ id, text: id === 'row 7' ? 'forbidden' : 'good' })));
   sync.resume();
   await until('the others are in', async () => (await peer.sql('select id from tasks')).length === 39);
   await until('that one is given up', async () => {
@@ -99,7 +99,7 @@ test('250 rows over a slow line: less than three times their size is sent, thoug
     const rows = idsOf(250).map((id) => ({ id, text: 'x'.repeat(1000) }));
     const size = JSON.stringify(rows).length;
     const before = proxy.bytes.up;
-    await sync.collection('tasks').saveAll(rows);
+    await sync.collection('tasks').saveMany(rows);
     await until('all is sent', () => sync.status.pending === 0);
     const sent = proxy.bytes.up - before;
     expect(sent).toBeLessThan(3 * size);

@@ -51,13 +51,13 @@ test.each(['todos', 'tasks'] as const)('%s: 100 edits of all kinds are one docum
   await client.live();
   const rows = client.sync.collection(name);
   const ids = Array.from({ length: 60 }, (_, index) => `row ${index}`);
-  await rows.saveAll(ids.map((id) => ({ id, text: id })));
+  await rows.saveMany(ids.map((id) => ({ id, text: id })));
   await client.live();
   expect(state.writes.splice(0)).toHaveLength(1);
   await client.sync.pause();
-  await rows.saveAll(Array.from({ length: 40 }, (_, index) => ({ id: `new ${index}`, text: 'x' })));
+  await rows.saveMany(Array.from({ length: 40 }, (_, index) => ({ id: `new ${index}`, text: 'x' })));
   for (const id of ids.slice(0, 30)) await rows.update(id, { text: `changed ${id}` });
-  await rows.deleteAll(ids.slice(30));
+  await rows.deleteMany(ids.slice(30));
   client.sync.resume();
   await client.live();
   expect(state.writes).toHaveLength(1);
@@ -70,7 +70,7 @@ test('one bad row of many is kept aside alone', async () => {
   const client = await openClient(peer, { tasks: collections.tasks });
   await client.live();
   const rows = client.sync.collection('tasks');
-  await rows.saveAll(
+  await rows.saveMany(
     Array.from({ length: 40 }, (_, index) => ({ id: `row ${index}`, text: index === 17 ? 'refused' : 'x' })),
   );
   await client.live();
@@ -84,7 +84,7 @@ test.each(['todos', 'tasks'] as const)('%s: a push whose answer was lost counts 
   await client.live();
   const rows = client.sync.collection(name);
   state.lose = 1;
-  await rows.saveAll(Array.from({ length: 20 }, (_, index) => ({ id: `row ${index}`, text: 'x' })));
+  await rows.saveMany(Array.from({ length: 20 }, (_, index) => ({ id: `row ${index}`, text: 'x' })));
   await client.live();
   // The second one meets the rows of the first, which are looked at, all in one request.
   expect(state.writes).toHaveLength(2);
@@ -144,7 +144,7 @@ test('half of a character is refused before it is sent, and alone: Hasura would 
   const client = await openClient(peer, { tasks: collections.tasks }, { fetch });
   await client.live();
   const refused = client.sync.events.once('operationFailed');
-  await client.sync.collection('tasks').saveAll([
+  await client.sync.collection('tasks').saveMany([
     { id: 'cut', text: '😀'.slice(0, 1) },
     { id: 'whole', text: '😀' },
   ]);

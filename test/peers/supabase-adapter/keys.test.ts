@@ -71,7 +71,7 @@ test('a column of text keeps two spellings apart', async () => {
   const client = await openClient(project, ['texts']);
   const rows = client.sync.collection('texts');
   await client.live();
-  await rows.saveAll([
+  await rows.saveMany([
     { id: '71', text: 'one' },
     { id: '0071', text: 'two' },
     { id: UPPER, text: 'three' },

@@ -38,7 +38,7 @@ test('the database crashes, and PostgREST answers some requests with 400 and an 
   await client.live();
   const { sync } = client;
   await project.stopPostgres({ crash: true });
-  await sync.collection('tasks').saveAll(idsOf(20).map((id) => ({ id, text: 'mine' })));
+  await sync.collection('tasks').saveMany(idsOf(20).map((id) => ({ id, text: 'mine' })));
   await until('both answers were given, to writes and to reads', async () => {
     await sync.syncNow().catch(() => undefined);
     return statuses.has(400) && statuses.has(503) && client.errors.length > 8;
@@ -77,7 +77,7 @@ test.each(['57014', '40001', '55P03', '53300'])(
     await client.live();
     const { sync } = client;
     await project.sql('insert into busy values ($1)', [code]);
-    await sync.collection('tasks').saveAll(idsOf(20).map((id) => ({ id, text: 'mine' })));
+    await sync.collection('tasks').saveMany(idsOf(20).map((id) => ({ id, text: 'mine' })));
     await until('several attempts', () => client.errors.filter(({ message }) => message.includes(code)).length > 6);
     await project.sql('truncate busy');
     await client.live();

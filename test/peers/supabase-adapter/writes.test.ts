@@ -52,7 +52,7 @@ test('200 inserts are one request, 200 equal updates and 200 deletes a few', asy
     await client.live();
     const rows = client.sync.collection(name);
     const ids = Array.from({ length: 200 }, (_, index) => `row ${index}`);
-    await rows.saveAll(ids.map((id) => ({ id, text: id })));
+    await rows.saveMany(ids.map((id) => ({ id, text: id })));
     await client.live();
     expect(writes.splice(0)).toEqual(['POST']);
     await client.sync.pause();
@@ -64,7 +64,7 @@ test('200 inserts are one request, 200 equal updates and 200 deletes a few', asy
     expect(new Set(updates)).toEqual(new Set(['PATCH']));
     expect(await project.sql(`select count(*)::int from ${name} where done`)).toEqual([{ count: 200 }]);
     await client.sync.pause();
-    await rows.deleteAll(ids);
+    await rows.deleteMany(ids);
     client.sync.resume();
     await client.live();
     expect(writes.splice(0).length).toBeLessThanOrEqual(10);
@@ -79,7 +79,7 @@ test('one bad row of many is kept aside alone', async () => {
   const client = await openClient(project, ['tasks'], { fetch });
   await client.live();
   const tasks = client.sync.collection('tasks');
-  await tasks.saveAll(
+  await tasks.saveMany(
     Array.from({ length: 64 }, (_, index) => ({ id: `row ${index}`, text: index === 40 ? 'refused' : 'fine' })),
   );
   await client.live();
@@ -217,7 +217,7 @@ test('half of a character is refused before it is sent, and alone', async () => 
   const client = await openClient(project, ['tasks']);
   await client.live();
   const refused = client.sync.events.once('operationFailed');
-  await client.sync.collection('tasks').saveAll([
+  await client.sync.collection('tasks').saveMany([
     { id: 'cut', text: '😀'.slice(0, 1) },
     { id: 'whole', text: '😀' },
   ]);

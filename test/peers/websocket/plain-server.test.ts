@@ -280,12 +280,12 @@ test('ids that are hard on a URL arrive as they are', async () => {
   await live(sync);
   const todos = sync.collection('todos');
   const ids = ['a/b', 'a b', '%2F', '100%', 'ä', '🦄', '...', '?x=1', '#', '"', "'", 'a\\b', ';', '&', '../up', './'];
-  await todos.saveAll(ids.map((id) => ({ id, n: 1 })));
+  await todos.saveMany(ids.map((id) => ({ id, n: 1 })));
   await pushed(sync);
   for (const id of ids) await todos.update(id, { n: 2 });
   await pushed(sync);
   for (const id of ids) expect(server.records('todos').get(id)?.data.n, id).toBe(2);
-  await todos.deleteAll(ids);
+  await todos.deleteMany(ids);
   await pushed(sync);
   expect(server.records('todos').size).toBe(0);
   expect(sync.outbox.failed()).toEqual([]);

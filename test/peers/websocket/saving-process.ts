@@ -19,6 +19,6 @@ for (let n = Number(first); ; n++) {
   // Some alone, some together with others.
   const ids = Array.from({ length: 1 + (n % 3) }, (_, part) => `t${n}.${part}`);
   if (ids.length === 1) await todos.save({ n }, ids[0]);
-  else await todos.saveAll(ids.map((id) => ({ id, n })));
+  else await todos.saveMany(ids.map((id) => ({ id, n })));
   report(`${ids.map((id) => `${id}\n`).join('')}`);
 }

@@ -206,7 +206,7 @@ describe('refused, with what is wrong and where', () => {
   ])('%s', async (_, row, message) => {
     const { rows, commits } = await openTodos();
     const quiet = commits.length;
-    for (const attempt of [rows.save(row as Row, '1'), rows.saveAll([{ id: '1' }, row as Row])]) {
+    for (const attempt of [rows.save(row as Row, '1'), rows.saveMany([{ id: '1' }, row as Row])]) {
       await expect(attempt).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
     }
     await expect(rows.save(row as Row, '1')).rejects.toThrow(message);
@@ -237,34 +237,34 @@ describe('refused, with what is wrong and where', () => {
     }
     await expect(todos.update(bad, { text: 'a' })).rejects.toMatchObject(refused);
     await expect(todos.delete(bad)).rejects.toMatchObject(refused);
-    await expect(todos.deleteAll(['1', bad])).rejects.toMatchObject(refused);
+    await expect(todos.deleteMany(['1', bad])).rejects.toMatchObject(refused);
     expect(await todos.count()).toBe(0);
   });
 });
 
-describe('saveAll and deleteAll', () => {
+describe('saveMany and deleteMany', () => {
   test('one commit, one notification', async () => {
     const { todos, commits } = await openTodos();
     const seen: number[] = [];
     todos.watch((rows) => void seen.push(rows.length));
     await Promise.resolve();
     const quiet = commits.length;
-    const ids = await todos.saveAll([{ id: '1', text: 'a' }, { text: 'b' }, { id: '3', text: 'c' }]);
+    const ids = await todos.saveMany([{ id: '1', text: 'a' }, { text: 'b' }, { id: '3', text: 'c' }]);
     expect(ids).toEqual(['1', expect.any(String), '3']);
     expect(commits).toHaveLength(quiet + 1);
-    await todos.deleteAll(['1', '3', 'nobody']);
+    await todos.deleteMany(['1', '3', 'nobody']);
     expect(commits).toHaveLength(quiet + 2);
     expect(seen).toEqual([0, 3, 1]);
-    expect(await todos.saveAll([])).toEqual([]);
-    await todos.deleteAll([]);
+    expect(await todos.saveMany([])).toEqual([]);
+    await todos.deleteMany([]);
     expect(commits).toHaveLength(quiet + 2);
   });
 
   test('all or nothing', async () => {
     const { rows, commits } = await openTodos();
     const quiet = commits.length;
-    await expect(rows.saveAll([{ id: '1' }, { id: '2', at: new Date() }, { id: '3' }])).rejects.toThrow('todos/2.at');
-    await expect(rows.saveAll([{ id: '1' }, { id: 2 }])).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
+    await expect(rows.saveMany([{ id: '1' }, { id: '2', at: new Date() }, { id: '3' }])).rejects.toThrow('todos/2.at');
+    await expect(rows.saveMany([{ id: '1' }, { id: 2 }])).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
     expect(await rows.count()).toBe(0);
     expect(commits).toHaveLength(quiet);
   });
@@ -284,8 +284,8 @@ describe('update and delete', () => {
   test('one row where a list is wanted, and an id that happens to be undefined, are refused', async () => {
     const { todos } = await openTodos();
     const wrong = { text: 'Milk' } as never;
-    await expect(todos.saveAll(wrong)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
-    await expect(todos.deleteAll('1' as never)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
+    await expect(todos.saveMany(wrong)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
+    await expect(todos.deleteMany('1' as never)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
     await expect(todos.get(undefined as never)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
   });
 
@@ -350,7 +350,7 @@ describe('a schema', () => {
     });
     await todos.update('1', { done: true });
     await expect(todos.update('1', { text: undefined })).rejects.toThrow('breaks the schema: text: ');
-    await expect(todos.saveAll([{ text: 'a' }, { text: '' }])).rejects.toThrow('breaks the schema');
+    await expect(todos.saveMany([{ text: 'a' }, { text: '' }])).rejects.toThrow('breaks the schema');
     expect(await todos.getAll()).toEqual([{ id: '1', text: 'Milk', done: true }]);
   });
 
@@ -410,10 +410,10 @@ test('after close every write is refused, and what was read stays readable', asy
   const closed = { code: 'CLOSED', message: 'This SyncLayer is closed; create a new one.' };
   for (const write of [
     todos.save({ text: 'a' }),
-    todos.saveAll([{ text: 'a' }]),
+    todos.saveMany([{ text: 'a' }]),
     todos.update('1', { done: true }),
     todos.delete('1'),
-    todos.deleteAll(['1']),
+    todos.deleteMany(['1']),
   ])
     await expect(write).rejects.toMatchObject(closed);
   await expect(sync.syncNow()).rejects.toMatchObject({ code: 'CLOSED' });
