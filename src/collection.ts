@@ -41,7 +41,7 @@ export interface Collection<Out extends object = Row, In extends object = Out> e
    * Changes some fields of a row. A field set to `undefined` is removed. A field is replaced whole: a path such as `'address.city'` is
    * refused, since `where('address.city')` reads inside `address`.
    *
-   * @throws SyncLayerError VALIDATION_FAILED if there is no such row, or for a path.
+   * @throws SyncLayerError NOT_FOUND if there is no such row; VALIDATION_FAILED for a path, and for what `save` refuses.
    * @example
    * await todos.update(id, { done: true });
    * await todos.update(id, { address: { ...todo.address, city: 'Oslo' } });
@@ -178,7 +178,11 @@ export function createCollection<Out extends object, In extends object>({
       checkSameId(changes, id);
       const current = replica.rows.get(checkId(id));
       if (!current)
-        throw refused(` has no record ${JSON.stringify(id)} to update. Use save(data, id) to create it.`, id);
+        throw new SyncLayerError(
+          'NOT_FOUND',
+          `"${name}" has no record ${JSON.stringify(id)} to update. Use save(data, id) to create it.`,
+          { details: { collection: name, recordId: id } },
+        );
       checkFields(changes, current, id);
       replica.edit([[id, prepare({ ...current, ...changes }, id)]]);
       await commit();

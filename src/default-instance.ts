@@ -16,7 +16,7 @@ let logger: LoggerOptions | undefined;
 
 function current(): SyncLayerInstance {
   if (instance) return instance;
-  throw new SyncLayerError('CONFIG_INVALID', 'SyncLayer is not initialised; await SyncLayer.init(config) first.');
+  throw new SyncLayerError('INVALID_STATE', 'SyncLayer is not initialised; await SyncLayer.init(config) first.');
 }
 
 /**
@@ -30,7 +30,7 @@ export const SyncLayer = {
   /** Throws what `createSyncLayer` throws, and CONFIG_INVALID if it was called before. After a failure it may be again. */
   async init<const C extends CollectionsConfig>(config: SyncLayerConfig<C>): Promise<SyncLayerInstance<C>> {
     if (starting)
-      throw new SyncLayerError('CONFIG_INVALID', 'SyncLayer is initialised already; await SyncLayer.dispose() first.');
+      throw new SyncLayerError('INVALID_STATE', 'SyncLayer is initialised already; await SyncLayer.dispose() first.');
     // An effect that is run, cleaned up and run again begins while the end of the first one is under way.
     const creating = disposing.then(() => createSyncLayer<C>(logger ? { logger, ...config } : config));
     const mine = creating as unknown as Promise<SyncLayerInstance>;

@@ -2,7 +2,7 @@ export { type Change, compareVersions, type Row, type Version } from './base/cha
 export { type ErrorCode, type ErrorKind, isSyncLayerError, kindOf, SyncLayerError } from './base/errors.js';
 export type { Collection, Stored, Unsaved } from './collection.js';
 export { fromEnv } from './config/from-env.js';
-export { type RolloutChoice, type RolloutOptions, rollout } from './config/rollout.js';
+export { type RolloutOptions, rollout } from './config/rollout.js';
 export type { CollectionConfig, CollectionsConfig, StoreConfig, SyncLayerConfig } from './config/types.js';
 export { SyncLayer } from './default-instance.js';
 export type { Inspection, Realtime, SyncLayerInstance } from './instance.js';

@@ -74,7 +74,7 @@ export interface SyncLayerInstance<C extends CollectionsConfig = CollectionsConf
    * backend does not have yet: `keep` (default) holds them until their author signs in again, `send` sends them first, `discard`
    * gives them up, and refused ones too. Afterwards the next user signs in by `setAuthToken`, by the token function or in the SDK.
    *
-   * @throws SyncLayerError CONNECTION_LOST, with `send`, where not all could be sent: then nothing has changed. CONFIG_INVALID, with
+   * @throws SyncLayerError CONNECTION_LOST, with `send`, where not all could be sent: then nothing has changed. INVALID_STATE, with
    *   `keep`, where nobody knows whose edits they are: set `user`.
    * @example
    * await sync.signOut({ unsent: 'send' }).catch(() => sync.signOut({ unsent: 'keep' }));

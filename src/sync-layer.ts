@@ -213,7 +213,7 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
       const found = collections.get(name);
       if (found) return found;
       const message = `"${name}" is not in "collections" of the configuration; ${suggest(String(name), [...collections.keys()])}`;
-      throw new SyncLayerError('CONFIG_INVALID', message);
+      throw new SyncLayerError('NOT_FOUND', message);
     },
     events,
     realtime: {

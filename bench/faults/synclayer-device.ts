@@ -106,9 +106,9 @@ export async function syncLayerDevice({ url }: Backend, options: BackendOptions)
   });
   const told: Told[] = [];
   const rows = sync.collection<Row & { id: string }>('rows');
-  for (const name of ['realtimeInsert', 'realtimeUpdate'] as const)
+  for (const name of ['remoteInsert', 'remoteUpdate'] as const)
     sync.events.on(name, ({ recordId, data }) => told.push({ id: recordId, count: Number(data.count) }));
-  sync.events.on('realtimeDelete', ({ recordId }) => told.push({ id: recordId, count: null }));
+  sync.events.on('remoteDelete', ({ recordId }) => told.push({ id: recordId, count: null }));
   return {
     rows: async () => new Map((await rows.getAll()).map(({ id, text, count }) => [id, { text, count }])),
     told,

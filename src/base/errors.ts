@@ -1,6 +1,9 @@
 /** What went wrong, for code to branch on. */
 export type ErrorCode =
   | 'CONFIG_INVALID'
+  | 'INVALID_ARGUMENT'
+  | 'INVALID_STATE'
+  | 'NOT_FOUND'
   | 'PEER_MISSING'
   | 'CONNECT_FAILED'
   | 'CONNECT_TIMEOUT'
@@ -24,6 +27,9 @@ export type ErrorKind = 'retry' | 'auth' | 'fatal';
 
 const kinds: Record<ErrorCode, ErrorKind> = {
   CONFIG_INVALID: 'fatal',
+  INVALID_ARGUMENT: 'fatal',
+  INVALID_STATE: 'fatal',
+  NOT_FOUND: 'fatal',
   PEER_MISSING: 'fatal',
   CONNECT_FAILED: 'retry',
   CONNECT_TIMEOUT: 'retry',

@@ -53,16 +53,16 @@ const ignore = (): void => undefined;
  *
  * @throws SyncLayerError CONFIG_INVALID if there are fewer than two transports.
  * @example
- * const transport = failover([websocketTransport({ url: eu }), websocketTransport({ url: us })], { source: 'my-cluster' });
+ * const transport = failoverTransport([websocketTransport({ url: eu }), websocketTransport({ url: us })], { source: 'my-cluster' });
  * const sync = await createSyncLayer({ transport, collections: ['todos'] });
  * transport.report(); // { active: 0, since: 1767225600000, switches: 0 }
  */
-export function failover(
+export function failoverTransport(
   transports: readonly RealtimeTransport[],
   { source, connectTimeout = 4000, failAfter = 5000, dwell = 60_000 }: FailoverOptions = {},
 ): RealtimeTransport & { report(): FailoverReport } {
   if (transports.length < 2)
-    throw new SyncLayerError('CONFIG_INVALID', 'failover needs a list of two or more transports.');
+    throw new SyncLayerError('INVALID_ARGUMENT', 'failoverTransport needs a list of two or more transports.');
   const doors = transports.map((transport): Door => ({ transport, strikes: 0, until: 0 }));
   const sinks = new Set<ChangeSink>();
   const lifetime = new AbortController();

@@ -109,11 +109,11 @@ async function everything(
  * waits when the app is closed is forgotten: `level(collections)` finds it. Each client mirrors its own writes only.
  *
  * @example
- * const transport = mirror({ primary: websocketTransport({ url }), secondary: supabaseTransport({ url: other, key }) });
+ * const transport = mirrorTransport({ primary: websocketTransport({ url }), secondary: supabaseTransport({ url: other, key }) });
  * const sync = await createSyncLayer({ transport, collections: ['todos'] });
  * await transport.level(['todos']); // now both hold the same
  */
-export function mirror({ primary, secondary, limit = 1000, same }: MirrorOptions): Mirror {
+export function mirrorTransport({ primary, secondary, limit = 1000, same }: MirrorOptions): Mirror {
   const equal = (collection: string, one: Row, other: Row): boolean =>
     same ? same(one, other) : sameRow(one, other, valuesOf(primary, collection), valuesOf(secondary, collection));
   const marked = new Map<string, Set<string>>();

@@ -10,19 +10,19 @@ import type { RealtimeTransport } from '../transport/transport.js';
  *
  * @example
  * const sync = await createSyncLayer({
- *   transport: polling(supabaseTransport({ url, key })),
+ *   transport: pollingTransport(supabaseTransport({ url, key })),
  *   syncInterval: 2000,
  *   collections: ['todos'],
  * });
  */
-export const polling = (transport: RealtimeTransport): RealtimeTransport =>
+export const pollingTransport = (transport: RealtimeTransport): RealtimeTransport =>
   delegate(() => transport, {
     get capabilities() {
       return { ...transport.capabilities, live: false };
     },
     capabilitiesOf: (collection) => ({ ...capabilitiesOf(transport, collection), live: false }),
     async connect() {
-      const message = `${transport.name} is only polled here. For a live link give it to createSyncLayer without polling(...).`;
+      const message = `${transport.name} is only polled here. For a live link give it to createSyncLayer without pollingTransport(...).`;
       throw new SyncLayerError('UNSUPPORTED', message, { adapter: transport.name });
     },
     // Nobody asks for it without a link.

@@ -44,11 +44,11 @@ interface Watch {
  * nothing of it. While one side is not live there is nothing to compare: that is counted as `unwatched`.
  *
  * @example
- * const transport = shadow({ primary: websocketTransport({ url }), secondary: supabaseTransport({ url: other, key }) });
+ * const transport = shadowTransport({ primary: websocketTransport({ url }), secondary: supabaseTransport({ url: other, key }) });
  * const sync = await createSyncLayer({ transport, collections: ['todos'] });
  * const { missing, extra, different, late, watched, differences } = transport.report();
  */
-export function shadow({
+export function shadowTransport({
   primary,
   secondary,
   lateAfter = 2000,

@@ -31,8 +31,14 @@ export interface SyncEvents {
   realtimeConnected: { readonly collections: readonly string[] };
   realtimeDisconnected: { readonly state: ConnectionState };
   /** A change of the backend's that altered a visible row, once, whether it came live or by a pull. */
+  remoteInsert: RecordEvent & { readonly data: Row };
+  remoteUpdate: RecordEvent & { readonly data: Row };
+  remoteDelete: RecordEvent;
+  /** The Flutter name of `remoteInsert`. */
   realtimeInsert: RecordEvent & { readonly data: Row };
+  /** The Flutter name of `remoteUpdate`. */
   realtimeUpdate: RecordEvent & { readonly data: Row };
+  /** The Flutter name of `remoteDelete`. */
   realtimeDelete: RecordEvent;
   /** A collection caught up; `records` changes came with it. */
   realtimeSync: { readonly collection: string; readonly records: number };
@@ -64,7 +70,7 @@ export type EventListener<N extends EventName> = (event: SyncEvents[N]) => void;
 export interface EventSource {
   /**
    * Returns the function that takes the listener off again.
-   * @throws SyncLayerError CONFIG_INVALID for a name that is no event, or a listener that is no function. So rejects `once`.
+   * @throws SyncLayerError INVALID_ARGUMENT for a name that is no event, or a listener that is no function. So rejects `once`.
    */
   on<N extends EventName>(name: N, listener: EventListener<N>): () => void;
   /** Resolves with the next event of that name (that passes `test`). */
@@ -79,9 +85,12 @@ export interface Emitter extends EventSource {
 }
 
 const names =
-  'error statusChanged connectivityChanged syncStarted syncCompleted syncFailed operationQueued operationSynced operationFailed conflictDetected conflictResolved realtimeInsert realtimeUpdate realtimeDelete realtimeConnected realtimeDisconnected realtimeSync'.split(
+  'error statusChanged connectivityChanged syncStarted syncCompleted syncFailed operationQueued operationSynced operationFailed conflictDetected conflictResolved remoteInsert remoteUpdate remoteDelete realtimeInsert realtimeUpdate realtimeDelete realtimeConnected realtimeDisconnected realtimeSync'.split(
     ' ',
   );
+
+/** What a Flutter app calls `realtimeInsert` is `remoteInsert`. */
+const keyOf = (name: EventName): EventName => name.replace(/^realtime(?=Insert|Update|Delete)/, 'remote') as EventName;
 
 /** A listener that throws harms nobody else: the error surfaces as an uncaught one, where the app's tools see it. */
 export function createEmitter(): Emitter {
@@ -89,10 +98,11 @@ export function createEmitter(): Emitter {
   const on: EventSource['on'] = (name, listener) => {
     if (!names.includes(name) || typeof listener !== 'function') {
       const fix = names.includes(name) ? 'needs a function' : `is no event; ${suggest(String(name), names)}`;
-      throw new SyncLayerError('CONFIG_INVALID', `"${name}" ${fix}`);
+      throw new SyncLayerError('INVALID_ARGUMENT', `"${name}" ${fix}`);
     }
-    const set = listeners.get(name) ?? new Set();
-    listeners.set(name, set);
+    const key = keyOf(name);
+    const set = listeners.get(key) ?? new Set();
+    listeners.set(key, set);
     set.add(listener);
     return () => void set.delete(listener);
   };
@@ -117,7 +127,7 @@ export function createEmitter(): Emitter {
         }
       }
     },
-    has: (name) => (listeners.get(name)?.size ?? 0) > 0,
+    has: (name) => (listeners.get(keyOf(name))?.size ?? 0) > 0,
     clear: () => listeners.clear(),
   };
 }

@@ -144,7 +144,7 @@ export async function createSyncServer(options: SyncServerOptions = {}): Promise
   const origin = (): string => {
     const address = http.address();
     if (!address || typeof address === 'string') {
-      throw new SyncLayerError('CLOSED', 'The HTTP server has no address; call listen() on it first', {
+      throw new SyncLayerError('INVALID_STATE', 'The HTTP server has no address; call listen() on it first', {
         adapter: 'server',
       });
     }

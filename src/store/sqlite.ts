@@ -198,7 +198,9 @@ export function sqliteStore({ path, synchronous = 'full' }: SqliteStoreOptions):
   }
 
   const closed = () =>
-    new SyncLayerError('CLOSED', 'The SQLite store is not open. Call open() before using it.', { adapter: 'sqlite' });
+    new SyncLayerError('CLOSED', 'The SQLite store is not open. Call open() before using it.', {
+      adapter: 'sqlite',
+    });
 
   function current(): Connection {
     if (connection === undefined) throw closed();

@@ -30,7 +30,7 @@ export function createAnnouncer(events: Emitter, metrics: Metrics, log: Log) {
 
     remote(collection: string, { id, before, after }: Delta): void {
       metrics.counts.applied += 1;
-      const name = !after ? 'realtimeDelete' : before ? 'realtimeUpdate' : 'realtimeInsert';
+      const name = !after ? 'remoteDelete' : before ? 'remoteUpdate' : 'remoteInsert';
       if (!events.has(name)) return;
       const event = after ? { collection, recordId: id, data: handOut(after) } : { collection, recordId: id };
       events.emit(name, event as SyncEvents[typeof name]);

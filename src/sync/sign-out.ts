@@ -32,7 +32,7 @@ export async function signOut(unsent: Unsent, means: SignOutMeans): Promise<Sign
   const count = (of: (core: CollectionCore) => number): number => cores.reduce((sum, core) => sum + of(core), 0);
   const waiting = (): number => count(({ replica }) => replica.pending.size);
   if (!['send', 'keep', 'discard'].includes(unsent))
-    throw new SyncLayerError('CONFIG_INVALID', 'signOut: "unsent" must be "send", "keep" or "discard".');
+    throw new SyncLayerError('INVALID_ARGUMENT', 'signOut: "unsent" must be "send", "keep" or "discard".');
   if (unsent === 'send' && waiting() > 0) {
     let cause: unknown;
     try {
@@ -48,7 +48,7 @@ export async function signOut(unsent: Unsent, means: SignOutMeans): Promise<Sign
   }
   if (unsent === 'keep' && user === undefined && waiting() > 0) {
     const what = 'signOut: nobody knows whose the unsent edits are, so they cannot be kept for their author.';
-    throw new SyncLayerError('CONFIG_INVALID', `${what} Set "user", or choose unsent: "send" or "discard".`);
+    throw new SyncLayerError('INVALID_STATE', `${what} Set "user", or choose unsent: "send" or "discard".`);
   }
   let discarded = 0;
   const theirs = (entry: OutboxEntry): boolean => isOwn(entry.author, user);

@@ -393,12 +393,12 @@ describe('many', { timeout: 300_000 }, () => {
       const longest: number[] = [];
       const { events } = window.demo?.devices.b.sync ?? {};
       const revisionOf = (text: unknown) => Number(String(text).split(' ')[1]);
-      events?.on('realtimeInsert', ({ recordId, data }) => {
+      events?.on('remoteInsert', ({ recordId, data }) => {
         seen.inserts[recordId] = (seen.inserts[recordId] ?? 0) + 1;
         if (recordId in seen.revisions) seen.disorder.push(recordId);
         seen.revisions[recordId] = revisionOf(data.text);
       });
-      events?.on('realtimeUpdate', ({ recordId, data }) => {
+      events?.on('remoteUpdate', ({ recordId, data }) => {
         if (!(revisionOf(data.text) > (seen.revisions[recordId] ?? Number.POSITIVE_INFINITY)))
           seen.disorder.push(recordId);
         seen.revisions[recordId] = revisionOf(data.text);

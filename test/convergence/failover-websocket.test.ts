@@ -1,5 +1,5 @@
 import { websocketTransport } from '../../adapters/websocket/index.js';
-import { failover } from '../../src/compose/index.js';
+import { failoverTransport } from '../../src/compose/index.js';
 import { createTcpProxy, type TcpProxy } from '../../src/testing/index.js';
 import { convergence } from './converge.js';
 import { folderOfTests, realTime } from './node.js';
@@ -50,7 +50,7 @@ const target: Target<TwoProxies> = {
   capabilities: serverCapabilities,
   backend: twoProxies,
   create: ({ doors }) =>
-    failover(
+    failoverTransport(
       doors.map(({ port }) =>
         websocketTransport({ url: `ws://127.0.0.1:${port}/ws`, baseUrl: `http://127.0.0.1:${port}`, ...heartbeat }),
       ),

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { failover } from '../../src/compose/index.js';
+import { failoverTransport } from '../../src/compose/index.js';
 import { type MemoryWire, memoryTransport } from '../../src/testing/index.js';
 import type { RealtimeTransport } from '../../src/transport/transport.js';
 import { memoryConformance } from '../conformance/transports/memory-conformance.js';
@@ -59,7 +59,7 @@ const runWith =
       capabilities: memoryTransport(kind).capabilities,
       backend: async () => twoDoors(kind),
       create: (backend: TwoDoors) =>
-        failover(
+        failoverTransport(
           ['A', 'B'].map((name, door) => Object.assign(backend.transport(door), { source: name })),
           { ...(source !== undefined && { source }), connectTimeout: 500, failAfter: 200, dwell: 100 },
         ),

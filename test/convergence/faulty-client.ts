@@ -102,9 +102,9 @@ export async function openFaultyClient(opening: Opening): Promise<FaultyClient> 
     count('events');
     story.told(event, id, row);
   };
-  events.on('realtimeInsert', ({ recordId, data }) => told('insert', recordId, data));
-  events.on('realtimeUpdate', ({ recordId, data }) => told('update', recordId, data));
-  events.on('realtimeDelete', ({ recordId }) => told('delete', recordId, null));
+  events.on('remoteInsert', ({ recordId, data }) => told('insert', recordId, data));
+  events.on('remoteUpdate', ({ recordId, data }) => told('update', recordId, data));
+  events.on('remoteDelete', ({ recordId }) => told('delete', recordId, null));
   events.on('realtimeConnected', () => count('reconnects'));
   events.on('operationSynced', ({ opId, recordId }) => {
     count('acknowledged');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { deepEqual } from '../../src/base/json.js';
-import { type Mirror, mirror } from '../../src/compose/index.js';
+import { type Mirror, mirrorTransport } from '../../src/compose/index.js';
 import { type MemoryWire, memoryBackend, memoryTransport } from '../../src/testing/index.js';
 import { memoryConformance } from '../conformance/transports/memory-conformance.js';
 import { convergence } from './converge.js';
@@ -59,7 +59,7 @@ function mirrored(kind: Kind, second: Kind): Mirrored {
         if (away.gone && step !== 'subscribe') throw lost('The secondary');
         await delay();
       };
-      const both = mirror({ primary: primary.transport(), secondary, limit: 2 });
+      const both = mirrorTransport({ primary: primary.transport(), secondary, limit: 2 });
       open.add(both);
       const { close } = both;
       return Object.assign(both, {

@@ -70,7 +70,7 @@ test('a push that arrived and whose answer was lost is applied once, without a c
   const other = await device({ websocketUrl: server.url });
   await Promise.all([live(sync), live(other)]);
   const inserted: string[] = [];
-  other.events.on('realtimeInsert', ({ recordId }) => inserted.push(recordId));
+  other.events.on('remoteInsert', ({ recordId }) => inserted.push(recordId));
   const conflicts: unknown[] = [];
   sync.events.on('conflictDetected', (event) => conflicts.push(event));
   const before = store.seq('todos');
@@ -153,7 +153,7 @@ test('10 000 records saved offline reach the other device once each', { timeout:
   const other = await device({ websocketUrl: server.url });
   await live(other);
   const inserted = new Map<string, number>();
-  other.events.on('realtimeInsert', ({ recordId }) => inserted.set(recordId, (inserted.get(recordId) ?? 0) + 1));
+  other.events.on('remoteInsert', ({ recordId }) => inserted.set(recordId, (inserted.get(recordId) ?? 0) + 1));
   const before = store.seq('todos');
 
   await proxy.refuse();

@@ -11,7 +11,7 @@ const ROUNDS = 6;
 /** How often each record came as an insert. */
 function countInserts(sync: SyncLayerInstance): Map<string, number> {
   const counts = new Map<string, number>();
-  sync.events.on('realtimeInsert', ({ recordId }) => counts.set(recordId, (counts.get(recordId) ?? 0) + 1));
+  sync.events.on('remoteInsert', ({ recordId }) => counts.set(recordId, (counts.get(recordId) ?? 0) + 1));
   return counts;
 }
 

@@ -156,7 +156,7 @@ describe('issue 2: frequent disconnections', () => {
     const server = await startServer();
     const network = await startNetwork(server);
     const sync = await openDevice(network.addresses);
-    const inserts = record(sync, 'realtimeInsert');
+    const inserts = record(sync, 'remoteInsert');
     await phase(sync, 'live');
     for (let round = 0; round < 5; round++) {
       const lost = sync.events.once('realtimeDisconnected');

@@ -34,7 +34,7 @@ function tappedSocket() {
 /** The monitor of the guide, in this package's words. */
 function monitor(sync: App) {
   const counts = { received: 0, connected: 0, disconnected: 0 };
-  for (const name of ['realtimeInsert', 'realtimeUpdate', 'realtimeDelete'] as const)
+  for (const name of ['remoteInsert', 'remoteUpdate', 'remoteDelete'] as const)
     sync.events.on(name, () => {
       counts.received += 1;
     });

@@ -47,7 +47,7 @@ test('init, collection, syncNow, getMetrics, configureLogger, dispose: as in a F
 
 test('before init, and after dispose, it says what to do', async () => {
   const missing = {
-    code: 'CONFIG_INVALID',
+    code: 'INVALID_STATE',
     message: 'SyncLayer is not initialised; await SyncLayer.init(config) first.',
   };
   expect(() => SyncLayer.instance).toThrow(expect.objectContaining(missing));
@@ -65,7 +65,7 @@ test('one at a time, also when init is called twice in one turn; again after dis
   expect(first.status).toBe('fulfilled');
   expect(second).toMatchObject({
     status: 'rejected',
-    reason: { code: 'CONFIG_INVALID', message: 'SyncLayer is initialised already; await SyncLayer.dispose() first.' },
+    reason: { code: 'INVALID_STATE', message: 'SyncLayer is initialised already; await SyncLayer.dispose() first.' },
   });
   await expect(SyncLayer.init(config)).rejects.toThrow('initialised already');
   await SyncLayer.dispose();

@@ -80,7 +80,7 @@ test('offline: items made without a network reach the server and the other devic
   expect((await one.todos.getAll()).map(({ text }) => text)).toEqual(['Milk', 'Bread']);
   expect(one.sync.status).toEqual({ phase: 'offline', pending: 2 });
   expect(server.collection('todos').count()).toBe(1);
-  const inserts = record(two.sync, 'realtimeInsert');
+  const inserts = record(two.sync, 'remoteInsert');
   await one.goOnline();
   const all = hasText('Milk', 'Bread', 'Meanwhile');
   await Promise.all([shows(one.todos, all), shows(two.todos, all)]);

@@ -189,10 +189,10 @@ test('an app takes any instance of its collections', () => {
 
 test('events carry what their names say', () => {
   const { events } = sync;
-  events.on('realtimeInsert', (event) =>
+  events.on('remoteInsert', (event) =>
     expectTypeOf(event).toExtend<{ readonly collection: string; readonly recordId: string; readonly data: Row }>(),
   );
-  events.on('realtimeDelete', (event) => expectTypeOf(event).not.toHaveProperty('data'));
+  events.on('remoteDelete', (event) => expectTypeOf(event).not.toHaveProperty('data'));
   events.on('conflictResolved', ({ conflict, result }) => {
     expectTypeOf(conflict).toEqualTypeOf<Conflict>();
     expectTypeOf(result).toEqualTypeOf<Row | null>();

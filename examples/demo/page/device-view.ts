@@ -104,8 +104,8 @@ export function createDeviceView({ name, strategy, onStrategy, onError }: Device
       const note = ({ recordId }: { readonly recordId: string }) => {
         if (!loading && arrived.size <= NEWS) arrived.add(recordId);
       };
-      client.events.on('realtimeInsert', note);
-      client.events.on('realtimeUpdate', note);
+      client.events.on('remoteInsert', note);
+      client.events.on('remoteUpdate', note);
       client.events.on('statusChanged', draw);
       todosOf(client)
         .orderBy('addedAt', 'desc')

@@ -11,9 +11,9 @@ export function narrate(device: DeviceName, { events }: DemoSync, log: EventLog)
   const tell = (kind: EventKind, text: string, recordId?: string) =>
     log.add({ device, kind, text, ...(recordId !== undefined && { recordId }) });
 
-  events.on('realtimeInsert', ({ recordId, data }) => tell('insert', title(data), recordId));
-  events.on('realtimeUpdate', ({ recordId, data }) => tell('update', title(data), recordId));
-  events.on('realtimeDelete', ({ recordId }) => tell('delete', '', recordId));
+  events.on('remoteInsert', ({ recordId, data }) => tell('insert', title(data), recordId));
+  events.on('remoteUpdate', ({ recordId, data }) => tell('update', title(data), recordId));
+  events.on('remoteDelete', ({ recordId }) => tell('delete', '', recordId));
   events.on('operationQueued', ({ recordId, operation }) => tell('edit', operation, recordId));
   events.on('operationSynced', ({ recordId, operation }) => tell('sent', operation, recordId));
   events.on('operationFailed', ({ recordId, error }) => tell('refused', error.message, recordId));

@@ -56,7 +56,7 @@ function byField(
 function named(fields: readonly string[]): (field: string) => boolean {
   // A string has `includes` too: 'tags' would stand for its letters and parts.
   if (Array.isArray(fields)) return (field) => fields.includes(field);
-  throw new SyncLayerError('CONFIG_INVALID', "A resolver takes the fields as an array, such as ['tags'].");
+  throw new SyncLayerError('INVALID_ARGUMENT', "A resolver takes the fields as an array, such as ['tags'].");
 }
 const bothNumbers = (a: unknown, b: unknown): boolean => typeof a === 'number' && typeof b === 'number';
 const isPlainObject = (value: unknown): value is Row =>

@@ -71,7 +71,7 @@ export function createRequests(context: Context, { rounds, limit }: RequestsOpti
   async function syncNow(): Promise<void> {
     const { closed, paused } = context.state;
     if (closed) throw new SyncLayerError('CLOSED', 'This SyncLayer is closed; create a new one.');
-    if (paused) throw new SyncLayerError('UNSUPPORTED', 'This SyncLayer is paused; call resume() first.');
+    if (paused) throw new SyncLayerError('INVALID_STATE', 'This SyncLayer is paused; call resume() first.');
     await applyFlag();
     dispatch({ type: 'wanted' });
     await attemptEnded();

@@ -17,7 +17,7 @@ import { check, difference, equal, fail, until } from './check.js';
 import { openHandles } from './handles.js';
 import type { ConformanceBackend, ConformanceOptions, ConformanceRow, OpenOptions } from './options.js';
 
-const DATA_EVENTS = ['realtimeInsert', 'realtimeUpdate', 'realtimeDelete'] as const;
+const DATA_EVENTS = ['remoteInsert', 'remoteUpdate', 'remoteDelete'] as const;
 
 /** A change that the app was told of. */
 export interface Told {
@@ -113,7 +113,7 @@ export async function createBench<B extends ConformanceBackend>(options: Conform
     const errors: SyncLayerError[] = [];
     for (const name of DATA_EVENTS)
       sync.events.on(name, (event: SyncEvents[typeof name]) =>
-        told.push({ type: name.slice(8).toLowerCase() as Told['type'], ...event }),
+        told.push({ type: name.slice('remote'.length).toLowerCase() as Told['type'], ...event }),
       );
     sync.events.on('error', ({ error }) => void errors.push(error));
     const client: Client = {

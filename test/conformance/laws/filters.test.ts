@@ -45,8 +45,8 @@ describe('filters: where', () => {
     await settle();
     expect(await ids(client)).toEqual(['b']);
     expect(events.map(({ name, event }) => [name, (event as { recordId: string }).recordId])).toEqual([
-      ['realtimeDelete', 'a'],
-      ['realtimeInsert', 'b'],
+      ['remoteDelete', 'a'],
+      ['remoteInsert', 'b'],
     ]);
     client.wire.inject(change('update', 'a', 1, { data: row('me', 'Oslo') }));
     await settle();

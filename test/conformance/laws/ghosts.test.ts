@@ -216,7 +216,7 @@ describe('a row that the backend no longer has does not stay', () => {
       wrap: (transport) => losing(lose)({ ...remembering(transport), fetch: undefined }),
       wire: (wire) => Object.assign(wire, { deliver: false }),
     });
-    const events = record(client.sync, 'realtimeDelete');
+    const events = record(client.sync, 'remoteDelete');
     await client.todos.save({ n: 1 }, 'mine');
     await until(() => client.backend.get('todos', 'mine') !== undefined);
     const [both, hold] = [gate(), gate()];
@@ -258,10 +258,10 @@ describe('a row that the backend no longer has does not stay', () => {
       client.backend.write('todos', 'real', { n: 1 });
       await pass(0);
       expect(Object.keys(await rowsOf(client)).sort()).toEqual(['ghost', 'real']);
-      const events = record(client.sync, 'realtimeDelete');
+      const events = record(client.sync, 'remoteDelete');
       await pass(60_000);
       expect(await rowsOf(client)).toEqual(backendRows(client));
-      expect(events).toEqual([{ name: 'realtimeDelete', event: { collection: 'todos', recordId: 'ghost' } }]);
+      expect(events).toEqual([{ name: 'remoteDelete', event: { collection: 'todos', recordId: 'ghost' } }]);
     });
 
   test('an audit finds one that its edit was pushed for, whatever was answered', async () => {

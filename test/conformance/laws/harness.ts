@@ -117,7 +117,7 @@ export function record(sync: Pick<Sync, 'events'>, ...names: readonly EventName[
   return list;
 }
 
-export const DATA_EVENTS = ['realtimeInsert', 'realtimeUpdate', 'realtimeDelete'] as const;
+export const DATA_EVENTS = ['remoteInsert', 'remoteUpdate', 'remoteDelete'] as const;
 
 /** A promise that the test opens. */
 export interface Gate {

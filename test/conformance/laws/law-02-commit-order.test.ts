@@ -58,7 +58,7 @@ describe('law 2: commit order is not timestamp order', () => {
   test('what is read twice is told once', async () => {
     const client = await openLive({ backend: backendWith({ a: { n: 1 } }), cursor: 'timestamp' });
     const told: string[] = [];
-    for (const name of ['realtimeInsert', 'realtimeUpdate', 'realtimeDelete'] as const)
+    for (const name of ['remoteInsert', 'remoteUpdate', 'remoteDelete'] as const)
       client.sync.events.on(name, ({ recordId }) => told.push(recordId));
     await caughtUpAfter(client, () => client.wire.gap());
     expect(told).toEqual([]);

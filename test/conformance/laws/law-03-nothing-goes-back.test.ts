@@ -33,7 +33,7 @@ describe('law 3: nothing goes back', () => {
     client.wire.inject(change('delete', 'a', 8));
     await settle();
     expect(await rowsOf(client)).toEqual({ a: { id: 'a', n: 12 } });
-    expect(events.map(({ name }) => name)).toEqual(['realtimeInsert', 'realtimeUpdate']);
+    expect(events.map(({ name }) => name)).toEqual(['remoteInsert', 'remoteUpdate']);
   });
 
   test('numbers are compared as numbers, strings as they sort', async () => {
@@ -57,7 +57,7 @@ describe('law 3: nothing goes back', () => {
       client.backend.delete('todos', 'a');
       await settle();
       await caughtUpAfter(client, () => client.wire.gap());
-      expect(events.map(({ name }) => name)).toEqual(['realtimeInsert', 'realtimeUpdate', 'realtimeDelete']);
+      expect(events.map(({ name }) => name)).toEqual(['remoteInsert', 'remoteUpdate', 'remoteDelete']);
       expect(client.sync.metrics().changes.applied).toBe(3);
     });
   }

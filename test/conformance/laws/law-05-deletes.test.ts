@@ -39,7 +39,7 @@ describe('law 5: deletes are found', () => {
         client.backend.delete('todos', 'b', { hard });
         await settle();
         expect(Object.keys(await rowsOf(client))).toEqual(['a', 'c']);
-        expect(events).toEqual([{ name: 'realtimeDelete', event: { collection: 'todos', recordId: 'b' } }]);
+        expect(events).toEqual([{ name: 'remoteDelete', event: { collection: 'todos', recordId: 'b' } }]);
       });
 
       test('a row deleted while away is found', async () => {
@@ -53,7 +53,7 @@ describe('law 5: deletes are found', () => {
         down.open();
         await live(client);
         expect(await rowsOf(client)).toEqual(backendRows(client));
-        expect(events.map((entry) => entry.name).sort()).toEqual(['realtimeDelete', 'realtimeInsert']);
+        expect(events.map((entry) => entry.name).sort()).toEqual(['remoteDelete', 'remoteInsert']);
       });
 
       test('all rows deleted while away are found', async () => {
@@ -139,7 +139,7 @@ describe('law 5: deletes are found', () => {
 
     test('from a list of keys that broke off', async () => {
       const client = await openLive({ backend: backendWith(rows), deletes: 'none', pageCap: 2 });
-      const events = record(client.sync, 'realtimeDelete');
+      const events = record(client.sync, 'remoteDelete');
       let pages = 0;
       client.wire.before = (step) => {
         if (step === 'keys' && ++pages === 2) throw lost();
@@ -154,7 +154,7 @@ describe('law 5: deletes are found', () => {
     test('from a list of keys that pause() broke off', async () => {
       const hold = gate();
       const client = await openLive({ backend: backendWith(rows), deletes: 'none', pageCap: 2 });
-      const events = record(client.sync, 'realtimeDelete', 'realtimeSync');
+      const events = record(client.sync, 'remoteDelete', 'realtimeSync');
       let pages = 0;
       client.wire.before = (step) => (step === 'keys' && ++pages === 2 ? hold.opened : undefined);
       client.wire.gap();
@@ -169,7 +169,7 @@ describe('law 5: deletes are found', () => {
     for (const kind of ['snapshot', 'sequence'] as const) {
       test(`from a ${kind} pull that broke off`, async () => {
         const client = await openLive({ backend: backendWith(rows), cursor: kind, deletes: 'none', pageCap: 1 });
-        const events = record(client.sync, 'realtimeDelete');
+        const events = record(client.sync, 'remoteDelete');
         let failures = 3;
         client.wire.before = (step) => {
           if (step === 'pull' && client.wire.calls.pull % 2 === 0 && failures-- > 0) throw lost();
@@ -233,7 +233,7 @@ describe('law 5: deletes are found', () => {
           },
         }),
       });
-      const events = record(client.sync, 'realtimeDelete');
+      const events = record(client.sync, 'remoteDelete');
       const { pull } = client.wire.calls;
       hold = gate();
       client.wire.gap();
@@ -306,7 +306,7 @@ describe('law 5: deletes are found', () => {
     await settle();
     await client.todos.save({ n: 1 }, 'mine');
     await until(() => client.sync.status.pending === 0);
-    const events = record(client.sync, 'realtimeDelete');
+    const events = record(client.sync, 'remoteDelete');
     hold.open();
     await live(client);
     expect(events).toEqual([]);

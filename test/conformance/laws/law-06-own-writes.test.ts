@@ -126,7 +126,7 @@ describe('law 6: own writes come back once', () => {
     await client.todos.save({ n: 1 }, 'a');
     await synced(client);
     expect(await rowsOf(client)).toEqual({ a: { id: 'a', n: 1, slug: 'slug-a' } });
-    expect(events.map(({ name }) => name)).toEqual(['realtimeUpdate']);
+    expect(events.map(({ name }) => name)).toEqual(['remoteUpdate']);
   });
 
   test('somebody else`s change right after the own one is told', async () => {
@@ -142,7 +142,7 @@ describe('law 6: own writes come back once', () => {
     await settle();
     hold.open();
     await synced(client);
-    expect(events.map(({ name }) => name)).toEqual(['realtimeUpdate']);
+    expect(events.map(({ name }) => name)).toEqual(['remoteUpdate']);
     expect(await rowsOf(client)).toEqual({ a: { id: 'a', n: 2, text: 'theirs' } });
   });
 

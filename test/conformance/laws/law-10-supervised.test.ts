@@ -507,7 +507,7 @@ describe('law 10: pause and resume', () => {
     await client.todos.save({ n: 1 }, 'mine');
     await pass(3_600_000);
     expect(client.wire.calls).toEqual(calls);
-    await expect(client.sync.syncNow()).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(client.sync.syncNow()).rejects.toMatchObject({ code: 'INVALID_STATE' });
     client.sync.resume();
     await pass(0);
     await live(client);

@@ -185,7 +185,7 @@ describe('law 12: a batch is one store commit and one notification', () => {
   test('events are told after the batch: whoever looks sees all of it', async () => {
     const client = await openLive();
     const seen: number[] = [];
-    client.sync.events.on('realtimeInsert', () => {
+    client.sync.events.on('remoteInsert', () => {
       seen.push(client.sync.inspect().collections.todos?.rows ?? 0);
     });
     for (const id of ['a', 'b', 'c']) client.wire.inject(change('insert', id, 1, { data: { n: 1 } }));

@@ -295,10 +295,10 @@ describe('law 13: callbacks that throw', () => {
     const client = await openLive();
     const heard: string[] = [];
     const bug = new Error('a bug in the app');
-    client.sync.events.on('realtimeInsert', () => {
+    client.sync.events.on('remoteInsert', () => {
       throw bug;
     });
-    client.sync.events.on('realtimeInsert', ({ recordId }) => heard.push(recordId));
+    client.sync.events.on('remoteInsert', ({ recordId }) => heard.push(recordId));
     client.todos.watch(() => {
       throw bug;
     });
@@ -327,7 +327,7 @@ describe('law 13: callbacks that throw', () => {
         attempts.push(error);
       }
     };
-    client.sync.events.on('realtimeUpdate', ({ data }) => spoil(data));
+    client.sync.events.on('remoteUpdate', ({ data }) => spoil(data));
     client.sync.events.on('conflictDetected', ({ conflict }) =>
       [conflict.local, conflict.remote, conflict.base].forEach(spoil),
     );

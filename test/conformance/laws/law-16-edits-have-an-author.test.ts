@@ -287,7 +287,7 @@ describe('law 16: edits have an author', () => {
       });
       await pass(1000);
       expect(client.sync.status.phase).toBe('live');
-      const deletes = record(client.sync, 'realtimeDelete', 'operationFailed');
+      const deletes = record(client.sync, 'remoteDelete', 'operationFailed');
       who = null;
       const before = asked;
       client.wire.cut();
@@ -456,8 +456,8 @@ describe('law 16: edits have an author', () => {
       const { client, sync, todos } = await signedIn({ authToken: 'opaque' });
       await sync.pause();
       await todos.save({ n: 1 }, 'mine');
-      await expect(sync.signOut()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-      await expect(sync.signOut({ unsent: 'forget' as never })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      await expect(sync.signOut()).rejects.toMatchObject({ code: 'INVALID_STATE' });
+      await expect(sync.signOut({ unsent: 'forget' as never })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
       expect((await rowsOf(client)).mine).toEqual({ id: 'mine', n: 1 });
       expect(await sync.signOut({ unsent: 'discard' })).toEqual({ kept: 0, discarded: 1 });
     });

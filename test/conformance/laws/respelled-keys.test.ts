@@ -48,7 +48,7 @@ function most({ todos }: Client): () => number {
   return () => count;
 }
 
-const told = (client: Client) => record(client.sync, 'error', 'realtimeInsert', 'realtimeUpdate', 'conflictDetected');
+const told = (client: Client) => record(client.sync, 'error', 'remoteInsert', 'remoteUpdate', 'conflictDetected');
 const adopted = {
   name: 'error',
   event: { error: { code: 'VALIDATION_FAILED', details: { recordId: OURS, storedAs: THEIRS } } },

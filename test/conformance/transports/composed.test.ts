@@ -1,6 +1,6 @@
 import { describe, test } from 'vitest';
 import { SyncLayerError } from '../../../src/base/errors.js';
-import { failover, mirror, shadow } from '../../../src/compose/index.js';
+import { failoverTransport, mirrorTransport, shadowTransport } from '../../../src/compose/index.js';
 import { describeTransport, type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';
 import { type MemoryConformance, memoryConformance, memoryPermissions } from './memory-conformance.js';
@@ -22,19 +22,20 @@ const kinds: readonly Omit<MemoryTransportOptions, 'backend'>[] = [
 
 const ways: Record<string, (backend: MemoryConformance) => RealtimeTransport> = {
   'failover between doors to one backend': (backend) =>
-    failover([moody(backend.transport()), moody(backend.transport())], { source: 'one', dwell: 20 }),
+    failoverTransport([moody(backend.transport()), moody(backend.transport())], { source: 'one', dwell: 20 }),
   'failover between replicas': (backend) =>
-    failover(
+    failoverTransport(
       ['A', 'B'].map((source) => Object.assign(moody(backend.transport()), { source })),
       { dwell: 20 },
     ),
-  'shadow of another backend': (backend) => shadow({ primary: backend.transport(), secondary: memoryTransport() }),
+  'shadow of another backend': (backend) =>
+    shadowTransport({ primary: backend.transport(), secondary: memoryTransport() }),
   'mirror to a backend that works': (backend) =>
-    mirror({ primary: backend.transport(), secondary: memoryTransport({ cursor: 'timestamp' }) }),
+    mirrorTransport({ primary: backend.transport(), secondary: memoryTransport({ cursor: 'timestamp' }) }),
   'mirror to a backend that is gone': (backend) => {
     const secondary = memoryTransport();
     secondary.wire.before = () => Promise.reject(new SyncLayerError('CONNECTION_LOST', 'It is gone.'));
-    return mirror({ primary: backend.transport(), secondary });
+    return mirrorTransport({ primary: backend.transport(), secondary });
   },
 };
 

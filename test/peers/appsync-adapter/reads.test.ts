@@ -191,7 +191,7 @@ test.each(both)(
     const client = await openClient(peer, [name], { config: { auditInterval: 1000 } });
     await client.live();
     const deleted: string[] = [];
-    client.sync.events.on('realtimeDelete', ({ recordId }) => void deleted.push(recordId));
+    client.sync.events.on('remoteDelete', ({ recordId }) => void deleted.push(recordId));
     let audits = 0;
     client.sync.events.on('syncCompleted', () => void audits++);
     for (let index = 0; audits < 2; index++) {

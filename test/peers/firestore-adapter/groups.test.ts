@@ -34,7 +34,7 @@ test.each([
     Object.fromEntries((await client.todos.getAll()).map(({ id, ...row }) => [id, (row as { text?: unknown }).text]));
   expect(await shown()).toEqual({ [one]: one, [two]: two, [top]: top });
 
-  const heard = client.sync.events.once('realtimeUpdate', ({ recordId }) => recordId === two);
+  const heard = client.sync.events.once('remoteUpdate', ({ recordId }) => recordId === two);
   await hand.write(two, { text: 'by another' });
   await heard;
 

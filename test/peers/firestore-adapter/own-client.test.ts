@@ -45,7 +45,7 @@ test("the app's own Firestore: its writes are told once, when the server has the
   const hand = emulator.project('own');
   for (const text of ['one', 'two']) await setDoc(doc(firestore, 'todos/a'), { text, updatedAt: serverTimestamp() });
   // After somebody else's change, all of the above has passed.
-  const last = sync.events.once('realtimeInsert', ({ recordId }) => recordId === 'end');
+  const last = sync.events.once('remoteInsert', ({ recordId }) => recordId === 'end');
   await hand.write('todos/end', {});
   await last;
   expect(told).toEqual(['Insert a', 'Update a', 'Insert end']);
@@ -244,7 +244,7 @@ test('signed out for a moment nothing is deleted or rejected; another user sends
   });
   onTestFinished(() => sync.close());
   const failed: unknown[] = [];
-  for (const name of ['operationFailed', 'realtimeDelete'] as const)
+  for (const name of ['operationFailed', 'remoteDelete'] as const)
     sync.events.on(name, (event) => void failed.push(event));
   const todos = sync.collection('todos');
   const phase = (wanted: string) => expect.poll(() => sync.status.phase, { timeout: 120_000 }).toBe(wanted);

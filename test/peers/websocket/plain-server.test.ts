@@ -193,7 +193,7 @@ test('rows that move between two pages are not taken for deleted', async () => {
     if (++requests === 3) server.records('todos').delete('t3');
   };
   const gone: string[] = [];
-  sync.events.on('realtimeDelete', ({ recordId }) => gone.push(recordId));
+  sync.events.on('remoteDelete', ({ recordId }) => gone.push(recordId));
   await sync.syncNow();
   await sync.syncNow();
   expect(requests).toBeGreaterThan(5);

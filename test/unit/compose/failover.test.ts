@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { failover, polling } from '../../../src/compose/index.js';
+import { failoverTransport, pollingTransport } from '../../../src/compose/index.js';
 import type { SyncLayerConfig } from '../../../src/index.js';
 import { createSyncLayer, SyncLayerError } from '../../../src/index.js';
 import { type MemoryBackend, memoryTransport } from '../../../src/testing/index.js';
@@ -38,7 +38,7 @@ function door(source: string, backend: MemoryBackend) {
 const dwell = 60_000;
 
 async function opened(
-  options: Parameters<typeof failover>[1] = {},
+  options: Parameters<typeof failoverTransport>[1] = {},
   config: Partial<SyncLayerConfig> = {},
   second?: MemoryBackend,
 ) {
@@ -50,7 +50,7 @@ async function opened(
   first.write('todos', 'late', { n: 'A' });
   const a = door('A', first);
   const b = door('B', second ?? backendWith({ b: { n: 'B' }, both: { n: 2 } }));
-  const transport = failover([a.transport, b.transport], { dwell, ...options });
+  const transport = failoverTransport([a.transport, b.transport], { dwell, ...options });
   const sync = await createSyncLayer({ websocketReconnectDelay: 1000, ...config, transport, collections: ['todos'] });
   onTestFinished(() => closed(sync as never));
   await pass(0);
@@ -299,7 +299,7 @@ describe('replicas', () => {
     first.write('todos', 'late', { n: 1 });
     const [a, b] = [memoryTransport({ backend: first }), memoryTransport({ backend: second })];
     expect([a.name, a.source]).toEqual([b.name, b.source]);
-    const transport = failover([a, b], { dwell });
+    const transport = failoverTransport([a, b], { dwell });
     const sync = await createSyncLayer({ websocketReconnectDelay: 0, transport, collections: ['todos'] });
     onTestFinished(() => closed(sync as never));
     await settle();
@@ -317,7 +317,7 @@ describe('replicas', () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.5);
     onTestFinished(() => void vi.restoreAllMocks());
     const [a, b] = [door('A', backendWith({ a: { n: 1 } })), door('B', backendWith({ b: { n: 1 } }))];
-    const transport = failover([polling(a.transport), polling(b.transport)], { dwell });
+    const transport = failoverTransport([pollingTransport(a.transport), pollingTransport(b.transport)], { dwell });
     const sync = await createSyncLayer({ transport, syncInterval: 10_000, collections: ['todos'] });
     onTestFinished(() => closed(sync as never));
     await pass(0);
@@ -366,7 +366,7 @@ describe('doors to one backend', () => {
     const doors = [first, second].map((backend, index) =>
       Object.assign(memoryTransport({ backend }), { source: 'db', mapping: () => ({ table: `todos_${index}` }) }),
     );
-    const transport = failover(doors, { dwell });
+    const transport = failoverTransport(doors, { dwell });
     const sync = await createSyncLayer({ websocketReconnectDelay: 0, transport, collections: ['todos'] });
     onTestFinished(() => closed(sync as never));
     await settle();
@@ -382,7 +382,7 @@ describe('doors to one backend', () => {
     const shared = backendWith({ a: { n: 1 }, b: { n: 1 } });
     fakeTimers();
     const [a, b] = [door('A', shared), door('B', shared)];
-    const transport = failover([a.transport, b.transport], { source: 'cluster', dwell });
+    const transport = failoverTransport([a.transport, b.transport], { source: 'cluster', dwell });
     const sync = await createSyncLayer({ websocketReconnectDelay: 0, transport, collections: ['todos'] });
     onTestFinished(() => closed(sync as never));
     await settle();
@@ -413,7 +413,7 @@ test('each is asked with its own token, or with the app`s', async () => {
     }) as RealtimeTransport;
   };
   const sync = await createSyncLayer({
-    transport: failover([asking(), asking('of B')]),
+    transport: failoverTransport([asking(), asking('of B')]),
     collections: ['todos'],
     authToken: 'of the app',
   });
@@ -423,5 +423,5 @@ test('each is asked with its own token, or with the app`s', async () => {
 });
 
 test('one transport is no choice', () => {
-  expect(() => failover([memoryTransport()])).toThrow('two or more');
+  expect(() => failoverTransport([memoryTransport()])).toThrow('two or more');
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Row } from '../../../src/base/change.js';
-import { type MirrorOptions, mirror } from '../../../src/compose/index.js';
+import { type MirrorOptions, mirrorTransport } from '../../../src/compose/index.js';
 import { createSyncLayer, SyncLayerError } from '../../../src/index.js';
 import { type MemoryBackend, type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
 import type { TransportHost } from '../../../src/transport/transport.js';
@@ -20,7 +20,7 @@ function mirrored({ first = backendWith({}), second = backendWith({}), kind = {}
   for (let n = 0; n < 50; n++) second.write('other', 'x', { n });
   const primary = memoryTransport({ backend: first });
   const secondary = memoryTransport({ ...kind, backend: second });
-  return { first, second, primary, secondary, transport: mirror({ ...options, primary, secondary }) };
+  return { first, second, primary, secondary, transport: mirrorTransport({ ...options, primary, secondary }) };
 }
 
 async function opened(setting: Setting = {}) {

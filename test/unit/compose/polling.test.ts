@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { polling } from '../../../src/compose/index.js';
+import { pollingTransport } from '../../../src/compose/index.js';
 import { createSyncLayer } from '../../../src/index.js';
 import { memoryTransport } from '../../../src/testing/index.js';
 import { closed, fakeTimers, pass } from '../../conformance/laws/harness.js';
@@ -9,7 +9,7 @@ test('any transport is read every syncInterval: changes, deletes and edits, with
   for (const deletes of ['tombstones', 'none'] as const) {
     const memory = memoryTransport({ deletes });
     const { backend, wire } = memory;
-    const transport = polling(memory);
+    const transport = pollingTransport(memory);
     const sync = await createSyncLayer({ transport, syncInterval: 2000, collections: ['todos'] });
     onTestFinished(() => closed(sync as never));
     const todos = sync.collection('todos');

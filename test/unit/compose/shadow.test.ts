@@ -1,6 +1,6 @@
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Row } from '../../../src/base/change.js';
-import { type ShadowOptions, shadow } from '../../../src/compose/index.js';
+import { type ShadowOptions, shadowTransport } from '../../../src/compose/index.js';
 import { createSyncLayer, type SyncLayerConfig } from '../../../src/index.js';
 import { type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
 import { closed, fakeTimers, gate, lost, pass, record, settle } from '../../conformance/laws/harness.js';
@@ -29,7 +29,7 @@ async function opened(
   const [one, other] = [primary.backend, secondary.backend];
   // Their versions have nothing in common.
   for (let n = 0; n < 50; n++) other.write('else', 'x', { n });
-  const transport = shadow({ ...options, primary, secondary });
+  const transport = shadowTransport({ ...options, primary, secondary });
   const sync = await createSyncLayer({ websocketReconnectDelay: 0, ...config, transport, collections: ['todos'] });
   onTestFinished(() => closed(sync as never));
   await pass(0);
@@ -146,7 +146,7 @@ test('what was missing and comes after all is late', async () => {
 
 test('the app hears nothing of the secondary, and sends it nothing', async () => {
   const { other, secondary, sync, todos, transport, primary } = await opened();
-  const events = record(sync as never, 'error', 'realtimeInsert', 'statusChanged');
+  const events = record(sync as never, 'error', 'remoteInsert', 'statusChanged');
   other.write('todos', 'x', { n: 1 });
   secondary.wire.before = () => Promise.reject(lost());
   secondary.wire.cut();

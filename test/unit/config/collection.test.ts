@@ -299,7 +299,7 @@ describe('update and delete', () => {
   test('of a row that is not there', async () => {
     const { todos } = await openTodos();
     await expect(todos.update('1', { done: true })).rejects.toMatchObject({
-      code: 'VALIDATION_FAILED',
+      code: 'NOT_FOUND',
       message: '"todos" has no record "1" to update. Use save(data, id) to create it.',
       details: { collection: 'todos', recordId: '1' },
     });

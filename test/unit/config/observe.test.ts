@@ -114,9 +114,18 @@ describe('events', () => {
     ['error', 'log', '"error" needs a function'],
   ])('of %o cannot be given to %o', async (name, listener, message) => {
     const events = createEmitter();
-    const problem = { code: 'CONFIG_INVALID', message: expect.stringContaining(message) };
+    const problem = { code: 'INVALID_ARGUMENT', message: expect.stringContaining(message) };
     expect(() => events.on(name as never, listener as never)).toThrow(expect.objectContaining(problem));
     if (name !== 'error') await expect(events.once(name as never)).rejects.toMatchObject(problem);
+  });
+
+  test('the Flutter names of the remote events are theirs', () => {
+    const events = createEmitter();
+    const seen: string[] = [];
+    events.on('realtimeDelete', ({ recordId }) => void seen.push(recordId));
+    expect([events.has('remoteDelete'), events.has('realtimeInsert')]).toEqual([true, false]);
+    events.emit('remoteDelete', { collection: 'a', recordId: '1' });
+    expect(seen).toEqual(['1']);
   });
 
   test('are known by each of their names', () => {

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test, vi } from 'vitest';
-import { failover } from '../../../src/compose/index.js';
+import { failoverTransport } from '../../../src/compose/index.js';
 import { SyncLayerError } from '../../../src/index.js';
 import { createMigration, type Migration, migrate } from '../../../src/migrate/index.js';
 import { type MemoryTransportOptions, memoryTransport } from '../../../src/testing/index.js';
@@ -483,7 +483,9 @@ test('a failover of backends with columns moves as one of them does, whatever it
       how,
     );
   const columns = Object.assign(given.to.transport, { values: () => ({ fields: 'columns' as const }) });
-  const to = { transport: failover([columns, memoryTransport({ backend: columns.backend })], { source: 'one' }) };
+  const to = {
+    transport: failoverTransport([columns, memoryTransport({ backend: columns.backend })], { source: 'one' }),
+  };
   const migration = createMigration({ ...given, to });
   await migration.backfill();
   expect(await migration.verify()).toMatchObject({ equal: true });

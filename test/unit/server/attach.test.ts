@@ -103,7 +103,7 @@ describe('on an http.Server of the app', () => {
   test('the URL is known once it listens', async () => {
     const http = createServer();
     const server = await attach(http);
-    expect(() => server.url).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+    expect(() => server.url).toThrow(expect.objectContaining({ code: 'INVALID_STATE' }));
     await listen(http);
     expect(server.url).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/ws$/);
   });

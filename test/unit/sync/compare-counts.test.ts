@@ -129,7 +129,7 @@ describe.each(kinds)('$deletes', ({ deletes }) => {
     fakeTimers();
     const client = await counting({ deletes, backend: backendWith(rows(200)), cursor: 'timestamp', overlap: 0 });
     const deleted: string[] = [];
-    client.sync.events.on('realtimeDelete', ({ recordId }) => void deleted.push(recordId));
+    client.sync.events.on('remoteDelete', ({ recordId }) => void deleted.push(recordId));
     silently(client, () => client.backend.write('todos', 'new', { n: 1 }, { time: 1 }));
     let times = 0;
     client.wire.before = (step) => {

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { failover, mirror, polling, shadow } from '../../../src/compose/index.js';
+import { failoverTransport, mirrorTransport, pollingTransport, shadowTransport } from '../../../src/compose/index.js';
 import { createSyncLayer } from '../../../src/index.js';
 import { memoryTransport, withFaults } from '../../../src/testing/index.js';
 import { capabilitiesOf } from '../../../src/transport/capabilities.js';
@@ -54,11 +54,11 @@ test('what is made of a transport can do in a collection what that one can', () 
   const { transport } = differing({ deletes: 'tombstones' });
   const other = memoryTransport({ backend: backendWith({}) });
   const made = {
-    failover: failover([transport, other]),
-    mirror: mirror({ primary: transport, secondary: other }),
-    shadow: shadow({ primary: transport, secondary: other }),
+    failover: failoverTransport([transport, other]),
+    mirror: mirrorTransport({ primary: transport, secondary: other }),
+    shadow: shadowTransport({ primary: transport, secondary: other }),
     faults: withFaults(transport).transport,
-    polling: polling(transport),
+    polling: pollingTransport(transport),
   };
   for (const [name, composed] of Object.entries(made))
     expect(

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { polling } from '../../../src/compose/index.js';
+import { pollingTransport } from '../../../src/compose/index.js';
 import { createMigration } from '../../../src/migrate/index.js';
 import { memoryBackend, memoryTransport } from '../../../src/testing/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';
@@ -44,7 +44,7 @@ class ClassTransport implements RealtimeTransport {
 test('a composition calls what a class has with its `this`', async () => {
   const backend = memoryBackend();
   fill(backend, 3);
-  const { fetch, keys } = polling(new ClassTransport(memoryTransport({ backend, deletes: 'none' })));
+  const { fetch, keys } = pollingTransport(new ClassTransport(memoryTransport({ backend, deletes: 'none' })));
   const signal = new AbortController().signal;
   expect((await fetch?.('todos', ['t1'], { signal }))?.map(({ recordId }) => recordId)).toEqual(['t1']);
   const found: string[] = [];

@@ -197,7 +197,7 @@ test.each(['mergeArrays', 'sumNumbers', 'mergeFields', 'maxValue'] as const)(
   (name) => {
     const make = ConflictResolvers[name] as (fields: unknown) => unknown;
     expect(() => make('tags')).toThrow("A resolver takes the fields as an array, such as ['tags'].");
-    expect(() => make(undefined)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+    expect(() => make(undefined)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     expect(() => make(['tags'])).not.toThrow();
   },
 );
