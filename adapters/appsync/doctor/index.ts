@@ -1,5 +1,6 @@
 import { ok, unknown, wordsOf, wrong } from '../../../src/adapter-kit/doctor/check.js';
 import { toolsHost } from '../../../src/adapter-kit/doctor/host.js';
+import { liveChecks } from '../../../src/adapter-kit/doctor/live.js';
 import {
   type BackendTools,
   type Check,
@@ -12,7 +13,7 @@ import { appsyncTransport } from '../index.js';
 import { type ParsedOptions, readOptions } from '../options.js';
 import { createAuthorizer } from '../reads.js';
 import { type Ask, createAsk, type Reply } from './ask.js';
-import { liveCheck, probeChecks, readChecks, writeChecks } from './live-checks.js';
+import { probeChecks, readChecks, writeChecks } from './live-checks.js';
 import { type Place, placesOf } from './place.js';
 import { readSchema } from './schema.js';
 import { schemaChecks } from './schema-checks.js';
@@ -81,35 +82,9 @@ async function* enter(ask: Ask, { auth }: ParsedOptions): AsyncGenerator<Check, 
   return !refused && status !== 401;
 }
 
-/** The socket, and on it the subscriptions of each collection. */
-async function* socketChecks(
-  options: ParsedOptions,
-  places: readonly Place[],
-  host: TransportHost,
-): AsyncGenerator<Check> {
-  const what = 'the socket is opened and greeted';
-  const transport = appsyncTransport(options);
-  transport.attach?.(host);
-  try {
-    await transport.connect({ signal: AbortSignal.timeout(options.subscribeTimeout) });
-    yield ok(what);
-    for (const { collection } of places) yield await liveCheck(transport, collection);
-  } catch (thrown) {
-    yield wrong(
-      what,
-      wordsOf(thrown),
-      'Does a proxy let WebSockets through? A custom domain needs its own /graphql/realtime.',
-    );
-  } finally {
-    await transport.close();
-  }
-}
-
 async function* examine(options: ParsedOptions, places: readonly Place[], host: TransportHost): AsyncGenerator<Check> {
-  const ask = createAsk(
-    options,
-    createAuthorizer(options, () => host),
-  );
+  const authorizer = createAuthorizer(options, () => host);
+  const ask = createAsk(options, authorizer, host);
   if (!(yield* enter(ask, options))) return;
   const schema = await readSchema(ask);
   if ('status' in schema) {
@@ -126,7 +101,13 @@ async function* examine(options: ParsedOptions, places: readonly Place[], host: 
     subscribable.push(place);
     if (yield* readChecks(ask, place)) yield* writeChecks(ask, place);
   }
-  yield* socketChecks(options, subscribable, host);
+  const names = subscribable.map(({ collection }) => collection);
+  yield* liveChecks(appsyncTransport(options), host, names, {
+    timeout: options.subscribeTimeout,
+    link: 'the socket is opened and greeted',
+    fix: 'Does a proxy let WebSockets through? A custom domain needs its own /graphql/realtime.',
+    served: 'its three subscriptions are acknowledged',
+  });
 }
 
 /** `npx synclayer setup appsync` and `npx synclayer doctor`. */

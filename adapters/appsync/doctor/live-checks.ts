@@ -1,5 +1,5 @@
 import { ok, unknown, wrong } from '../../../src/adapter-kit/doctor/check.js';
-import { type Check, isObject, type RealtimeTransport } from '../../../src/adapter-kit/kit.js';
+import { type Check, isObject } from '../../../src/adapter-kit/kit.js';
 import { type ErrorEntry, errorOf, isConflict } from '../errors.js';
 import { idOf } from '../normalize.js';
 import { operations, type Request } from '../table.js';
@@ -116,25 +116,4 @@ export async function* writeChecks(ask: Ask, { collection, table, given }: Place
       rights,
     );
   else yield wrong(what, said('A delete of what is not there', reply));
-}
-
-/** Whether all three subscriptions of a collection are acknowledged. */
-export function liveCheck(transport: RealtimeTransport, collection: string): Promise<Check> {
-  const what = `${collection}: its three subscriptions are acknowledged`;
-  return new Promise((resolve) => {
-    const end = transport.subscribe(
-      { collection },
-      {
-        change: () => undefined,
-        gap: () => undefined,
-        live: () => done(ok(what)),
-        error: ({ message }) => done(wrong(what, message)),
-      },
-    );
-    function done(check: Check): void {
-      resolve(check);
-      // A subscription may fail before `end` is there.
-      queueMicrotask(() => end());
-    }
-  });
 }

@@ -1,11 +1,11 @@
 import { ok, unknown, wordsOf, wrong } from '../../../src/adapter-kit/doctor/check.js';
 import { toolsHost } from '../../../src/adapter-kit/doctor/host.js';
+import { liveChecks } from '../../../src/adapter-kit/doctor/live.js';
 import { loadPg } from '../../../src/adapter-kit/doctor/postgres-catalog.js';
 import {
   type BackendTools,
   type Check,
   isSyncLayerError,
-  type RealtimeTransport,
   type ToolsInput,
   type TransportHost,
 } from '../../../src/adapter-kit/kit.js';
@@ -73,46 +73,6 @@ async function* enter(reads: Reads, options: ParsedOptions, signal: AbortSignal)
   }
 }
 
-/** By WebSocket: one that is opened, and on it a subscription to each table. */
-async function* socketChecks(
-  options: ParsedOptions,
-  all: readonly Examined[],
-  host: TransportHost,
-): AsyncGenerator<Check> {
-  const transport = hasuraTransport(options);
-  transport.attach?.(host);
-  const what = 'a WebSocket can be opened';
-  try {
-    await transport.connect({ signal: AbortSignal.timeout(options.subscribeTimeout) });
-    yield ok(what);
-    for (const { table } of all) yield await isServed(transport, table.collection);
-  } catch (thrown) {
-    yield wrong(what, wordsOf(thrown), 'Does a proxy in front of Hasura let WebSockets through?');
-  } finally {
-    await transport.close();
-  }
-}
-
-function isServed(transport: RealtimeTransport, collection: string): Promise<Check> {
-  const what = `${collection}: its subscription is live`;
-  return new Promise((resolve) => {
-    const end = transport.subscribe(
-      { collection },
-      {
-        change: () => undefined,
-        gap: () => undefined,
-        live: () => done(ok(what)),
-        error: ({ message }) => done(wrong(what, message)),
-      },
-    );
-    function done(check: Check): void {
-      resolve(check);
-      // A subscription may fail before `end` is there.
-      queueMicrotask(() => end());
-    }
-  });
-}
-
 /** The schema as this role sees it, or why it cannot be seen. */
 async function rootsOf(reads: Reads, signal: AbortSignal): Promise<Roots | Check> {
   const what = 'the schema can be read (introspection)';
@@ -142,7 +102,13 @@ async function* examine(options: ParsedOptions, all: readonly Examined[], host: 
     yield* readChecks(reads, table, place, signal);
     yield* writeChecks(reads, table, signal);
   }
-  yield* socketChecks(options, all, host);
+  const names = all.map(({ table }) => table.collection);
+  yield* liveChecks(hasuraTransport(options), host, names, {
+    timeout: options.subscribeTimeout,
+    link: 'a WebSocket can be opened',
+    fix: 'Does a proxy in front of Hasura let WebSockets through?',
+    served: 'its subscription is live',
+  });
 }
 
 /** `npx synclayer setup hasura` and `npx synclayer doctor`. */

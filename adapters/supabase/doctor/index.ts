@@ -1,5 +1,6 @@
 import { ok, remark, unknown, wordsOf, wrong } from '../../../src/adapter-kit/doctor/check.js';
 import { toolsHost } from '../../../src/adapter-kit/doctor/host.js';
+import { isLive } from '../../../src/adapter-kit/doctor/live.js';
 import { loadPg } from '../../../src/adapter-kit/doctor/postgres-catalog.js';
 import { sql } from '../../../src/adapter-kit/doctor/postgres-sql.js';
 import {
@@ -76,24 +77,7 @@ function isServed(transport: RealtimeTransport, place: Place, mode: ParsedOption
     if (mode === 'postgres_changes') return statements.publication(place);
     return /permission/i.test(message) ? statements.hear(place) : statements.broadcast(place);
   };
-  return new Promise((resolve) => {
-    const end = transport.subscribe(
-      { collection: place.collection },
-      {
-        change: () => undefined,
-        gap: () => undefined,
-        live: () => done(ok(what)),
-        error: ({ message }) => {
-          done(wrong(what, remark(message), serving(message)));
-        },
-      },
-    );
-    function done(check: Check): void {
-      resolve(check);
-      // A subscription may fail before `end` is there.
-      queueMicrotask(() => end());
-    }
-  });
+  return isLive(transport, place.collection, what, (message) => [remark(message), serving(message)]);
 }
 
 async function* live(
