@@ -28,14 +28,17 @@ export const since = (session: Session, { updatedAt }: Table, time: Time): Query
   session.sdk.where(new session.sdk.FieldPath(updatedAt), '>=', timestamp(session, time));
 
 /** Those of a range. A version of another backend is older than any. */
-export const inRange = (session: Session, table: Table, { from, before }: VersionRange): QueryConstraint[] => [
-  since(session, table, timeOf(from ?? null) ?? FIRST),
-  ...(before === undefined
-    ? []
-    : [
-        session.sdk.where(new session.sdk.FieldPath(table.updatedAt), '<', timestamp(session, timeOf(before) ?? FIRST)),
-      ]),
-];
+export function inRange(session: Session, table: Table, range: VersionRange): QueryConstraint[] {
+  const operators = { from: '>=', after: '>', before: '<', upTo: '<=' } as const;
+  const bounds = Object.entries(operators).flatMap(([bound, operator]) => {
+    const version = range[bound as keyof VersionRange];
+    if (version === undefined) return [];
+    const time = timestamp(session, timeOf(version) ?? FIRST);
+    return [session.sdk.where(new session.sdk.FieldPath(table.updatedAt), operator, time)];
+  });
+  // Without a lower bound documents with a number for a time would be among them.
+  return range.from === undefined && range.after === undefined ? [since(session, table, FIRST), ...bounds] : bounds;
+}
 
 const anyOf = (session: Session, conditions: readonly QueryConstraint[], table: Table): Query =>
   session.sdk.query(collectionOf(session, table), ...conditions, session.sdk.limit(1));

@@ -16,6 +16,8 @@ export interface AuditContext {
    * wait for a second look.
    */
   readonly compared: Map<string, { readonly state: string; readonly times: number }>;
+  /** How many looks of this collection began with counts. */
+  readonly looks: { count: number };
   /** Reads what is new. */
   pull(news?: Set<string>): Promise<unknown>;
   /** Reads the whole collection again, as a snapshot. */

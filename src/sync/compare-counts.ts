@@ -27,7 +27,7 @@ export async function compareCounts(context: AuditContext, news?: Set<string>): 
     return counted ?? 0;
   };
   const sorted = known();
-  const odd = await differing(sorted, rangesOf(sorted, Math.random), count);
+  const odd = await differing(sorted, rangesOf(sorted, context.looks.count++, Math.random), count);
   if (odd.length === 0) return;
   // A change that was on its way has come by now.
   await context.pull(news);

@@ -6,41 +6,69 @@ const COUNTED = 1000;
 /** So few rows are listed rather than counted once more. */
 const LISTED = 16;
 
-/** Where `version` is, or would be, in versions that are sorted. */
-function placeOf(sorted: readonly Version[], version: Version): number {
+/** How many of these versions, which are sorted, are older than this one; with `orSame`, as old too. */
+function countOlder(sorted: readonly Version[], version: Version, orSame: boolean): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (compareVersions(sorted[middle] as Version, version) < 0) low = middle + 1;
+    const order = compareVersions(sorted[middle] as Version, version);
+    if (order < 0 || (orSame && order === 0)) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
 /** Those of a range, of versions that are sorted. */
-export const within = (sorted: readonly Version[], { from, before }: VersionRange): readonly Version[] =>
-  sorted.slice(
-    from === undefined ? 0 : placeOf(sorted, from),
-    before === undefined ? sorted.length : placeOf(sorted, before),
+export function within(sorted: readonly Version[], { from, after, before, upTo }: VersionRange): readonly Version[] {
+  const low = from ?? after;
+  const high = before ?? upTo;
+  return sorted.slice(
+    low === undefined ? 0 : countOlder(sorted, low, after !== undefined),
+    high === undefined ? sorted.length : countOlder(sorted, high, upTo !== undefined),
   );
+}
+
+/** A border between versions: just before a known one, or just after it. */
+interface Cut {
+  readonly version: Version;
+  readonly after: boolean;
+}
+
+const lower = ({ version, after }: Cut): VersionRange => (after ? { after: version } : { from: version });
+const upper = ({ version, after }: Cut): VersionRange => (after ? { upTo: version } : { before: version });
+
+/** Multiples of it, without their whole part, spread evenly however many there are. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /**
- * Ranges that are everything together. A row that was changed unseen has left one range for another, if both of its versions are not
- * in the same: so the cuts are elsewhere each time, and one of them is near the newest, where changes are. `random`: 0 to 1.
+ * Ranges that are everything together. A row that was changed unseen has left one range for another, unless both of its versions are in
+ * the same: so the cuts are elsewhere at each look. One of them, for each thousand rows, walks over every place: whatever is between two
+ * versions is cut some time. Another one is near the newest, where changes are. `look`: how many there were before; `random`: 0 to 1.
  */
-export function rangesOf(sorted: readonly Version[], random: () => number): VersionRange[] {
-  const { length } = sorted;
-  if (length === 0) return [{}];
-  const cuts = [length - Math.ceil(length ** random())];
-  for (let at = Math.floor(random() * Math.min(length, COUNTED)); at < length; at += COUNTED) cuts.push(at);
-  const versions = [...new Set(cuts.sort((a, b) => a - b).map((at) => sorted[at] as Version))];
-  // Nothing is older than the first.
-  const starts = versions[0] === sorted[0] ? versions.slice(1) : versions;
-  return [undefined, ...starts].map((from, index) => ({
-    ...(from !== undefined && { from }),
-    ...(index < starts.length && { before: starts[index] as Version }),
-  }));
+export function rangesOf(sorted: readonly Version[], look: number, random: () => number): VersionRange[] {
+  const places = 2 * sorted.length;
+  if (places === 0) return [{}];
+  const at = [places - Math.ceil(places ** random())];
+  const step = 2 * COUNTED;
+  for (let place = Math.floor(((look * GOLDEN) % 1) * Math.min(places, step)); place < places; place += step)
+    at.push(place);
+  const cuts = at
+    .sort((a, b) => a - b)
+    .map((place): Cut => ({ version: sorted[place >> 1] as Version, after: place % 2 === 1 }))
+    // Rows of one commit have one version.
+    .filter(({ version, after }, index, all) => {
+      const before = all[index - 1];
+      return before === undefined || before.version !== version || (after && !before.after);
+    });
+  return [undefined, ...cuts].map((cut, index) => {
+    const next = cuts[index];
+    return { ...(cut && lower(cut)), ...(next && upper(next)) };
+  });
 }
+
+/** What is set of it. */
+const bound = (range: { readonly [Bound in keyof VersionRange]: Version | undefined }): VersionRange =>
+  Object.fromEntries(Object.entries(range).filter(([, version]) => version !== undefined));
 
 /** What of these ranges the backend counts otherwise than it is known, as small ranges. */
 export async function differing(
@@ -59,10 +87,12 @@ export async function differing(
       found.push(range);
       return;
     }
-    const older = { ...range, before: middle };
+    const { from, after, before, upTo } = range;
+    const older: VersionRange = { ...bound({ from, after }), before: middle };
+    const newer: VersionRange = { from: middle, ...bound({ before, upTo }) };
     const there = await count(older);
     await look(older, there);
-    await look({ ...range, from: middle }, counted - there);
+    await look(newer, counted - there);
   }
 
   for (const range of ranges) await look(range, await count(range));

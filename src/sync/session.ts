@@ -66,6 +66,7 @@ export function createSession(options: SessionOptions) {
   /** Listens for what a look has found while live. */
   let listening: ReturnType<typeof listenFor> | undefined;
   const compared: AuditContext['compared'] = new Map();
+  const looks = { count: 0 };
   /** A snapshot under way: it survives a failed page, so that a bad line does not start it over. */
   let snapshot:
     | { cursor: Cursor | null; seen: Set<string> | undefined; readonly touched: ReturnType<Replica['track']> }
@@ -98,7 +99,7 @@ export function createSession(options: SessionOptions) {
   }
 
   const contextOf = (signal: AbortSignal): AuditContext => ({
-    ...{ collection, transport, replica, filter, signal, compared },
+    ...{ collection, transport, replica, filter, signal, compared, looks },
     pull: (news) => pullAll(signal, news),
     reread(news) {
       forget();

@@ -193,13 +193,17 @@ export function memoryTransport(
   }
 
   /** What the backend holds, in the order of versions. */
-  const held = (
-    collection: string,
-    { from = 0, before = Number.POSITIVE_INFINITY }: VersionRange = {},
-  ): MemoryRecord[] =>
+  const held = (collection: string, { from, after, before, upTo }: VersionRange = {}): MemoryRecord[] =>
     backend
       .log(collection)
-      .filter(({ seq, data }) => (data || deletes === 'tombstones') && seq >= Number(from) && seq < Number(before));
+      .filter(
+        ({ seq, data }) =>
+          (data || deletes === 'tombstones') &&
+          seq >= Number(from ?? 0) &&
+          seq > Number(after ?? -1) &&
+          seq < Number(before ?? Number.POSITIVE_INFINITY) &&
+          seq <= Number(upTo ?? Number.POSITIVE_INFINITY),
+      );
 
   function apply(change: OutgoingChange): PushResult {
     const decided = wire.decide?.(change);

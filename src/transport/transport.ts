@@ -263,10 +263,16 @@ export interface RecordKey {
   readonly deleted?: true;
 }
 
-/** Rows whose version is `from` or newer, and older than `before`. Left out: no bound. */
+/** Rows of these versions. Left out: no bound. Of `from` and `after` at most one is set, and of `before` and `upTo`. */
 export interface VersionRange {
+  /** This version, or newer. */
   readonly from?: Version;
+  /** Newer than this version. */
+  readonly after?: Version;
+  /** Older than this version. */
   readonly before?: Version;
+  /** This version, or older. */
+  readonly upTo?: Version;
 }
 
 /**

@@ -194,6 +194,19 @@ export const away: readonly Scenario[] = [
     },
   },
   {
+    name: 'a row whose time went back is what the backend shows now: the audit takes it',
+    law: 3,
+    leftOut: hasTimestamps,
+    async run({ client: openClient, put, same, options }) {
+      await put('a');
+      const client = await openClient({ config: { auditInterval: 1000 } });
+      client.faults.change = () => [];
+      // A restored backup, or a clock that ran ahead.
+      await put('a', { text: 'restored', age: (options.overlap ?? 10_000) * 10 });
+      await same(client);
+    },
+  },
+  {
     name: 'a second client reads the same, and one collection does not disturb the other',
     law: 1,
     async run({ client: openClient, put, same, names }) {

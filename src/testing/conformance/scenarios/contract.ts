@@ -1,6 +1,6 @@
 import { type Change, compareVersions, type Version } from '../../../base/change.js';
 import { isSyncLayerError } from '../../../base/errors.js';
-import type { OutgoingChange, TransportCapabilities } from '../../../transport/transport.js';
+import type { OutgoingChange, TransportCapabilities, VersionRange } from '../../../transport/transport.js';
 import { check, equal, fail } from '../check.js';
 import type { ConformanceRow } from '../options.js';
 import { pushes, type Scenario } from '../scenario.js';
@@ -121,7 +121,16 @@ export const contract: readonly Scenario[] = [
       const { signal } = new AbortController();
       const versions = [...(await pullAll()).rows.values()].map(({ version }) => version).sort(compareVersions);
       const middle = versions[6] as Version;
-      for (const range of [{}, { before: middle }, { from: middle }, { from: middle, before: middle }]) {
+      const ranges: readonly VersionRange[] = [
+        {},
+        { before: middle },
+        { upTo: middle },
+        { from: middle },
+        { after: middle },
+        { from: middle, before: middle },
+        { from: middle, upTo: middle },
+      ];
+      for (const range of ranges) {
         const listed: Version[] = [];
         for await (const page of transport.keys?.(first, { signal, range }) ?? [])
           listed.push(...page.map(({ version }) => version as Version));
@@ -132,7 +141,9 @@ export const contract: readonly Scenario[] = [
         );
         const isIn = (version: Version): boolean =>
           (range.from === undefined || compareVersions(version, range.from) >= 0) &&
-          (range.before === undefined || compareVersions(version, range.before) < 0);
+          (range.after === undefined || compareVersions(version, range.after) > 0) &&
+          (range.before === undefined || compareVersions(version, range.before) < 0) &&
+          (range.upTo === undefined || compareVersions(version, range.upTo) <= 0);
         equal(listed.sort(compareVersions), versions.filter(isIn), `Versions of ${JSON.stringify(range)}.`);
       }
     },
