@@ -40,7 +40,7 @@ async function session(): Promise<Session> {
   return fetchAuthSession();
 }
 
-/** Without a session Amplify gives those of a guest without a word, who may see fewer rows. */
+/** Without a session Amplify silently gives those of a guest, who may see fewer rows. */
 async function iamCredentials(): Promise<AwsCredentials | undefined> {
   const { credentials, userSub } = await session();
   return credentials && { ...credentials, user: userSub ?? null };

@@ -37,7 +37,7 @@ const isPassing = (entry: ErrorEntry): boolean =>
     wordsOf(entry),
   ) && !/ItemCollection/.test(wordsOf(entry));
 
-/** The API has failed, or the code behind it did for this one item: nobody says which. */
+/** The API has failed, or the code behind it did for this one item: the answer does not say which. */
 const isUnclear = (entry: ErrorEntry): boolean => /Internal|^Lambda:Unhandled/.test(typeOf(entry));
 
 /** The token or the key is refused; a field that this user may not touch has a path, or is named. */
@@ -50,7 +50,7 @@ const isAuth = (entry: ErrorEntry): boolean =>
 
 /**
  * Something that failed, as an error. PUSH_REJECTED of a write, SUBSCRIBE_REJECTED of anything else: for good. `errors` undefined:
- * the answer was not AppSync's. CONNECTION_LOST: nothing about what was asked, or (`details.unclear`) nobody knows.
+ * the answer was not AppSync's. CONNECTION_LOST: nothing about what was asked, or (`details.unclear`) it is not known.
  */
 export function errorOf(
   what: string,

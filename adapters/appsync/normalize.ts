@@ -101,11 +101,11 @@ export function fromItem(table: Table, item: Item, rank?: string): Exclude<Chang
   const time = timestamp !== undefined && { timestamp };
   const base = { collection: table.collection, recordId, version, ...time, ...notes };
   if (table.versioned && item._deleted === true) return { type: 'delete', ...base };
-  // Reads do not tell insert from update; core does, by what it has.
+  // Reads do not show whether it is an insert or an update; core knows, by what it has.
   return { type: 'update', ...base, data: { ...table.toRow(item), id: recordId } };
 }
 
-/** What an event says: a change, a row that must be read, or that only a catch-up can tell. */
+/** What an event says: a change, a row that must be read, or a gap that only a catch-up closes. */
 export type Taken = Change | { readonly read: string; readonly atLeast: Change['version'] | undefined } | 'gap';
 
 /** How many rows are remembered. */
@@ -113,7 +113,7 @@ const RECENT = 1000;
 
 /** Takes the events of one subscription. */
 export function createReader(table: Table) {
-  /** The last events, to tell apart two changes of a row in one millisecond. */
+  /** The last events, to distinguish two changes of a row in one millisecond. */
   const recent = new Map<string, { readonly version: Change['version']; readonly repeat: number; readonly row: Row }>();
 
   function ranked(id: string, item: Item): Change | undefined {

@@ -159,7 +159,7 @@ export async function pushChanges(
     }
   };
   await Promise.all(Array.from({ length: tools.concurrency }, worker));
-  // The backend takes others: it is these changes. Otherwise nobody knows.
+  // The backend takes others: it is these changes. Otherwise it is not known.
   const taken = results.some((result) => result?.type === 'applied');
   for (const [at, error] of unclear) {
     if (taken && error.details.passing !== true) results[at] = { type: 'retry', error };

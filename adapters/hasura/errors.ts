@@ -27,7 +27,7 @@ const meanings: readonly (readonly [code: RegExp, message: RegExp, SqlMeaning | 
   [/^(unexpected|an error)$/, /^/, 'unclear'],
 ];
 
-/** Told to an admin, and to everybody in the dev mode: what PostgreSQL said. */
+/** What PostgreSQL said. An admin gets it; in the dev mode every role does. */
 function sqlStateIn(extensions: unknown): string | undefined {
   const { status_code: code } = Object(Object(Object(Object(extensions).internal).error));
   return typeof code === 'string' && isSqlState(code) ? code : undefined;
@@ -35,7 +35,7 @@ function sqlStateIn(extensions: unknown): string | undefined {
 
 /**
  * An answer with `errors` as an error. PUSH_REJECTED of a write and SUBSCRIBE_REJECTED of a read: for good. `details.edit`: see
- * `refusalOf`. CONNECTION_LOST: nothing about what was asked, or (`details.unclear`) nobody knows.
+ * `refusalOf`. CONNECTION_LOST: nothing about what was asked, or (`details.unclear`) it is not known.
  */
 export function graphqlError(what: string, kind: 'read' | 'write', errors: unknown): SyncLayerError {
   // Whatever it is: `undefined` has no fields, a number neither.
@@ -52,7 +52,7 @@ export function graphqlError(what: string, kind: 'read' | 'write', errors: unkno
   if (meaning === 'unclear') return make('CONNECTION_LOST', { unclear: true });
   if (meaning === 'backend' || (kind === 'read' && meaning !== 'final')) return make('CONNECTION_LOST');
   if (kind === 'read') {
-    // A role without the permission is told that there is no such field.
+    // The answer to a role without the permission is that there is no such field.
     const hidden = /not found in type/.test(message);
     return make('SUBSCRIBE_REJECTED', {}, hidden ? ' Is it tracked, named so, and permitted to this role?' : '');
   }
@@ -67,7 +67,7 @@ export const httpError = (what: string, status: number, text: string): SyncLayer
 const OLD_SERVER =
   'It speaks the older protocol of subscriptions-transport-ws (subprotocol "graphql-ws"), which is not supported. Update Hasura to 2.1 or later.';
 
-/** graphql-ws throws for a message that its protocol does not have; only its words tell which. */
+/** graphql-ws throws for a message that its protocol does not have; only its words show which. */
 function strangeMessage(said: string): SyncLayerError | undefined {
   const [, type] = /Invalid message 'type' property "([\w-]+)"/.exec(said) ?? [];
   if (type === 'connection_error')
@@ -117,7 +117,7 @@ export function socketError(cause: unknown): SyncLayerError {
 
 /**
  * Why a `connection_init` was refused. Hasura refuses it for any failure in the same way, also while its auth webhook is away, and
- * its newer versions give no reason: over HTTP the code of the answer tells. Only what speaks of the token there is about the token.
+ * its newer versions give no reason: over HTTP the answer has a code. Only what speaks of the token there is about the token.
  */
 export async function whyRefused(
   refusal: SyncLayerError,
@@ -130,10 +130,10 @@ export async function whyRefused(
   } catch (answer) {
     if (isSyncLayerError(answer) && answer.code === 'AUTH_REQUIRED') return answer;
     const why = isSyncLayerError(answer) ? ` ${answer.message}` : '';
-    return problem('CONNECT_FAILED', `Hasura let the socket not in.${why} It is tried again.`, {
+    return problem('CONNECT_FAILED', `Hasura refused the socket.${why} It is tried again.`, {
       details: refusal.details,
     });
   }
-  const what = 'Hasura let the socket not in, but takes requests with the same token.';
+  const what = 'Hasura refused the socket, but takes requests with the same token.';
   return problem('CONNECT_FAILED', `${what} It is tried again.`, { details: refusal.details });
 }

@@ -12,7 +12,7 @@ import {
 export const problem = problemsOf('hasura');
 
 /**
- * Types whose values need care in JSON. `bigint` and `numeric` are strings in the row. `array` (`text[]` and the like) need be said
+ * Types whose values need care in JSON. `bigint` and `numeric` are strings in the row. `array` (`text[]` and the like) is needed
  * only where introspection is disabled.
  */
 export type ColumnType = 'bigint' | 'numeric' | 'float8' | 'Int' | 'array';
@@ -36,7 +36,7 @@ export type InputType = 'where' | 'insert' | 'set';
 
 /** How a collection lies in Hasura. All names are those in GraphQL, as the API explorer shows them. */
 export interface HasuraCollection {
-  /** GraphQL asks for each field by name, so they must be told: here, or by `schema`. `id` need not be among them. */
+  /** GraphQL asks for each field by name, so they are needed: here, or by `schema`. `id` need not be among them. */
   readonly fields?: HasuraFields;
   /** Instead of `fields`: the schema of the rows. */
   readonly schema?: HasuraSchema;
@@ -53,8 +53,8 @@ export interface HasuraCollection {
   /** timestamptz: set, the row counts as deleted. Left out: rows are deleted for good. */
   readonly deletedAt?: string;
   /**
-   * A text column, nullable, for the ids of the last writes. With it a write whose answer was lost is known again whatever the
-   * database, a trigger or somebody else made of the row since, so that `sumNumbers` is right: `op_id`.
+   * A text column, nullable, for the ids of the last writes. With it a write whose answer was lost is recognized whatever the
+   * database, a trigger or another writer made of the row since, so that `sumNumbers` is right: `op_id`.
    */
   readonly opId?: string;
   /**
@@ -65,7 +65,7 @@ export interface HasuraCollection {
   /** Only these rows, as a Hasura condition: `{ owner: { _eq: 'u1' } }`. */
   readonly where?: object;
   /**
-   * `stream` (default): Hasura's streaming subscription tells what is new. `live`: a live query gives all rows at each
+   * `stream` (default): Hasura's streaming subscription gives what is new. `live`: a live query gives all rows at each
    * change, which shows deletes too; for collections of up to a few thousand rows.
    */
   readonly mode?: 'stream' | 'live';

@@ -132,7 +132,7 @@ export function createReads(options: ParsedOptions, host: () => TransportHost) {
       changes.push(...page.rows.flatMap((row) => toChange(table, row)));
       const found = page.rows.map((row) => String(row[table.id]));
       for (const id of found) present.add(id);
-      // A role's limit may have cut it: only what a page without news was asked for is not there. Rows that nobody asked for by that
+      // A role's limit may have cut it: only what a page without news was asked for is not there. Rows that were not asked for by that
       // text are no news: the database may write a key its own way (a uuid in lower case), and would be asked for ever.
       const news = found.filter((id) => missing.has(id));
       for (const id of news.length > 0 ? news : some) missing.delete(id);

@@ -40,7 +40,7 @@ const keys: Readonly<Record<ParsedOptions['auth']['type'], string>> = {
 
 function clockCheck({ ahead }: Reply): Check {
   const what = 'the clock of this machine is right';
-  if (Number.isNaN(ahead)) return unknown(what, 'The server did not tell its time.');
+  if (Number.isNaN(ahead)) return unknown(what, 'The answer had no Date header.');
   if (Math.abs(ahead) < TOLERANCE) return ok(what);
   return wrong(
     what,
@@ -48,7 +48,7 @@ function clockCheck({ ahead }: Reply): Check {
   );
 }
 
-/** Whether anybody answers, and lets us in. Returns whether the rest can be looked at. */
+/** Whether the API answers and takes the key or the token. Returns whether the rest can be looked at. */
 async function* enter(ask: Ask, { auth }: ParsedOptions): AsyncGenerator<Check, boolean> {
   const there = 'the API answers';
   const letIn = 'the key or the token is accepted';
@@ -89,7 +89,7 @@ async function* examine(options: ParsedOptions, places: readonly Place[], host: 
   const schema = await readSchema(ask);
   if ('status' in schema) {
     const text = errorOf('Introspection', 'read', schema.status, schema.errors).message;
-    yield unknown('the schema can be read (introspection)', text, 'What follows was tried without it, and tells less.');
+    yield unknown('the schema can be read (introspection)', text, 'What follows was tried without it, and shows less.');
   }
   const subscribable: Place[] = [];
   for (const place of places) {

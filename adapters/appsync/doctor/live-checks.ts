@@ -100,7 +100,7 @@ export async function* readChecks(ask: Ask, { collection, table }: Place): Async
   return true;
 }
 
-/** A delete of an item that is not there: it tells of the right, and changes nothing. */
+/** A delete of an item that is not there: it shows the right, and changes nothing. */
 export async function* writeChecks(ask: Ask, { collection, table, given }: Place): AsyncGenerator<Check> {
   const what = `${collection}: this user may write`;
   if (!/^(ID|String)$/.test(given.names?.idType ?? 'ID')) return;

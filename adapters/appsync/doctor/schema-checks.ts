@@ -36,7 +36,7 @@ const wantedFix = (field: string): string =>
 function inputFaults(schema: Schema, type: string | undefined, sent: readonly string[]): string[] {
   const name = bare(type ?? '');
   const fields = schema.fieldsOf(name);
-  // What is not there is told where it is used.
+  // What is not there is named where it is used.
   if (!fields) return [];
   const unknown = sent.filter((field) => !fields.has(field)).map((field) => `${name} takes no ${field}.`);
   const missing = [...fields].filter(([field, { required }]) => required && !sent.includes(field));

@@ -44,7 +44,7 @@ function read({ transport, collections }: ToolsInput): { options: ParsedOptions;
   return { options, all };
 }
 
-/** Whether anybody answers, and lets us in. Returns whether the rest can be looked at. */
+/** Whether Hasura answers and takes the token. Returns whether the rest can be looked at. */
 async function* enter(reads: Reads, options: ParsedOptions, signal: AbortSignal): AsyncGenerator<Check, boolean> {
   const there = 'Hasura answers';
   const letIn = 'the token is accepted';
@@ -122,7 +122,7 @@ export const hasuraTools: BackendTools = {
   },
   async *doctor(input, { databaseUrl }) {
     const { options, all } = read(input);
-    // What is not installed is told before anything is looked at, not half way.
+    // What is not installed is reported before anything is looked at, not half way.
     await loadSdk();
     if (databaseUrl !== undefined) await loadPg(problem);
     yield* examine(options, all, toolsHost(input));
@@ -134,7 +134,7 @@ export const hasuraTools: BackendTools = {
     else
       yield unknown(
         'triggers and indexes',
-        'Only the catalog tells. Pass --database-url, or set DATABASE_URL, with the connection string of the database.',
+        'Only the catalog shows them. Pass --database-url, or set DATABASE_URL, with the connection string of the database.',
       );
   },
 };

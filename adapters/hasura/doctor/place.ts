@@ -2,7 +2,7 @@ import type { SqlPlace } from '../../../src/adapter-kit/doctor/postgres-sql.js';
 import type { HasuraCollection, ParsedOptions } from '../options.js';
 import type { Table } from '../table.js';
 
-/** Where a collection lies in Postgres, and who gets at it. All names are the database's. */
+/** Where a collection lies in PostgreSQL, and which role reaches it. All names are the database's. */
 export interface Place extends SqlPlace {
   /** Other schemas are not looked at. */
   readonly schema: 'public';
@@ -13,7 +13,7 @@ export interface Place extends SqlPlace {
   readonly role: string;
 }
 
-/** What `graphql-default` makes `updatedAt` of. A column that is camelCase in the database too cannot be told from it. */
+/** What `graphql-default` makes `updatedAt` of. A column that is camelCase in the database too cannot be distinguished from it. */
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** The role that the headers choose, or the one that most apps have. */

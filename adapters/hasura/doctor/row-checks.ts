@@ -63,7 +63,7 @@ export async function* readChecks(
   else if (ahead)
     yield wrong(
       timed,
-      `-- ${updatedAt} of ${idOf(ahead)} is later than now. Somebody set it by their own clock: let a trigger set it. Or the clock of this machine is slow.`,
+      `-- ${updatedAt} of ${idOf(ahead)} is later than now. A writer set it by its own clock: let a trigger set it. Or the clock of this machine is slow.`,
       sql.trigger(place),
     );
   else yield ok(timed);

@@ -37,9 +37,9 @@ function rightCheck({ table, place }: Examined, roots: Roots, right: Right): Che
   const what = `${collection}: this role may ${reading ? 'read' : right} it`;
   const found = (reading ? roots.query : roots.mutation).get(root);
   if (!found) {
-    const told = `There is no ${reading ? 'query' : 'mutation'} "${root}" for it.${similar(reading ? roots.query : roots.mutation, root)}`;
+    const said = `There is no ${reading ? 'query' : 'mutation'} "${root}" for it.${similar(reading ? roots.query : roots.mutation, root)}`;
     const renamed = `If it has a custom name: collections: { ${collection}: { roots: { ${right}: "..." } } }. If not:`;
-    return wrong(what, told, renamed, metadata(...(reading ? [trackCall(place)] : []), grantCall(place, right)));
+    return wrong(what, said, renamed, metadata(...(reading ? [trackCall(place)] : []), grantCall(place, right)));
   }
   const inputs: Readonly<Record<Right, readonly [argument: string, type: InputType][]>> = {
     select: [['where', 'where']],
@@ -132,7 +132,7 @@ function columnChecks(examined: Examined, row: Fields, roots: Roots): Check[] {
       checks.push(
         unknown(
           what,
-          `The table has a key of several columns: ${primary.join(', ')}. Unless ${key} alone is unique, rows that share it are one record. With --database-url it can be told.`,
+          `The table has a key of several columns: ${primary.join(', ')}. Unless ${key} alone is unique, rows that share it are one record. With --database-url it can be found out.`,
         ),
       );
     else checks.push(ok(what));
@@ -177,7 +177,7 @@ function liveCheck({ table, place }: Examined, { subscription }: Roots): Check[]
   ];
 }
 
-/** All that the schema tells of one table, with what puts it right. */
+/** All that the schema shows of one table, with what puts it right. */
 export async function schemaChecks(
   examined: Examined,
   roots: Roots,
