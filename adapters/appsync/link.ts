@@ -9,7 +9,7 @@ import {
   throwIfAborted,
   toSyncLayerError,
 } from '../../src/adapter-kit/kit.js';
-import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
+import { createRenewal } from '../../src/adapter-kit/renewal.js';
 import { type ErrorEntry, errorOf } from './errors.js';
 import { type ParsedOptions, problem } from './options.js';
 import type { Authorizer } from './reads.js';
@@ -190,30 +190,6 @@ function openChannel(
   };
 }
 
-/** Asks for another token while the one that a link was opened with is good for a little longer. Returns how to stop. */
-function renewInTime(authorizer: Authorizer, token: string | undefined, host: TransportHost, renewed: () => void) {
-  const timers = createTimers<'token'>();
-  let over = false;
-  async function renew(): Promise<void> {
-    try {
-      const fresh = authorizer.tokenIn(await authorizer.headers('{}', 'connect'));
-      if (!over && fresh !== token) return renewed();
-    } catch (error) {
-      if (!over) host.report(toSyncLayerError(error, 'AUTH_REQUIRED', 'The token could not be renewed.'));
-    }
-    wait();
-  }
-  function wait(): void {
-    const delay = renewalDelay(token);
-    if (delay !== undefined) timers.schedule('token', delay, () => void renew());
-  }
-  wait();
-  return (): void => {
-    over = true;
-    timers.close();
-  };
-}
-
 /**
  * Opens a socket, greets, and keeps watch over it ("Building a real-time WebSocket client" in AppSync's developer guide).
  * Rejects if it cannot; after it has resolved, `onLost` gets the end.
@@ -230,7 +206,6 @@ export async function openLink({ options, authorizer, host, signal, onLost }: Li
   const where = placeIn(url);
   const started = new Map<string, Started>();
   let state: 'opening' | 'open' | 'over' = 'opening';
-  let stopRenewing = (): void => undefined;
 
   return new Promise<Link>((resolve, reject) => {
     /** Once, whatever comes first: an error, a close, silence, an abort. */
@@ -239,12 +214,22 @@ export async function openLink({ options, authorizer, host, signal, onLost }: Li
       const wasOpen = state === 'open';
       state = 'over';
       const error = reason && authorizer.explain(headers, reason);
-      stopRenewing();
+      renewal.stop();
       started.clear();
       channel.end(error?.code === 'HEARTBEAT_TIMEOUT');
       if (!wasOpen) reject(error ?? problem('CONNECT_FAILED', 'The connection was given up.'));
       else if (error) onLost(error);
     }
+
+    const token = authorizer.tokenIn(headers);
+    const renewal = createRenewal(
+      () => token,
+      async () => {
+        const fresh = authorizer.tokenIn(await authorizer.headers('{}', 'connect'));
+        if (fresh !== token) end(problem('CONNECTION_LOST', 'The token is about to expire; a new link is made.'));
+      },
+      (error) => host.report(toSyncLayerError(error, 'AUTH_REQUIRED', 'The token could not be renewed.')),
+    );
 
     function start(what: string, request: Request, listener: Listener): () => void {
       const id = newId();
@@ -277,9 +262,7 @@ export async function openLink({ options, authorizer, host, signal, onLost }: Li
       const { connectionTimeoutMs: said } = Object(payload) as { readonly connectionTimeoutMs?: unknown };
       const servers = typeof said === 'number' && said > 0 ? Math.min(said, MAX_TIMER) : undefined;
       channel.limitSilence(Math.min(own ?? servers ?? SILENCE, servers ?? MAX_TIMER));
-      stopRenewing = renewInTime(authorizer, authorizer.tokenIn(headers), host, () =>
-        end(problem('CONNECTION_LOST', 'The token is about to expire; a new link is made.')),
-      );
+      renewal.start();
       resolve({
         get isOpen() {
           return state === 'open';

@@ -6,7 +6,7 @@ import {
   type TransportHost,
   toSyncLayerError,
 } from '../../src/adapter-kit/kit.js';
-import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
+import { createRenewal } from '../../src/adapter-kit/renewal.js';
 import { socketError, whyRefused } from './errors.js';
 import { type ParsedOptions, problem } from './options.js';
 import type { Credentials, Reads } from './reads.js';
@@ -217,7 +217,6 @@ async function openSocket(
 export function ownLink(options: ParsedOptions, reads: Reads, host: () => TransportHost, events: LinkEvents): Link {
   let current: Socket | undefined;
   let token: string | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
   /** From one disconnect to the next: what was begun in an earlier one is void. */
   let turn = new AbortController();
 
@@ -249,7 +248,7 @@ export function ownLink(options: ParsedOptions, reads: Reads, host: () => Transp
     const before = current;
     current = socket;
     token = fresh;
-    renewInTime();
+    renewal.start();
     return before;
   }
 
@@ -268,23 +267,16 @@ export function ownLink(options: ParsedOptions, reads: Reads, host: () => Transp
     await before?.close();
   }
 
-  /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
-  function renewInTime(): void {
-    clearTimeout(timer);
-    const delay = renewalDelay(token);
-    if (delay === undefined) return;
-    const mine = turn;
-    const again = (): void =>
-      void renew()
-        .catch((error: SyncLayerError) => mine === turn && host().report(error))
-        .then(() => mine === turn && renewInTime());
-    timer = setTimeout(again, delay);
-  }
+  const renewal = createRenewal(
+    () => token,
+    renew,
+    (error) => host().report(error as SyncLayerError),
+  );
 
   async function disconnect(dead?: true): Promise<void> {
     turn.abort();
     turn = new AbortController();
-    clearTimeout(timer);
+    renewal.stop();
     const before = current;
     current = undefined;
     await before?.close(dead);

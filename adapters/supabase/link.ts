@@ -10,7 +10,7 @@ import {
   within,
 } from '../../src/adapter-kit/kit.js';
 import { loadPart } from '../../src/adapter-kit/load-part.js';
-import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
+import { renewalDelay } from '../../src/adapter-kit/renewal.js';
 import type { AppSession } from './app-session.js';
 import type { ParsedOptions } from './options.js';
 import { problem } from './problem.js';

@@ -10,7 +10,7 @@ import {
   throwIfAborted,
   toSyncLayerError,
 } from '../../src/adapter-kit/kit.js';
-import { renewalDelay } from '../../src/adapter-kit/renewal-delay.js';
+import { renewalDelay } from '../../src/adapter-kit/renewal.js';
 import { byteLength, parseJson } from './json.js';
 import { toError } from './normalize.js';
 import type { ParsedOptions } from './options.js';
