@@ -169,7 +169,13 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
       const { rows, cursor } = replica;
       return [
         name,
-        { rows: rows.size, pending: replica.pending.size, failed: replica.failed.size, phase: session.phase, cursor },
+        {
+          rows: rows.size,
+          pending: replica.pending.size,
+          failed: replica.failed.size,
+          phase: session?.phase ?? 'idle',
+          cursor,
+        },
       ] as const;
     });
     return {

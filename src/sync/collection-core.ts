@@ -15,7 +15,7 @@ import type { ConflictResolver } from './conflict/merge.js';
 import { departure, loadCollection, type Origin, originWrite } from './load.js';
 import { createReplica, type Replica } from './replica.js';
 import { createSecondLook } from './second-look.js';
-import { createSession, type Session, type SessionHooks } from './session.js';
+import type { createSession, Session, SessionHooks } from './session.js';
 
 /** So many rows are counted for the price of one. */
 const COUNTED = 1000;
@@ -54,7 +54,10 @@ export interface CollectionCoreOptions {
 /** One collection: its rows, what keeps them equal to the backend, and who is told. */
 export interface CollectionCore {
   readonly replica: Replica;
-  readonly session: Session;
+  /** What pulls: undefined until that is loaded. */
+  readonly session: Session | undefined;
+  /** What pulls is loaded. */
+  begin(create: typeof createSession): void;
   /** False until the first catch-up of a collection that has never been read from this backend. */
   readonly ready: () => boolean;
   /** False while the rows are another backend's: what this one's are must be known before edits can be compared. */
@@ -142,7 +145,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
         },
         invalid,
         adopted: (id, storedAs) => void adopted(id, storedAs),
-        doubt: () => session.look(),
+        doubt: () => session?.look(),
       },
     },
     loaded,
@@ -163,35 +166,34 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   }
   let { fresh } = loaded;
   let caughtUp = replica.cursor !== null;
-  const session = createSession({
-    collection: name,
-    transport,
-    replica,
-    filter: own.filter,
-    settings,
-    hooks: {
-      ...hooks,
-      clock: clock.measure,
-      received: ({ timestamp }) => {
-        if (timestamp !== undefined) announcer.metrics.latency(Date.now() + clock.offset() - timestamp);
-      },
-      caughtUp: (records) => {
-        const first = !caughtUp;
-        caughtUp = true;
-        if (first) {
-          noteOrigin();
-          replica.readAgain();
-          notify([]);
-        }
-        announcer.events.emit('realtimeSync', { collection: name, records });
-        hooks.caughtUp();
-      },
+  let session: Session | undefined;
+  const sessionHooks: SessionHooks = {
+    ...hooks,
+    clock: clock.measure,
+    received: ({ timestamp }) => {
+      if (timestamp !== undefined) announcer.metrics.latency(Date.now() + clock.offset() - timestamp);
     },
-  });
+    caughtUp: (records) => {
+      const first = !caughtUp;
+      caughtUp = true;
+      if (first) {
+        noteOrigin();
+        replica.readAgain();
+        notify([]);
+      }
+      announcer.events.emit('realtimeSync', { collection: name, records });
+      hooks.caughtUp();
+    },
+  };
 
   return {
     replica,
-    session,
+    get session() {
+      return session;
+    },
+    begin(create) {
+      session = create({ collection: name, transport, replica, filter: own.filter, settings, hooks: sessionHooks });
+    },
     notify,
     ready: () => caughtUp,
     price: () => (transport.count ? Math.ceil(replica.rows.size / COUNTED) + 2 : replica.rows.size),
@@ -202,7 +204,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     },
     clear() {
       caughtUp = false;
-      session.forget();
+      session?.forget();
       replica.reset();
     },
     noteOrigin,
@@ -224,7 +226,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       }
       // The rows are those that another one may see.
       caughtUp = false;
-      session.forget();
+      session?.forget();
       replica.rereadAll();
       journal.append(departure(name, origin.source, next));
     },
@@ -235,7 +237,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
         replica.switchUser({ before, next: null, adopt: false });
       }
       caughtUp = false;
-      session.forget();
+      session?.forget();
       replica.rereadAll();
       replica.forgetRows();
       journal.append(departure(name, origin.source, origin.user));
@@ -244,7 +246,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       origin = { ...origin, source };
       fresh = true;
       caughtUp = false;
-      session.forget();
+      session?.forget();
       replica.depart();
       journal.append(departure(name, '', origin.user));
     },

@@ -3,7 +3,7 @@ import { SyncLayerError, toSyncLayerError } from '../../base/errors.js';
 import type { Context } from './context.js';
 
 /** Connects, at most once at a time, within a limit. */
-export function createAttempt({ transport, settings, announcer, dispatch }: Context) {
+export function createAttempt({ transport, settings, announcer, dispatch }: Context, load: () => Promise<unknown>) {
   let current: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -26,6 +26,8 @@ export function createAttempt({ transport, settings, announcer, dispatch }: Cont
       }, settings.connectTimeout);
       let error: SyncLayerError | undefined;
       try {
+        // What comes over the link needs what pulls.
+        await abortable(load(), mine.signal);
         await abortable(transport.connect({ signal: mine.signal }), mine.signal);
       } catch (thrown) {
         error = toSyncLayerError(thrown, 'CONNECT_FAILED', `${adapter} could not connect.`, { adapter });

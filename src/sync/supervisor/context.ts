@@ -9,6 +9,7 @@ import type { AuthToken, RealtimeTransport } from '../../transport/transport.js'
 import type { Announcer } from '../announcer.js';
 import type { Clock } from '../clock.js';
 import type { CollectionCore, CollectionSettings } from '../collection-core.js';
+import type { Session } from '../session.js';
 import { connectionState } from './link.js';
 import type { Event, State } from './machine.js';
 
@@ -25,7 +26,17 @@ export interface SupervisorOptions {
   readonly settings: Settings;
 }
 
-export type TimerName = 'link' | 'background' | 'network' | 'restart' | 'push' | 'waiting' | 'retry' | 'poll' | 'audit';
+export type TimerName =
+  | 'link'
+  | 'background'
+  | 'network'
+  | 'restart'
+  | 'push'
+  | 'waiting'
+  | 'retry'
+  | 'poll'
+  | 'audit'
+  | 'load';
 
 /** What the parts of the supervisor share. */
 export interface Context extends Omit<SupervisorOptions, 'collections'> {
@@ -47,7 +58,8 @@ export const isConnected = ({ state }: Context): boolean => state.link.name === 
 
 export const coresOf = ({ collections }: Context): CollectionCore[] => [...collections.values()];
 
-export const sessionsOf = (context: Context) => coresOf(context).map(({ session }) => session);
+/** None until what pulls is loaded. */
+export const sessionsOf = (context: Context): Session[] => coresOf(context).flatMap(({ session }) => session ?? []);
 
 /** Every collection gets its changes by itself. */
 export const allLive = (context: Context): boolean =>

@@ -2,14 +2,12 @@ import type { Attempt } from './attempt.js';
 import { type Context, ignore, report, retryDelay, sessionsOf } from './context.js';
 import { connectionState } from './link.js';
 import type { Effect, Event, State } from './machine.js';
-import type { Pushing } from './pushing.js';
-import type { Rounds } from './rounds.js';
+import type { WorkLoader } from './work-loader.js';
 
 /** What the effects work with. */
 export interface Workers {
   readonly attempt: Attempt;
-  readonly pushing: Pushing;
-  readonly rounds: Rounds;
+  readonly work: WorkLoader;
   readonly interrupt: () => void;
   /** Closes the link. */
   readonly disconnect: () => void;
@@ -25,7 +23,7 @@ type Perform = (before: State, event: Event) => void;
 export function createEffects(context: Context, workers: Workers): { readonly [Name in Effect]: Perform } {
   const { announcer, settings, collections, timers, tokens, dispatch } = context;
   const { events, metrics, log } = announcer;
-  const { attempt, pushing, rounds } = workers;
+  const { attempt, work } = workers;
 
   function sayLink({ link: last }: State): void {
     const link = connectionState(context.state.link);
@@ -41,8 +39,8 @@ export function createEffects(context: Context, workers: Workers): { readonly [N
     abort: attempt.stop,
     disconnect: workers.disconnect,
     ask: tokens.again,
-    poll: () => void rounds.run().catch(ignore),
-    catchUp: () => void rounds.catchUpAll().catch(ignore),
+    poll: () => work.use(({ rounds }) => void rounds.run().catch(ignore)),
+    catchUp: () => work.use(({ rounds }) => void rounds.catchUpAll().catch(ignore)),
     subscribe() {
       for (const session of sessionsOf(context)) session.start();
     },
@@ -51,10 +49,10 @@ export function createEffects(context: Context, workers: Workers): { readonly [N
     },
     interrupt: workers.interrupt,
     push() {
-      if (settings.enableAutoSync) void pushing.push().catch(ignore);
+      if (settings.enableAutoSync) work.use(({ pushing }) => void pushing.push().catch(ignore));
     },
-    pollNow: () => rounds.start(0),
-    startSchedule: () => rounds.start(context.state.realtime ? settings.syncInterval : 0),
+    pollNow: () => work.use(({ rounds }) => rounds.start(0)),
+    startSchedule: () => work.use(({ rounds }) => rounds.start(context.state.realtime ? settings.syncInterval : 0)),
     retryPush: () =>
       timers.schedule('push', retryDelay(context, context.state.pushFailures), () => dispatch({ type: 'pushWanted' })),
     retryPull: () =>

@@ -1,16 +1,22 @@
-import { SyncLayerError, toSyncLayerError } from '../../base/errors.js';
+import { SyncLayerError } from '../../base/errors.js';
 import { backoffDelay } from '../../transport/backoff.js';
-import type { Pusher } from '../pusher.js';
-import { type Context, ignore, mayWork, pendingCount } from './context.js';
+import { createPusher } from '../pusher.js';
+import { type Context, mayWork, pendingCount } from './context.js';
 
 /** First wait of edits that wait for another row, in ms; it doubles up to `auditInterval`. */
 const FIRST_WAIT = 2000;
 
-/** Sends what waits in the outboxes, by a pusher that is loaded while the store is read. */
+/** Sends what waits in the outboxes. */
 export function createPushing(context: Context, signalOfWork: () => AbortSignal) {
   const { announcer, settings, timers, dispatch } = context;
-  let pusher: Pusher | undefined;
-  let loading: Promise<void> | undefined;
+  const pusher = createPusher({
+    transport: context.transport,
+    collections: context.collections,
+    clockOffset: context.clock.offset,
+    flushed: context.journal.flushed,
+    settled: context.updateStatus,
+    awaitsSignIn: () => context.tokens.awaitsSignIn,
+  });
   /** The run of the pusher that is under way, or was the last. */
   let run: Promise<void> | undefined;
   let isQueued = false;
@@ -19,31 +25,11 @@ export function createPushing(context: Context, signalOfWork: () => AbortSignal)
   /** What those edits wait for, as it was reported. */
   let reported: readonly string[] = [];
 
-  /** In a chunk of its own: an app reads first. While it is out of reach, edits stay in the outbox. */
-  async function load(): Promise<void> {
-    try {
-      const { createPusher } = await import('../pusher.js');
-      pusher ??= createPusher({
-        transport: context.transport,
-        collections: context.collections,
-        clockOffset: context.clock.offset,
-        flushed: context.journal.flushed,
-        settled: context.updateStatus,
-        awaitsSignIn: () => context.tokens.awaitsSignIn,
-      });
-    } catch (error) {
-      throw toSyncLayerError(error, 'CONNECTION_LOST', 'What sends edits could not be loaded; it is tried again.');
-    } finally {
-      loading = undefined;
-    }
-  }
   const pushWanted = (): void => dispatch({ type: 'pushWanted' });
-  loading = load();
-  loading.catch(ignore);
 
   /** What edits wait for may come from another client, without an event here: they are tried again. Each reason is reported once. */
   function scheduleWaiting(): void {
-    const waiting = pusher?.waiting() ?? [];
+    const waiting = pusher.waiting();
     const reasons = waiting.map(({ opId, waiting: { message } = { message: '' } }) => `${opId} ${message}`);
     for (const [index, { collection, waiting: reason }] of waiting.entries())
       if (reason && !reported.includes(reasons[index] ?? ''))
@@ -66,13 +52,7 @@ export function createPushing(context: Context, signalOfWork: () => AbortSignal)
       if (!mayWork(context) || pendingCount(context) === 0) return;
       timers.cancel('push');
       const signal = signalOfWork();
-      if (!pusher) loading ??= load();
-      const loaded = loading;
-      if (loaded !== undefined) {
-        await loaded.catch(ignore);
-        if (signal.aborted || !mayWork(context)) return;
-      }
-      const mine = pusher?.push(signal) ?? loaded;
+      const mine = pusher.push(signal);
       // A caller who joins learns how the run ended; it failed once.
       const isJoined = mine === run;
       run = mine;

@@ -6,16 +6,16 @@ import { type Context, ignore } from './context.js';
 import { createDataRequests } from './data-requests.js';
 import { watchEnvironment } from './environment.js';
 import { askFlag, flagOf } from './flag.js';
-import type { Rounds } from './rounds.js';
+import type { WorkLoader } from './work-loader.js';
 
 export interface RequestsOptions {
-  readonly rounds: Rounds;
+  readonly work: WorkLoader;
   /** For what the app gives. */
   readonly limit: Pick<Limit, 'ms' | 'signal'>;
 }
 
 /** What the app and the platform ask for, as events, and the promises of how they end. */
-export function createRequests(context: Context, { rounds, limit }: RequestsOptions) {
+export function createRequests(context: Context, { work, limit }: RequestsOptions) {
   const { transport, journal, tokens, timers, dispatch } = context;
   const waiters: (() => void)[] = [];
   /** Resolves once the link that was dropped last is closed. */
@@ -77,6 +77,7 @@ export function createRequests(context: Context, { rounds, limit }: RequestsOpti
     await attemptEnded();
     if (context.state.closed || context.state.paused)
       throw new SyncLayerError('CLOSED', 'syncNow() was stopped by close() or pause().');
+    const { rounds } = await work.load();
     await rounds.run().catch((error: SyncLayerError) => {
       const { realtime, link } = context.state;
       // Why there is no link says more than that there is none.

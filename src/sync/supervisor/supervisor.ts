@@ -14,11 +14,10 @@ import { createEffects } from './effects.js';
 import { attachHost } from './host.js';
 import { initialState, type State, step } from './machine.js';
 import { openCollections, sourceOf } from './open-collections.js';
-import { createPushing } from './pushing.js';
 import { renewalDelay } from './renewal-delay.js';
 import { createRequests } from './requests.js';
-import { createRounds } from './rounds.js';
 import { statusOf } from './status.js';
+import { createWorkLoader } from './work-loader.js';
 
 /** Keeps the link up, the collections read and the edits sent. `machine.ts` decides what follows from what; here it is wired. */
 export async function createSupervisor({ collections: settingsOfAll, ...options }: SupervisorOptions) {
@@ -68,16 +67,22 @@ export async function createSupervisor({ collections: settingsOfAll, ...options 
       return driver.state;
     },
   };
-  const attempt = createAttempt(context);
-  const pushing = createPushing(context, () => work.signal);
-  const rounds = createRounds(context, { push: pushing.push, beforePoll: () => requests.beforePoll() });
-  const requests = createRequests(context, { rounds, limit });
+  const loader = createWorkLoader(
+    context,
+    (failures) => retryDelay(context, failures),
+    ({ createPushing, createRounds, createSession }) => {
+      for (const core of coresOf(context)) core.begin(createSession);
+      const pushing = createPushing(context, () => work.signal);
+      return { pushing, rounds: createRounds(context, { push: pushing.push, beforePoll: requests.beforePoll }) };
+    },
+  );
+  const attempt = createAttempt(context, loader.load);
+  const requests = createRequests(context, { work: loader, limit });
   const effects = createEffects(context, {
     attempt,
-    pushing,
-    rounds,
+    work: loader,
     interrupt() {
-      rounds.reconsider();
+      loader.current?.rounds.reconsider();
       work.abort();
       work = new AbortController();
     },
@@ -110,6 +115,7 @@ export async function createSupervisor({ collections: settingsOfAll, ...options 
   }
 
   attachHost(context);
+  loader.prefetch();
   await openCollections(context, settingsOfAll, () => {
     if (coresOf(context).every((core) => core.ready())) switches = 0;
     driver.dispatch({ type: 'caughtUp' });
@@ -132,7 +138,7 @@ export async function createSupervisor({ collections: settingsOfAll, ...options 
     /** A local edit was made. */
     edited(): void {
       updateStatus();
-      pushing.edited();
+      loader.use(({ pushing }) => pushing.edited());
     },
     ...requests.ofTheApp,
   };

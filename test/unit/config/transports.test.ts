@@ -136,7 +136,7 @@ test('offline, where the rules of the configuration cannot be loaded, the app st
 
 test('while what sends edits is out of reach they wait in the outbox, and leave once it is there', async () => {
   vi.resetModules();
-  vi.doMock('../../../src/sync/pusher.js', () => {
+  vi.doMock('../../../src/sync/work.js', () => {
     throw new TypeError('Failed to fetch dynamically imported module');
   });
   const fresh = await import('../../../src/index.js');
@@ -146,7 +146,7 @@ test('while what sends edits is out of reach they wait in the outbox, and leave 
   await sync.collection('todos').save({ text: 'Milk' }, '1');
   await expect(sync.syncNow()).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
   expect(sync.status.pending).toBe(1);
-  vi.doUnmock('../../../src/sync/pusher.js');
+  vi.doUnmock('../../../src/sync/work.js');
   await sync.syncNow();
   expect(sync.status.pending).toBe(0);
   await sync.close();
