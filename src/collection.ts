@@ -5,7 +5,7 @@ import { cloneJson, deepEqual, handOut } from './base/json.js';
 import { isPlainObject } from './base/json-fault.js';
 import { createQuery, type Query } from './query/query.js';
 import type { RowSource } from './query/types.js';
-import type { CollectionCore } from './sync/collection-core.js';
+import type { CollectionCore } from './sync/collection/core.js';
 
 /** A row as it comes out: with its id, and read-only. */
 export type Stored<T> = T extends { readonly id: string } ? T : T & { readonly id: string };

@@ -2,12 +2,12 @@ import { abortable, throwIfAborted } from '../base/abort.js';
 import { asyncIterator } from '../base/async-iterator.js';
 import { SyncLayerError } from '../base/errors.js';
 import type { RealtimeTransport, RecordKey, SyncFilter, VersionRange } from '../transport/transport.js';
-import type { Replica } from './replica.js';
+import type { Remote } from './collection/remote.js';
 
 export interface AuditContext {
   readonly collection: string;
   readonly transport: RealtimeTransport;
-  readonly replica: Replica;
+  readonly replica: Remote;
   readonly filter: SyncFilter;
   /** Aborted when reading is stopped. */
   readonly signal: AbortSignal;

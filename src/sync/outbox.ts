@@ -1,8 +1,8 @@
 import type { Row } from '../base/change.js';
 import type { ErrorCode } from '../base/errors.js';
 import { handOut } from '../base/json.js';
-import type { CollectionCore } from './collection-core.js';
-import type { Replica } from './replica.js';
+import type { CollectionCore } from './collection/core.js';
+import type { Replica } from './collection/replica.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
 /** An edit that the backend has not taken. */

@@ -6,8 +6,8 @@ import { storedId, usualSpelling } from '../transport/key-spelling.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
 import { beforeSignIn, judge, type PushCircumstances } from './answer.js';
 import { afterAnswer, FIRST_LIMITS, type SentBatch, sizeOf } from './batch-limits.js';
+import type { Remote } from './collection/remote.js';
 import { type Remedy, remedyFor } from './push-trouble.js';
-import type { Replica } from './replica.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
 
 /** Conflicts of one record in one run. Somebody else may be first a few times, but not for ever. */
@@ -33,7 +33,7 @@ export function outgoing(entry: OutboxEntry, clockOffset: number): OutgoingChang
 export interface PusherOptions {
   readonly transport: RealtimeTransport;
   /** `mayPush`: false while edits must wait (the first pull from this backend is not done). */
-  readonly collections: ReadonlyMap<string, { readonly replica: Replica; readonly mayPush: () => boolean }>;
+  readonly collections: ReadonlyMap<string, { readonly replica: Remote; readonly mayPush: () => boolean }>;
   readonly clockOffset: () => number;
   /** Resolves once everything handed to the store so far is durable; rejects where it cannot be. */
   readonly flushed: () => Promise<void>;

@@ -5,7 +5,7 @@ import type { Settings } from '../config/defaults.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Cursor, PullPage, RealtimeTransport, SyncFilter, Unsubscribe } from '../transport/transport.js';
 import type { AuditContext, listenFor } from './audit.js';
-import type { Replica } from './replica.js';
+import type { Remote } from './collection/remote.js';
 
 /** How far a collection is: `live` means that all is here and new changes come by themselves. */
 export type SessionPhase = 'idle' | 'subscribing' | 'catching-up' | 'live' | 'failed';
@@ -26,7 +26,7 @@ export interface SessionHooks {
 export interface SessionOptions {
   readonly collection: string;
   readonly transport: RealtimeTransport;
-  readonly replica: Replica;
+  readonly replica: Remote;
   readonly filter: SyncFilter;
   readonly settings: Pick<Settings, 'pageSize' | 'bufferLimit'>;
   readonly hooks: SessionHooks;
@@ -69,7 +69,7 @@ export function createSession(options: SessionOptions) {
   const looks = { count: 0 };
   /** A snapshot under way: it survives a failed page, so that a bad line does not start it over. */
   let snapshot:
-    | { cursor: Cursor | null; seen: Set<string> | undefined; readonly touched: ReturnType<Replica['track']> }
+    | { cursor: Cursor | null; seen: Set<string> | undefined; readonly touched: ReturnType<Remote['track']> }
     | undefined;
 
   function setPhase(next: SessionPhase): void {

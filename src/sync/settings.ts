@@ -1,6 +1,6 @@
 import { schemaParser } from '../config/schema.js';
 import { type CollectionConfig, collectionsOf, type SyncLayerConfig } from '../config/types.js';
-import type { CollectionSettings } from './collection-core.js';
+import type { CollectionSettings } from './collection/core.js';
 import { strategies } from './conflict/resolvers.js';
 
 /** Each collection's settings, with the general ones where it has none of its own. */

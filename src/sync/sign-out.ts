@@ -1,6 +1,6 @@
 import { SyncLayerError } from '../base/errors.js';
 import { isOwn, type User } from '../transport/identity.js';
-import type { CollectionCore } from './collection-core.js';
+import type { CollectionCore } from './collection/core.js';
 import type { OutboxEntry } from './replica-state.js';
 
 /** What becomes of edits that the backend does not have yet. */

@@ -1,5 +1,5 @@
 import type { SyncLayerError } from '../../base/errors.js';
-import { type CollectionSettings, openCollection } from '../collection-core.js';
+import { type CollectionSettings, openCollection } from '../collection/core.js';
 import { type Context, isConnected, report, sessionsOf } from './context.js';
 
 /** Which backend, and where in it, the rows of a collection are from. */

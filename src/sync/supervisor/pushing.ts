@@ -1,5 +1,6 @@
 import { SyncLayerError } from '../../base/errors.js';
 import { backoffDelay } from '../../transport/backoff.js';
+import type { Remote } from '../collection/remote.js';
 import { createPusher } from '../pusher.js';
 import { type Context, mayWork, pendingCount } from './context.js';
 
@@ -11,7 +12,9 @@ export function createPushing(context: Context, signalOfWork: () => AbortSignal)
   const { announcer, settings, timers, dispatch } = context;
   const pusher = createPusher({
     transport: context.transport,
-    collections: context.collections,
+    collections: new Map(
+      [...context.collections].map(([name, core]) => [name, { replica: core.remote as Remote, mayPush: core.mayPush }]),
+    ),
     clockOffset: context.clock.offset,
     flushed: context.journal.flushed,
     settled: context.updateStatus,

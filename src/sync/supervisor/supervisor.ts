@@ -6,7 +6,7 @@ import type { User } from '../../transport/identity.js';
 import { createTokenSource } from '../../transport/token.js';
 import { OUTSIDE_LIMIT } from '../../transport/within.js';
 import { createClock } from '../clock.js';
-import type { CollectionCore } from '../collection-core.js';
+import type { CollectionCore } from '../collection/core.js';
 import { createAttempt } from './attempt.js';
 import { type Context, coresOf, retryDelay, type SupervisorOptions, type TimerName } from './context.js';
 import { createDriver } from './driver.js';
@@ -70,8 +70,8 @@ export async function createSupervisor({ collections: settingsOfAll, ...options 
   const loader = createWorkLoader(
     context,
     (failures) => retryDelay(context, failures),
-    ({ createPushing, createRounds, createSession }) => {
-      for (const core of coresOf(context)) core.begin(createSession);
+    ({ createPushing, createRounds, ...parts }) => {
+      for (const core of coresOf(context)) core.begin(parts);
       const pushing = createPushing(context, () => work.signal);
       return { pushing, rounds: createRounds(context, { push: pushing.push, beforePoll: requests.beforePoll }) };
     },

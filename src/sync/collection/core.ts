@@ -1,21 +1,23 @@
-import type { Row } from '../base/change.js';
-import type { SyncLayerError } from '../base/errors.js';
-import { newId } from '../base/id.js';
-import type { Settings } from '../config/defaults.js';
-import type { Delta } from '../query/types.js';
-import type { Journal } from '../store/journal.js';
-import type { LocalStore, StoreWrite } from '../store/store.js';
-import { capabilitiesOf } from '../transport/capabilities.js';
-import type { User } from '../transport/identity.js';
-import type { RealtimeTransport, SyncFilter } from '../transport/transport.js';
-import type { Announcer } from './announcer.js';
-import type { Clock } from './clock.js';
-import { fenced } from './conflict/fenced.js';
-import type { ConflictResolver } from './conflict/merge.js';
-import { departure, loadCollection, type Origin, originWrite } from './load.js';
+import type { Row } from '../../base/change.js';
+import type { SyncLayerError } from '../../base/errors.js';
+import { newId } from '../../base/id.js';
+import type { Settings } from '../../config/defaults.js';
+import type { Delta } from '../../query/types.js';
+import type { Journal } from '../../store/journal.js';
+import type { LocalStore, StoreWrite } from '../../store/store.js';
+import { capabilitiesOf } from '../../transport/capabilities.js';
+import type { User } from '../../transport/identity.js';
+import type { RealtimeTransport, SyncFilter } from '../../transport/transport.js';
+import type { Announcer } from '../announcer.js';
+import type { Clock } from '../clock.js';
+import type { ConflictResolver } from '../conflict/merge.js';
+import type { EditRules } from '../edits.js';
+import { departure, loadCollection, type Origin, originWrite } from '../load.js';
+import type { createSession, Session, SessionHooks } from '../session.js';
+import { createLedger } from './ledger.js';
+import type { createRemote, Remote } from './remote.js';
+import type { remoteRules } from './remote-rules.js';
 import { createReplica, type Replica } from './replica.js';
-import { createSecondLook } from './second-look.js';
-import type { createSession, Session, SessionHooks } from './session.js';
 
 /** So many rows are counted for the price of one. */
 const COUNTED = 1000;
@@ -51,13 +53,22 @@ export interface CollectionCoreOptions {
   };
 }
 
+/** What works with the backend: see `work.ts`. */
+export interface CollectionParts {
+  readonly createRemote: typeof createRemote;
+  readonly remoteRules: typeof remoteRules;
+  readonly createSession: typeof createSession;
+}
+
 /** One collection: its rows, what keeps them equal to the backend, and who is told. */
 export interface CollectionCore {
   readonly replica: Replica;
-  /** What pulls: undefined until that is loaded. */
+  /** What the backend does to it; undefined until that is loaded. */
+  readonly remote: Remote | undefined;
+  /** What pulls; undefined until that is loaded. */
   readonly session: Session | undefined;
-  /** What pulls is loaded. */
-  begin(create: typeof createSession): void;
+  /** What works with the backend is loaded. */
+  begin(parts: CollectionParts): void;
   /** False until the first catch-up of a collection that has never been read from this backend. */
   readonly ready: () => boolean;
   /** False while the rows are another backend's: what this one's are must be known before edits can be compared. */
@@ -102,38 +113,18 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   journal.append(loaded.writes);
   const noteOrigin = (): void => journal.append([originWrite(name, origin)]);
   const invalid = (error: SyncLayerError): void => announcer.invalid(error, name);
-  let reportedUnstamped = false;
-  /** Once: whoever writes so does it again and again. */
-  async function unstamped(id: string): Promise<void> {
-    if (reportedUnstamped) return;
-    reportedUnstamped = true;
-    try {
-      announcer.report((await import('./audit.js')).unstamped(name, id), name);
-    } catch {
-      reportedUnstamped = false;
-    }
-  }
   async function adopted(id: string, storedAs: string): Promise<void> {
     try {
-      invalid((await import('../transport/key-spelling.js')).adopted(name, id, storedAs));
+      invalid((await import('../../transport/key-spelling.js')).adopted(name, id, storedAs));
     } catch {
       // The chunk could not be loaded: the record goes on all the same.
     }
   }
-  const replica = createReplica(
+  const edits: EditRules = { collection: name, nextOrder: options.nextOrder, newId, user: options.user };
+  const ledger = createLedger(
     {
       collection: name,
-      filter: own.filter,
-      parse: own.parse,
-      resolve: own.customResolver ? fenced(own.resolve, own.parse, invalid) : own.resolve,
-      sameCounts: () => own.customResolver && capabilitiesOf(transport, name).idempotent === true,
-      maxRetries: settings.maxRetries,
-      believes: createSecondLook(() => capabilitiesOf(transport, name).staleReads === true),
-      unstamped: (id) => void unstamped(id),
-      clockOffset: clock.offset,
-      nextOrder: options.nextOrder,
-      newId,
-      user: options.user,
+      limit: own.filter.limit,
       hooks: {
         write: journal.append,
         changed: notify,
@@ -150,15 +141,16 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     },
     loaded,
   );
+  const replica = createReplica(ledger, edits);
 
   // Records whose making was on its way when the app ended.
   const making = loaded.entries.filter(({ sent, base, local }) => sent && !base && local);
   if (making.length > 0) {
     try {
-      const { usualSpelling } = await import('../transport/key-spelling.js');
+      const { usualSpelling } = await import('../../transport/key-spelling.js');
       for (const { recordId } of making) {
         const usual = usualSpelling(recordId);
-        if (usual !== recordId) replica.mayCome(usual, recordId);
+        if (usual !== recordId) ledger.respelled.set(usual, recordId);
       }
     } catch {
       // The chunk could not be loaded: the answer to the push tells the key.
@@ -166,6 +158,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   }
   let { fresh } = loaded;
   let caughtUp = replica.cursor !== null;
+  let remote: Remote | undefined;
   let session: Session | undefined;
   const sessionHooks: SessionHooks = {
     ...hooks,
@@ -191,8 +184,26 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
     get session() {
       return session;
     },
-    begin(create) {
-      session = create({ collection: name, transport, replica, filter: own.filter, settings, hooks: sessionHooks });
+    get remote() {
+      return remote;
+    },
+    begin(parts) {
+      const rules = parts.remoteRules({
+        ...{ name, own, edits, transport, invalid },
+        clockOffset: clock.offset,
+        maxRetries: settings.maxRetries,
+        report: (error) => announcer.report(error, name),
+      });
+      remote = parts.createRemote(ledger, rules);
+      const { filter } = own;
+      session = parts.createSession({
+        collection: name,
+        transport,
+        replica: remote,
+        filter,
+        settings,
+        hooks: sessionHooks,
+      });
     },
     notify,
     ready: () => caughtUp,

@@ -1,0 +1,213 @@
+import type { Row, Version } from '../../base/change.js';
+import type { SyncLayerError } from '../../base/errors.js';
+import { deepEqual } from '../../base/json.js';
+import type { Delta } from '../../query/types.js';
+import type { StoreWrite } from '../../store/store.js';
+import type { Cursor } from '../../transport/transport.js';
+import { type BatchHooks, createBatch } from '../batch.js';
+import type { Conflict } from '../conflict/merge.js';
+import type { Loaded } from '../load.js';
+import {
+  type OutboxEntry,
+  type Pending,
+  type ServerState,
+  type StoredRow,
+  settledState,
+  UNKNOWN,
+} from '../replica-state.js';
+import { createServerRows } from '../server-rows.js';
+
+/** What a collection tells: once per batch, after memory has changed. */
+export interface LedgerHooks extends BatchHooks {
+  /** A remote change that altered a visible row. */
+  remote(delta: Delta): void;
+  conflict(conflict: Conflict, result: Row | null): void;
+  operation(what: 'queued' | 'synced' | 'failed', entry: OutboxEntry): void;
+  invalid(error: SyncLayerError): void;
+  /** The backend knows a record that was made here by another key. */
+  adopted(id: string, storedAs: string): void;
+  /** There are records in `doubtful` that were not there. */
+  doubt(): void;
+}
+
+export interface LedgerOptions {
+  readonly collection: string;
+  /** Rows at the most: see `SyncFilter.limit`. */
+  readonly limit: number | undefined;
+  readonly hooks: LedgerHooks;
+}
+
+export const storedState = (state: ServerState): StoredRow => (state.row ? state : { ...state, at: Date.now() });
+
+/**
+ * One collection's rows, versions and unacknowledged edits in memory, and the writes that make them durable. It knows how to keep them
+ * consistent; what changes them, and why, is in `replica.ts` and `remote.ts`. No I/O: what must become durable goes to `hooks.write`, in
+ * the batch that it belongs to.
+ */
+export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded: Loaded) {
+  /** What the app sees: the server's rows with the local edits on top. */
+  const rows = new Map<string, Row>();
+  const server = createServerRows(rows, limit);
+  const pending = new Map<string, Pending>();
+  const failed = new Map<string, OutboxEntry>();
+  const held = new Map<string, OutboxEntry>();
+  /** Ids that changed while the backend was asked about them: its answer says nothing about those. */
+  const trackers = new Set<Set<string>>();
+  const batch = createBatch(hooks);
+  const reading: { cursor: Cursor | null; reread: boolean } = { cursor: loaded.cursor, reread: loaded.reread };
+
+  const saveEntry = (entry: OutboxEntry): void =>
+    batch.write({ table: 'outbox', key: [collection, entry.opId], value: entry });
+  const dropEntry = ({ opId }: OutboxEntry): void =>
+    batch.write({ table: 'outbox', key: [collection, opId], value: undefined });
+  const forgetStored = (id: string): void => batch.write({ table: 'rows', key: [collection, id], value: undefined });
+  const serverState = (id: string): ServerState => pending.get(id)?.server ?? server.get(id);
+
+  /** Makes `row` what the app sees of this record. Returns the step, or undefined if nothing visible changed. */
+  function show(id: string, row: Row | null): Delta | undefined {
+    const before = rows.get(id);
+    const after = row ?? undefined;
+    if (deepEqual(before, after)) return undefined;
+    if (after) rows.set(id, after);
+    else rows.delete(id);
+    const delta: Delta = { id, before, after };
+    batch.changed(delta);
+    return delta;
+  }
+
+  /** Notes what the backend holds. Does not touch what the app sees. */
+  function noteServer(id: string, state: ServerState): void {
+    for (const tracker of trackers) tracker.add(id);
+    server.set(id, state);
+    batch.write({ table: 'rows', key: [collection, id], value: storedState(state), checked: true });
+  }
+
+  function setPending(id: string, from: ServerState, entries: readonly OutboxEntry[]): void {
+    const [head, ...rest] = entries;
+    if (head) pending.set(id, { server: from, entries: [head, ...rest] });
+    else pending.delete(id);
+  }
+
+  function amendHead(id: string, { server: from, entries }: Pending, change: Partial<OutboxEntry>): void {
+    const [head, ...rest] = entries;
+    const amended = { ...head, ...change };
+    saveEntry(amended);
+    setPending(id, from, [amended, ...rest]);
+  }
+
+  /** The record has no edits any more: the app sees the backend's row, if the filter lets it. */
+  function release(id: string, state: ServerState): Delta | undefined {
+    pending.delete(id);
+    const settled = settledState(state);
+    if (settled !== state) noteServer(id, settled);
+    return show(id, settled.row);
+  }
+
+  function keepHeld(entry: OutboxEntry): void {
+    held.set(entry.opId, entry);
+    saveEntry(entry);
+  }
+
+  /**
+   * All edits are for another backend than they were made for: none was ever on its way there. Where the old one had no row
+   * (any more), no other client can have changed or deleted it in the new one, so the first edit makes one.
+   */
+  function bringAlong(): void {
+    const brought = (entry: OutboxEntry): OutboxEntry => ({
+      ...entry,
+      sent: false,
+      attempts: 0,
+      mayHaveArrived: entry.mayHaveArrived || entry.sent,
+    });
+    // They are compared with the rows of this backend once their author is back.
+    for (const entry of held.values()) keepHeld({ ...brought(entry), baseVersion: entry.base && UNKNOWN });
+    for (const [id, { server: from, entries }] of pending) {
+      const { row } = from;
+      const moved = entries.map(brought);
+      if (!row) Object.assign(moved[0] as OutboxEntry, { base: null, baseVersion: null });
+      setPending(id, { row, version: row && UNKNOWN }, moved);
+    }
+  }
+
+  for (const [id, state] of loaded.server) {
+    server.set(id, state);
+    if (state.row) rows.set(id, state.row);
+  }
+  for (const entry of loaded.entries) {
+    const { recordId: id, local } = entry;
+    const edits = pending.get(id);
+    const known = edits?.server ?? loaded.server.get(id) ?? { row: null, version: null };
+    setPending(id, known, [...(edits?.entries ?? []), entry]);
+    if (local) rows.set(id, local);
+    else rows.delete(id);
+  }
+  for (const entry of loaded.failed) failed.set(entry.opId, entry);
+  for (const entry of loaded.held) held.set(entry.opId, entry);
+  if (loaded.fresh) batch.run(bringAlong);
+
+  return {
+    rows,
+    server,
+    /** Records with edits that wait or are on their way. Of each the first may be pushed. */
+    pending,
+    /** Rejected edits, by their opId. */
+    failed,
+    /** Edits of other users, and of before the first one signed in, by their opId: they are no part of what this one sees. */
+    held,
+    /** Records that are being made, by the id as a backend may write it that has one spelling for each. */
+    respelled: new Map<string, string>(),
+    /** Records that must be read by id: what has come of them does not say for certain what the backend holds. */
+    doubtful: new Set<string>(),
+    /** How far the backend was read. `reread`: all is read again, and a version that is known is taken again. */
+    reading,
+    hooks,
+    batch,
+    saveEntry,
+    dropEntry,
+    forgetStored,
+    serverState,
+    show,
+    noteServer,
+    setPending,
+    amendHead,
+    release,
+    keepHeld,
+    bringAlong,
+    synced: (entry: OutboxEntry): void => batch.tell(() => hooks.operation('synced', entry)),
+
+    version(id: string): Version | null {
+      const edits = pending.get(id);
+      return edits ? edits.server.version : server.version(id);
+    },
+
+    writeCursor(next: Cursor): void {
+      reading.cursor = next;
+      batch.write({ table: 'meta', key: [collection, 'cursor'], value: next });
+    },
+
+    /** Collects the ids that change from now on, until `stop`. */
+    track(): { readonly ids: ReadonlySet<string>; stop(): void } {
+      const ids = new Set<string>();
+      trackers.add(ids);
+      return { ids, stop: () => void trackers.delete(ids) };
+    },
+
+    /** All that the store should hold, the cursor last: without it what came before is read again. */
+    stored(): StoreWrite[] {
+      const entries = [
+        ...[...pending.values()].flatMap((edits) => edits.entries),
+        ...failed.values(),
+        ...held.values(),
+      ];
+      return [
+        ...entries.map((entry): StoreWrite => ({ table: 'outbox', key: [collection, entry.opId], value: entry })),
+        ...server
+          .ids()
+          .map((id): StoreWrite => ({ table: 'rows', key: [collection, id], value: storedState(serverState(id)) })),
+        { table: 'meta', key: [collection, 'cursor'], value: reading.cursor ?? undefined },
+      ];
+    },
+  };
+}
+
+export type Ledger = ReturnType<typeof createLedger>;
