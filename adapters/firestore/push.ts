@@ -211,10 +211,13 @@ function createSender({ link, options, tables, reads, host }: Means, signal: Abo
       const sentAt = Date.now();
       try {
         const known = await within(session, attempt(session, changes), what, options.requestTimeout, signal);
+        host().alive?.(signal);
         const written = changes.filter(({ opId }) => !known.has(opId));
         return new Map([...(await asSeen(changes, known)), ...(await stamps(written, sentAt))]);
       } catch (error) {
         if (isSyncLayerError(error)) throw error;
+        // The server has said no to this attempt.
+        host().alive?.(signal);
         if (isContention(error)) {
           if (tries < TRIES) continue;
           return failWith({ type: 'retry', error: problem('CONFLICT', `${what} met other writers ${TRIES} times.`) });

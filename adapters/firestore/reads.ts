@@ -73,6 +73,7 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     const since = performance.now();
     try {
       const answer = await within(session, question(session), what, most, signal);
+      host().alive?.(signal);
       if (performance.now() - since < options.requestTimeout / 2) patience.delete(what);
       link.check?.();
       return answer;

@@ -74,15 +74,15 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
       heard();
       serverTime = serverClock(response, sentAt, host());
       host().traffic('in', Number(response.headers.get('content-length') ?? 0));
-      return inParts(response, () => {
-        heard();
-        host().alive?.();
-      });
+      return inParts(response, heard);
     };
     let heard = (): void => undefined;
-    const ask = async (signal: AbortSignal, onHeard: () => void) => {
-      heard = onHeard;
-      const query = build(rest.from(table.table, { fetch: counted }) as unknown as From).abortSignal(signal);
+    const ask = async (limited: AbortSignal, onHeard: () => void) => {
+      heard = () => {
+        onHeard();
+        host().alive?.(signal);
+      };
+      const query = build(rest.from(table.table, { fetch: counted }) as unknown as From).abortSignal(limited);
       const signed = token === undefined ? query : query.setHeader('Authorization', `Bearer ${token}`);
       return signed.retry(false);
     };

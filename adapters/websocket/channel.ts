@@ -52,8 +52,9 @@ function refused(
 export function createChannel(options: ParsedOptions, { host, counts, tooLarge }: ChannelHooks) {
   const subscriptions = new Map<string, Subscription>();
   const subscribes = createRequests<SubscribedMessage | ErrorMessage>('a subscription', options.requestTimeout);
-  const pulls = createRequests<SyncMessage | ErrorMessage>('a pull', options.requestTimeout);
-  const pushes = createRequests<Answer>('a push', options.requestTimeout);
+  const alive = (signal: AbortSignal): void => host().alive?.(signal);
+  const pulls = createRequests<SyncMessage | ErrorMessage>('a pull', options.requestTimeout, alive);
+  const pushes = createRequests<Answer>('a push', options.requestTimeout, alive);
   let link: Link | undefined;
   let lastRequest = 0;
   /** Of the server behind this link, which may have been updated since the last one. */

@@ -6,15 +6,17 @@ interface Waiting<Answer> {
   readonly reject: (error: SyncLayerError) => void;
   readonly size: number;
   readonly since: number;
+  readonly signal: AbortSignal;
 }
 
 const givenUp = (): SyncLayerError => problem('CLOSED', 'The request was given up.');
 
 /**
  * Answers that are awaited, each by the id that it will name. One is given up when it has not come for `timeout` ms and
- * no other has come meanwhile: a busy server answers a long queue one by one, and is not silent.
+ * no other has come meanwhile: a busy server answers a long queue one by one, and is not silent. `alive` is called with the signal of
+ * each that is answered: a call may wait for many.
  */
-export function createRequests<Answer>(what: string, timeout: number) {
+export function createRequests<Answer>(what: string, timeout: number, alive?: (signal: AbortSignal) => void) {
   const waiting = new Map<string, Waiting<Answer>>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let heardAt = 0;
@@ -57,6 +59,7 @@ export function createRequests<Answer>(what: string, timeout: number) {
           reject: (error) => settle(() => reject(error)),
           size,
           since: performance.now(),
+          signal,
         });
         signal.addEventListener('abort', onAbort);
         if (waiting.size === 1) watch();
@@ -67,6 +70,7 @@ export function createRequests<Answer>(what: string, timeout: number) {
       const waiter = id === undefined ? undefined : waiting.get(id);
       if (!waiter) return false;
       heardAt = performance.now();
+      alive?.(waiter.signal);
       waiter.resolve(answer);
       return true;
     },

@@ -1,4 +1,4 @@
-import { joined } from './kit.js';
+import { joined, type TransportHost } from './kit.js';
 
 export interface HttpAnswer {
   readonly response: Response;
@@ -32,7 +32,7 @@ export async function inParts(response: Response, heard: () => void): Promise<Re
 
 /**
  * A request and the whole of its answer. `timeout`, in ms, counts silence: however long a slow line takes for a large answer, it is
- * waited for as long as bytes arrive. `alive` is told of them. Fails with what `isTimeout` knows where none did.
+ * waited for as long as bytes arrive. `alive` is called for them with `signal`. Fails with what `isTimeout` knows where none did.
  */
 export const askHttp = (
   send: (signal: AbortSignal) => Promise<Response>,
@@ -40,18 +40,18 @@ export const askHttp = (
     signal,
     timeout,
     alive,
-  }: { readonly signal: AbortSignal; readonly timeout: number; readonly alive?: (() => void) | undefined },
+  }: { readonly signal: AbortSignal; readonly timeout: number; readonly alive?: TransportHost['alive'] },
 ): Promise<HttpAnswer> =>
   joined(
     [signal],
-    async (limited, heard) => {
+    async (limited, onHeard) => {
+      const heard = (): void => {
+        onHeard();
+        alive?.(signal);
+      };
       const response = await send(limited);
       heard();
-      const text = await textOf(response, () => {
-        heard();
-        alive?.();
-      });
-      return { response, text };
+      return { response, text: await textOf(response, heard) };
     },
     timeout,
   );

@@ -38,9 +38,17 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
   });
 }
 
+/** The signals that a joined one follows. */
+const followed = new WeakMap<AbortSignal, readonly AbortSignal[]>();
+
+/** Whether a signal is this one, or was joined from it. */
+export const follows = (signal: AbortSignal, one: AbortSignal): boolean =>
+  signal === one || (followed.get(signal) ?? []).some((each) => follows(each, one));
+
 /** A controller that aborts as soon as one of these signals does. `release` lets go of them: they may live much longer. */
-function join(signals: readonly AbortSignal[]) {
+export function join(signals: readonly AbortSignal[]) {
   const controller = new AbortController();
+  followed.set(controller.signal, signals);
   const stop = (): void => {
     const first = signals.find(({ aborted }) => aborted);
     if (first) abort(controller, reasonOf(first));

@@ -248,7 +248,13 @@ export function failoverTransport(
     values: (collection) => combinedValues(transports.map((transport) => valuesOf(transport, collection))),
     attach(given) {
       host = given;
-      for (const { transport } of doors) transport.attach?.(ownTokenFirst(given));
+      for (const door of doors) {
+        // One that is only looked at answers nothing that core waits for.
+        const alive = (signal?: AbortSignal): void => {
+          if (doors[active] === door) given.alive?.(signal);
+        };
+        door.transport.attach?.({ ...ownTokenFirst(given), alive });
+      }
     },
 
     async connect({ signal }) {

@@ -287,7 +287,8 @@ export function mirrorTransport({ primary, secondary, limit = 1000, same }: Mirr
     attach(host) {
       primary.attach?.(host);
       log = (message) => host.log('warn', message);
-      const { moved: _, serverTime: _clock, ...own } = ownTokenFirst(host);
+      // What comes of the secondary is no part of an answer that the app waits for.
+      const { moved: _, serverTime: _clock, alive: _alive, ...own } = ownTokenFirst(host);
       // Whatever is wrong with the secondary is not the app's problem.
       secondary.attach?.({ ...own, report: ({ message }) => log(message) });
     },

@@ -194,7 +194,8 @@ export function shadowTransport({
     attach(host) {
       primary.attach?.(host);
       log = (message) => host.log('warn', message);
-      const { moved: _, serverTime: _clock, ...own } = ownTokenFirst(host);
+      // What comes of the secondary is no part of an answer that the app waits for.
+      const { moved: _, serverTime: _clock, alive: _alive, ...own } = ownTokenFirst(host);
       secondary.attach?.({ ...own, report: ({ message }) => log(message) });
     },
     subscribe(request, sink) {

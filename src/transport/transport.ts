@@ -114,8 +114,18 @@ export interface TransportHost {
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: Readonly<Record<string, unknown>>): void;
   /** Counts one message of `bytes` bytes for the metrics. */
   traffic(direction: 'in' | 'out', bytes: number): void;
-  /** A part of an answer has arrived: what still delivers is not silent, and no limit of core's ends it. */
-  alive?(): void;
+  /**
+   * A part of an answer that is waited for has arrived. `pull`, `push`, `fetch` and each page of `keys` end with CONNECTION_LOST, and are asked
+   * again, once this was not called for `answerTimeout` ms; a heartbeat, or an event of a subscription, is no such part. `signal`: the call's
+   * own, or one that `createLifetime` or `joined` made of it, so that no other call lives on with it; left out: any of them may be meant.
+   *
+   * @example
+   * for await (const part of response.body) {
+   *   parts.push(part);
+   *   host.alive?.(request.signal);
+   * }
+   */
+  alive?(signal?: AbortSignal): void;
   /** Counts rows that the backend read for this client, for the metrics: of use where each one is paid for. */
   reads?(rows: number): void;
   /**

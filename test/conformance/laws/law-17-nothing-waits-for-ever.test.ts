@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { SyncLayerInstance } from '../../../src/index.js';
 import { memoryStore } from '../../../src/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';
@@ -119,7 +119,7 @@ describe('law 17: nothing waits for ever', () => {
     },
   );
 
-  test('bytes that arrive are no silence', async () => {
+  test('what comes of an answer is no silence', async () => {
     fakeTimers();
     let host: Parameters<NonNullable<RealtimeTransport['attach']>>[0] | undefined;
     const held = gate();
@@ -141,11 +141,35 @@ describe('law 17: nothing waits for ever', () => {
     const errors = record(client.sync, 'error');
     for (let seconds = 0; seconds < 600; seconds += 50) {
       await pass(50_000);
-      host?.traffic('in', 10_000);
+      host?.alive?.();
     }
     held.open();
     await live(client);
     expect(errors).toEqual([]);
+    expect(await rowsOf(client)).toEqual(backendRows(client));
+  });
+
+  test('heartbeats are no answer: what hangs beside them is named, and asked again', async () => {
+    fakeTimers();
+    const client = await open({
+      backend: backendWith({ a: { n: 1 } }),
+      config: { answerTimeout: 60_000 },
+      wrap: (transport) => {
+        const hung = forgets('pull')(transport);
+        return {
+          ...hung,
+          attach(host) {
+            transport.attach?.(host);
+            const timer = setInterval(() => host.traffic('in', 2), 10_000);
+            onTestFinished(() => clearInterval(timer));
+          },
+        };
+      },
+    });
+    const errors = record(client.sync, 'error');
+    await pass(60_001);
+    expect(messages(errors)).toEqual(['memory.pull() did not answer within 60000 ms; it is tried again.']);
+    await live(client);
     expect(await rowsOf(client)).toEqual(backendRows(client));
   });
 
