@@ -46,7 +46,7 @@ export const follows = (signal: AbortSignal, one: AbortSignal): boolean =>
   signal === one || (followed.get(signal) ?? []).some((each) => follows(each, one));
 
 /** A controller that aborts as soon as one of these signals does. `release` lets go of them: they may live much longer. */
-export function join(signals: readonly AbortSignal[]) {
+function join(signals: readonly AbortSignal[]) {
   const controller = new AbortController();
   followed.set(controller.signal, signals);
   const stop = (): void => {
@@ -68,7 +68,8 @@ export const isTimeout = (error: unknown): boolean => (error as { name?: unknown
 
 /**
  * What `work` resolves with. Its signal aborts as soon as one of `signals` does, and after `ms` milliseconds of silence, if they are
- * given: they begin anew each time that `work` calls `heard`. What ignores its signal is left behind with the same reason.
+ * given: they begin anew each time that `work` calls `heard`. The reason is then what `late` returns. What ignores its signal is left
+ * behind with the same reason.
  *
  * @example
  * const text = await joined([signal], (signal) => fetch(url, { signal }).then((response) => response.text()), 15_000);
@@ -77,14 +78,14 @@ export async function joined<T>(
   signals: readonly AbortSignal[],
   work: (signal: AbortSignal, heard: () => void) => Promise<T>,
   ms?: number,
+  late = (): unknown => named('TimeoutError', `No answer within ${ms} ms.`),
 ): Promise<T> {
   const { controller, release } = join(signals);
-  const late = (): void => abort(controller, named('TimeoutError', `No answer within ${ms} ms.`));
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
   const heard = (): void => {
     clearTimeout(timer);
-    if (ms !== undefined && !ended) timer = setTimeout(late, ms);
+    if (ms !== undefined && !ended) timer = setTimeout(() => abort(controller, late()), ms);
   };
   heard();
   try {

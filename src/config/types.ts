@@ -88,8 +88,8 @@ export interface SyncLayerConfig<C extends CollectionsConfig = CollectionsConfig
   /** Longest attempt to connect. Default 10 000. */
   readonly connectTimeout?: number | undefined;
   /**
-   * How long a transport may say nothing while it is asked for something, in ms, before that is given up and asked again. Bytes that
-   * arrive are no silence. A last resort: the transports' own limits are shorter. Default 300 000.
+   * How long, in ms, nothing may come of an answer that is waited for before it is given up, with an error, and asked for again. Parts of it
+   * that arrive start the time anew, heartbeats do not. A last resort: the transports' own limits are shorter. Default 300 000.
    */
   readonly answerTimeout?: number | undefined;
   /** How often a live collection is compared with the backend all the same. Default 300 000. */

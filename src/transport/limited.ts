@@ -1,4 +1,4 @@
-import { follows, join } from '../base/abort.js';
+import { follows, joined } from '../base/abort.js';
 import { asyncIterator } from '../base/async-iterator.js';
 import { SyncLayerError } from '../base/errors.js';
 import { asThrown } from './bug.js';
@@ -15,7 +15,8 @@ const CLOSE_LIMIT = 10_000;
  * at what was asked. The transport's own limits, which know more, are much shorter; this one is for a promise that it forgot.
  */
 export function limited(transport: RealtimeTransport, answerTimeout: number): RealtimeTransport {
-  const calls = new Set<{ readonly signal: AbortSignal; alive: boolean }>();
+  /** What is asked for at the moment. */
+  const calls = new Set<{ readonly signal: AbortSignal; readonly heard: () => void }>();
 
   function late(what: string, ms: number): SyncLayerError {
     const message = `${transport.name}.${what} did not answer within ${ms} ms; it is tried again.`;
@@ -30,37 +31,15 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
     }
   }
 
-  /** `end` gives up what is still under way. */
-  function begin(what: string, given: AbortSignal) {
-    const { controller, release } = join([given]);
-    const { signal } = controller;
-    const call = { signal, alive: false };
-    calls.add(call);
-    const heard = (): boolean => {
-      const { alive } = call;
-      call.alive = false;
-      return alive;
+  const answered = <T>(what: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
+    const call = { signal, heard: (): void => undefined };
+    const begin = (_: AbortSignal, heard: () => void): Promise<T> => {
+      calls.add(Object.assign(call, { heard }));
+      return work();
     };
-    const limit = { ms: answerTimeout, late: () => late(what, answerTimeout), signal, heard };
-    return {
-      signal,
-      answer: <T>(work: () => Promise<T>): Promise<T> => checked(() => within(work(), limit)),
-      end(): void {
-        calls.delete(call);
-        release();
-        controller.abort();
-      },
-    };
-  }
-
-  async function answered<T>(what: string, given: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal, answer, end } = begin(what, given);
-    try {
-      return await answer(() => work(signal));
-    } finally {
-      end();
-    }
-  }
+    const ended = (): boolean => calls.delete(call);
+    return checked(() => joined([signal], begin, answerTimeout, () => late(what, answerTimeout)).finally(ended));
+  };
 
   const closed = (what: string, work: Promise<void> | undefined): Promise<void> =>
     within(work ?? Promise.resolve(), { ms: CLOSE_LIMIT, late: () => late(what, CLOSE_LIMIT) });
@@ -72,7 +51,7 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
         alive(signal) {
           const own = signal ? [...calls].filter((call) => follows(signal, call.signal)) : [];
           // A signal that is of no call may have been joined by the transport's own means.
-          for (const call of own.length > 0 ? own : calls) call.alive = true;
+          for (const { heard } of own.length > 0 ? own : calls) heard();
         },
       }),
     connect: (options) => checked(() => transport.connect(options)),
@@ -83,32 +62,30 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
         throw asThrown(transport.name, error);
       }
     },
-    pull: (request) => answered('pull()', request.signal, (signal) => transport.pull({ ...request, signal })),
-    push: (changes, options) => answered('push()', options.signal, (signal) => transport.push(changes, { signal })),
+    pull: (request) => answered('pull()', request.signal, () => transport.pull(request)),
+    push: (changes, options) => answered('push()', options.signal, () => transport.push(changes, options)),
     get fetch() {
-      if (!transport.fetch) return undefined;
-      return (collection: string, ids: readonly string[], options: { readonly signal: AbortSignal }) =>
-        answered(
-          'fetch()',
-          options.signal,
-          async (signal) => transport.fetch?.(collection, ids, { ...options, signal }) ?? [],
-        );
+      const fetch = transport.fetch?.bind(transport);
+      return fetch && ((...args: Parameters<typeof fetch>) => answered('fetch()', args[2].signal, () => fetch(...args)));
+    },
+    get count() {
+      const count = transport.count?.bind(transport);
+      return count && ((...args: Parameters<typeof count>) => answered('count()', args[1].signal, () => count(...args)));
     },
     get keys() {
-      if (!transport.keys) return undefined;
-      return async function* keys(...[collection, options]: Parameters<NonNullable<RealtimeTransport['keys']>>) {
-        const { signal, answer, end } = begin('keys()', options.signal);
-        const pages = transport.keys?.(collection, { ...options, signal })[asyncIterator]();
+      const list = transport.keys?.bind(transport);
+      if (!list) return undefined;
+      return async function* keys(...args: Parameters<typeof list>) {
+        const pages = list(...args)[asyncIterator]();
         try {
           for (;;) {
-            const page = await answer(async () => pages?.next());
-            if (!page || page.done) return;
+            const page = await answered('keys()', args[1].signal, () => pages.next());
+            if (page.done) return;
             yield page.value;
           }
         } finally {
-          end();
           // Nobody waits for it: one that hangs would not even end.
-          void Promise.resolve(pages?.return?.()).catch(() => undefined);
+          void Promise.resolve(pages.return?.()).catch(() => undefined);
         }
       };
     },

@@ -115,9 +115,10 @@ export interface TransportHost {
   /** Counts one message of `bytes` bytes for the metrics. */
   traffic(direction: 'in' | 'out', bytes: number): void;
   /**
-   * A part of an answer that is waited for has arrived. `pull`, `push`, `fetch` and each page of `keys` end with CONNECTION_LOST, and are asked
-   * again, once this was not called for `answerTimeout` ms; a heartbeat, or an event of a subscription, is no such part. `signal`: the call's
-   * own, or one that `createLifetime` or `joined` made of it, so that no other call lives on with it; left out: any of them may be meant.
+   * A part of an answer that is waited for has arrived, e.g. of a body. A `pull`, `push`, `fetch`, `count` or page of `keys` of which nothing
+   * comes for the configuration's `answerTimeout` ends with CONNECTION_LOST, and is asked for again; so call this for whatever may take longer.
+   * Heartbeats and the events of subscriptions are no such parts. `signal`: that of the call, or one that `createLifetime` made of it, so
+   * that no other call lives on with it; left out, every call does.
    *
    * @example
    * for await (const part of response.body) {

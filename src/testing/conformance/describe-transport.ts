@@ -6,6 +6,7 @@ import { away } from './scenarios/away.js';
 import { closing } from './scenarios/closing.js';
 import { contract } from './scenarios/contract.js';
 import { edits } from './scenarios/edits.js';
+import { limits } from './scenarios/limits.js';
 import { live } from './scenarios/live.js';
 import { network } from './scenarios/network.js';
 import { refusals } from './scenarios/refusals.js';
@@ -34,6 +35,7 @@ const groups: Readonly<Record<string, readonly Scenario[]>> = {
   'local edits': edits,
   'refused edits': refusals,
   'the network': network,
+  limits,
   'tokens and rights': access,
   close: closing,
 };

@@ -21,3 +21,13 @@ test('the later of two under one id gets the answer, and the earlier is told at 
   expect(await later).toBe('taken');
   expect(requests.settle('op', 'again')).toBe(false);
 });
+
+test('each answer shows life of the call that waits for it', async () => {
+  const heard: AbortSignal[] = [];
+  const requests = createRequests<string>('a push', 1000, (signal) => heard.push(signal));
+  const [mine, other] = [live(), live()];
+  const answers = [requests.expect('a', mine), requests.expect('b', mine), requests.expect('c', other)];
+  for (const id of ['b', 'c', 'a']) requests.settle(id, id);
+  expect(await Promise.all(answers)).toEqual(['a', 'b', 'c']);
+  expect(heard).toEqual([mine, other, mine]);
+});
