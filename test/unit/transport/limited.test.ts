@@ -4,7 +4,7 @@ import { hasuraTransport } from '../../../adapters/hasura/index.js';
 import { supabaseTransport } from '../../../adapters/supabase/index.js';
 import { websocketTransport } from '../../../adapters/websocket/index.js';
 import { createLifetime } from '../../../src/base/abort.js';
-import { failover, mirror, polling, shadow } from '../../../src/compose/index.js';
+import { failoverTransport, mirrorTransport, pollingTransport, shadowTransport } from '../../../src/compose/index.js';
 import { memoryTransport } from '../../../src/testing/index.js';
 import { limited } from '../../../src/transport/limited.js';
 import type { OutgoingChange, RealtimeTransport, TransportHost } from '../../../src/transport/transport.js';
@@ -144,10 +144,10 @@ test('a listing of many pages lives with each of them', async () => {
 });
 
 const composed: Readonly<Record<string, (main: RealtimeTransport, other: RealtimeTransport) => RealtimeTransport>> = {
-  polling: (main) => polling(main),
-  mirror: (primary, secondary) => mirror({ primary, secondary }),
-  shadow: (primary, secondary) => shadow({ primary, secondary }),
-  failover: (main, other) => failover([main, other], { source: 'one' }),
+  polling: (main) => pollingTransport(main),
+  mirror: (primary, secondary) => mirrorTransport({ primary, secondary }),
+  shadow: (primary, secondary) => shadowTransport({ primary, secondary }),
+  failover: (main, other) => failoverTransport([main, other], { source: 'one' }),
 };
 
 test.each(Object.keys(composed))('%s: the backend that is asked shows life, and no other one', async (name) => {
@@ -207,9 +207,9 @@ const adapters: Readonly<
   appsync: {
     make: (fetch) =>
       appsyncTransport({
-        endpoint: 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql',
+        url: 'https://abcdefghijklmnopqrstuvwxyz.appsync-api.eu-central-1.amazonaws.com/graphql',
         auth: { type: 'apiKey', apiKey: 'da2-abc' },
-        models: { todos: { name: 'Todo', fields: ['n'] } },
+        collections: { todos: { table: 'Todo', fields: ['n'] } },
         requestTimeout,
         fetch,
       }),
