@@ -66,11 +66,15 @@ export function limited(transport: RealtimeTransport, answerTimeout: number): Re
     push: (changes, options) => answered('push()', options.signal, () => transport.push(changes, options)),
     get fetch() {
       const fetch = transport.fetch?.bind(transport);
-      return fetch && ((...args: Parameters<typeof fetch>) => answered('fetch()', args[2].signal, () => fetch(...args)));
+      return (
+        fetch && ((...args: Parameters<typeof fetch>) => answered('fetch()', args[2].signal, () => fetch(...args)))
+      );
     },
     get count() {
       const count = transport.count?.bind(transport);
-      return count && ((...args: Parameters<typeof count>) => answered('count()', args[1].signal, () => count(...args)));
+      return (
+        count && ((...args: Parameters<typeof count>) => answered('count()', args[1].signal, () => count(...args)))
+      );
     },
     get keys() {
       const list = transport.keys?.bind(transport);
