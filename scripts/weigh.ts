@@ -26,12 +26,12 @@ export interface Weight {
 export interface WeighOptions {
   /** Packages that are not counted. Default: what an app has chosen with its backend. */
   readonly external?: readonly string[];
-  /** A part that the first chunk loads by itself, counted with it: `live` for `live.js`. */
-  readonly part?: string | undefined;
+  /** Parts that the first chunk loads by itself, counted with it: `live` for `live.js`. */
+  readonly parts?: readonly string[] | undefined;
 }
 
 /** `program`: the text of a module. */
-export async function weigh(program: string, { external = sdks, part }: WeighOptions = {}): Promise<Weight> {
+export async function weigh(program: string, { external = sdks, parts = [] }: WeighOptions = {}): Promise<Weight> {
   const { outputFiles, metafile } = await build({
     stdin: {
       contents: program,
@@ -62,7 +62,7 @@ export async function weigh(program: string, { external = sdks, part }: WeighOpt
     [...files].reduce((total, file) => total + (gzipped.get(basename(file)) ?? 0), 0);
   const first = reached(metafile.outputs, 'out/app.js');
   const isPart = (file: string): boolean =>
-    part !== undefined && basename(metafile.outputs[file]?.entryPoint ?? '').startsWith(`${part}-`);
+    parts.some((part) => basename(metafile.outputs[file]?.entryPoint ?? '').startsWith(`${part}-`));
   for (const file of [...first])
     for (const { path } of metafile.outputs[file]?.imports ?? [])
       if (isPart(path)) reached(metafile.outputs, path, first);
