@@ -3,6 +3,7 @@ import { asyncIterator } from '../base/async-iterator.js';
 import { SyncLayerError } from '../base/errors.js';
 import type { RealtimeTransport, RecordKey, SyncFilter, VersionRange } from '../transport/transport.js';
 import type { Remote } from './collection/remote.js';
+import { checkKeys } from './duplicate-keys.js';
 
 export interface AuditContext {
   readonly collection: string;
@@ -55,15 +56,6 @@ export async function fetchRows(
   return found;
 }
 
-/** Throws where two rows of one page have one key: as one record they would overwrite each other. */
-function checkKeys(collection: string, page: readonly RecordKey[]): void {
-  const seen = new Set<string>();
-  for (const { recordId } of page) {
-    if (seen.has(recordId)) throw twice(collection, recordId);
-    seen.add(recordId);
-  }
-}
-
 /** Every key of the collection, or of a range of it. A list that hangs is given up with `signal`. */
 export async function allKeys(
   { collection, transport, filter, signal }: AuditContext,
@@ -86,10 +78,3 @@ export async function allKeys(
     throw error;
   }
 }
-
-/** Two rows of one page have one key. */
-export const twice = (collection: string, recordId: string): SyncLayerError => {
-  const what = `Two rows of "${collection}" have the key ${JSON.stringify(recordId)}. Is its key made of several columns?`;
-  const fix = 'Give it one unique column as its id; `npx synclayer doctor` shows which.';
-  return new SyncLayerError('PROTOCOL_VIOLATION', `${what} ${fix}`, { details: { collection, recordId } });
-};

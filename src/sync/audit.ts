@@ -3,7 +3,7 @@ import { createTimers } from '../base/timers.js';
 import { type AuditContext, allKeys, fetchRows } from './audit-reads.js';
 import { canCount, compareCounts } from './compare-counts.js';
 
-export { type AuditContext, fetchRows, twice } from './audit-reads.js';
+export { type AuditContext, fetchRows } from './audit-reads.js';
 
 /** In place of a version, for a second look at a row that was not there. */
 const MISSING = 'missing';

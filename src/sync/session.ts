@@ -6,6 +6,7 @@ import { capabilitiesOf } from '../transport/capabilities.js';
 import type { Cursor, PullPage, RealtimeTransport, SyncFilter, Unsubscribe } from '../transport/transport.js';
 import type { AuditContext, listenFor } from './audit.js';
 import type { Remote } from './collection/remote.js';
+import { checkRows } from './duplicate-keys.js';
 
 /** How far a collection is: `live` means that all is here and new changes come by themselves. */
 export type SessionPhase = 'idle' | 'subscribing' | 'catching-up' | 'live' | 'failed';
@@ -173,6 +174,8 @@ export function createSession(options: SessionOptions) {
         const page = await next;
         // Stopped between the answer and here: what it says is of the past.
         throwIfAborted(signal);
+        // A log of changes may name a record twice.
+        if (capabilitiesOf(transport, collection).cursor !== 'sequence') checkRows(collection, page.changes);
         // A pull from the very beginning holds everything, whether the transport says so or not. Rows that are here
         // already and not in it were deleted while we were away.
         const isSnapshot = page.snapshot || (cursor === null && replica.hasServerRows());
