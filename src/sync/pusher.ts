@@ -143,7 +143,6 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     // then the only place where the edit is safe.
     for (const [collection, { replica }] of collections)
       replica.markSent(batch.filter((entry) => entry.collection === collection));
-    for (const entry of batch) mayComeRespelled(entry);
     await flushed().catch(() => undefined);
     throwIfAborted(signal);
     const changes = batch.map((entry) => outgoing(entry, clockOffset()));
@@ -177,12 +176,6 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       });
     }
     settled();
-  }
-
-  /** A backend may write the key of a new record its own way, and tell of it before it answers. */
-  function mayComeRespelled({ collection, recordId, base, local }: OutboxEntry): void {
-    const usual = usualSpelling(recordId);
-    if (!base && local && usual !== recordId) collections.get(collection)?.replica.mayCome(usual, recordId);
   }
 
   /** False: the same edit is sent again. */

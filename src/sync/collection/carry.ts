@@ -5,8 +5,13 @@ import { hiddenError, type Pending, type ServerState } from '../replica-state.js
 import { afterHead, type CarryRules, carryOver, withId, withoutHead } from './carry-over.js';
 import type { Ledger } from './ledger.js';
 
+export interface CarryOptions extends CarryRules {
+  /** The backend knows a record that was made here by another key. */
+  readonly adopted: (id: string, storedAs: string) => void;
+}
+
 /** What becomes of a record's edits when the backend's row, or its answer to the first of them, is there. */
-export function createCarry(ledger: Ledger, rules: CarryRules) {
+export function createCarry(ledger: Ledger, rules: CarryOptions) {
   const { pending, failed, batch, hooks } = ledger;
   const { saveEntry, dropEntry, synced, show, noteServer, setPending, amendHead, release } = ledger;
 
@@ -84,7 +89,7 @@ export function createCarry(ledger: Ledger, rules: CarryRules) {
     adopt(from: string, to: string): void {
       if (!pending.has(from)) return;
       rename(from, to);
-      batch.tell(() => hooks.adopted(from, to));
+      batch.tell(() => rules.adopted(from, to));
     },
     told: (delta: Delta | undefined): void => void (delta && batch.tell(() => hooks.remote(delta))),
     doubt(id: string): void {

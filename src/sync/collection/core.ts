@@ -113,13 +113,6 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   journal.append(loaded.writes);
   const noteOrigin = (): void => journal.append([originWrite(name, origin)]);
   const invalid = (error: SyncLayerError): void => announcer.invalid(error, name);
-  async function adopted(id: string, storedAs: string): Promise<void> {
-    try {
-      invalid((await import('../../transport/key-spelling.js')).adopted(name, id, storedAs));
-    } catch {
-      // The chunk could not be loaded: the record goes on all the same.
-    }
-  }
   const edits: EditRules = { collection: name, nextOrder: options.nextOrder, newId, user: options.user };
   const ledger = createLedger(
     {
@@ -135,7 +128,6 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
           hooks.settled();
         },
         invalid,
-        adopted: (id, storedAs) => void adopted(id, storedAs),
         doubt: () => session?.look(),
       },
     },
@@ -143,19 +135,6 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   );
   const replica = createReplica(ledger, edits);
 
-  // Records whose making was on its way when the app ended.
-  const making = loaded.entries.filter(({ sent, base, local }) => sent && !base && local);
-  if (making.length > 0) {
-    try {
-      const { usualSpelling } = await import('../../transport/key-spelling.js');
-      for (const { recordId } of making) {
-        const usual = usualSpelling(recordId);
-        if (usual !== recordId) ledger.respelled.set(usual, recordId);
-      }
-    } catch {
-      // The chunk could not be loaded: the answer to the push tells the key.
-    }
-  }
   let { fresh } = loaded;
   let caughtUp = replica.cursor !== null;
   let remote: Remote | undefined;

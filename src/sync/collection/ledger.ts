@@ -24,8 +24,6 @@ export interface LedgerHooks extends BatchHooks {
   conflict(conflict: Conflict, result: Row | null): void;
   operation(what: 'queued' | 'synced' | 'failed', entry: OutboxEntry): void;
   invalid(error: SyncLayerError): void;
-  /** The backend knows a record that was made here by another key. */
-  adopted(id: string, storedAs: string): void;
   /** There are records in `doubtful` that were not there. */
   doubt(): void;
 }
@@ -154,8 +152,6 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
     failed,
     /** Edits of other users, and of before the first one signed in, by their opId: they are no part of what this one sees. */
     held,
-    /** Records that are being made, by the id as a backend may write it that has one spelling for each. */
-    respelled: new Map<string, string>(),
     /** Records that must be read by id: what has come of them does not say for certain what the backend holds. */
     doubtful: new Set<string>(),
     /** How far the backend was read. `reread`: all is read again, and a version that is known is taken again. */

@@ -2,6 +2,7 @@ import type { AnswerRules, Verdict } from '../answer.js';
 import type { OutboxEntry, Pending } from '../replica-state.js';
 import type { Carry } from './carry.js';
 import type { Ledger } from './ledger.js';
+import type { Respelled } from './respelled.js';
 
 /** How a backend may spell the id of a record. */
 export interface Spellings {
@@ -11,8 +12,16 @@ export interface Spellings {
   readonly stored: string | undefined;
 }
 
-/** What becomes of edits that were sent. `trim`: lets go of what is over the limit. */
-export function createPushResults(ledger: Ledger, carry: Carry, rules: AnswerRules, trim: () => void) {
+export interface PushResultOptions {
+  readonly carry: Carry;
+  readonly respelled: Respelled;
+  readonly rules: AnswerRules;
+  /** Lets go of what is over the limit. */
+  readonly trim: () => void;
+}
+
+/** What becomes of edits that were sent. */
+export function createPushResults(ledger: Ledger, { carry, respelled, rules, trim }: PushResultOptions) {
   const { pending, batch, noteServer, amendHead } = ledger;
 
   function onAnswer(id: string, edits: Pending, verdict: Verdict): void {
@@ -44,6 +53,7 @@ export function createPushResults(ledger: Ledger, carry: Carry, rules: AnswerRul
     markSent(heads: readonly OutboxEntry[]): void {
       batch.run(() => {
         for (const head of heads) {
+          respelled.note(head);
           const edits = pending.get(head.recordId);
           if (!edits || edits.entries[0].opId !== head.opId || head.sent) continue;
           amendHead(head.recordId, edits, { sent: true });
@@ -71,7 +81,7 @@ export function createPushResults(ledger: Ledger, carry: Carry, rules: AnswerRul
           else carry.adopt(at ?? id, stored);
           at = [stored, at].find((each) => each !== undefined && isHere(each));
         }
-        ledger.respelled.delete(usual);
+        respelled.forget(usual);
         const edits = at === undefined ? undefined : pending.get(at);
         if (at !== undefined && edits) onAnswer(at, edits, verdictOf(edits, rules));
         trim();

@@ -1,5 +1,6 @@
 import type { SyncLayerError } from '../../base/errors.js';
 import { capabilitiesOf } from '../../transport/capabilities.js';
+import { adopted } from '../../transport/key-spelling.js';
 import type { RealtimeTransport } from '../../transport/transport.js';
 import { fenced } from '../conflict/fenced.js';
 import type { EditRules } from '../edits.js';
@@ -45,5 +46,6 @@ export function remoteRules(options: RemoteRulesOptions): RemoteRules {
     maxRetries,
     believes: createSecondLook(() => capabilitiesOf(transport, name).staleReads === true),
     unstamped: (id) => void unstamped(id),
+    adopted: (id, storedAs) => invalid(adopted(name, id, storedAs)),
   };
 }

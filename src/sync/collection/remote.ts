@@ -5,10 +5,11 @@ import type { Cursor, RecordKey } from '../../transport/transport.js';
 import type { AnswerRules } from '../answer.js';
 import { type After, createIncoming, type IncomingRules } from '../incoming.js';
 import { type Pending, type ServerState, UNKNOWN } from '../replica-state.js';
-import { createCarry } from './carry.js';
-import { type CarryRules, inWordsOf } from './carry-over.js';
+import { type CarryOptions, createCarry } from './carry.js';
+import { inWordsOf } from './carry-over.js';
 import type { Ledger } from './ledger.js';
 import { createPushResults } from './push-result.js';
+import { createRespelled } from './respelled.js';
 
 /** How changes that are applied were read. */
 export interface Reading {
@@ -18,13 +19,14 @@ export interface Reading {
   readonly news?: Set<string> | undefined;
 }
 
-export interface RemoteRules extends CarryRules, IncomingRules, Pick<AnswerRules, 'maxRetries'> {}
+export interface RemoteRules extends CarryOptions, IncomingRules, Pick<AnswerRules, 'maxRetries'> {}
 
 /** What the backend does to a collection: its changes, its lists of keys, and its answers to pushes. */
 export function createRemote(ledger: Ledger, rules: RemoteRules) {
   const { collection } = rules;
   const { server, pending, batch, hooks, noteServer, setPending, amendHead, serverState } = ledger;
   const carry = createCarry(ledger, rules);
+  const respelled = createRespelled(pending);
   const { accept, stateAfter } = createIncoming(rules, {
     state: serverState,
     version: ledger.version,
@@ -62,7 +64,7 @@ export function createRemote(ledger: Ledger, rules: RemoteRules) {
   /** Applies one change. Returns its id if it is partial and the row must be fetched. */
   function applyChange(change: Change, { now, news }: Reading): string | undefined {
     const { recordId, metadata } = change;
-    const made = change.type === 'delete' ? undefined : ledger.respelled.get(recordId);
+    const made = change.type === 'delete' ? undefined : respelled.of(recordId);
     if (made !== undefined && serverState(recordId).version === null) carry.adopt(made, recordId);
     let state: After;
     try {
@@ -92,7 +94,7 @@ export function createRemote(ledger: Ledger, rules: RemoteRules) {
   }
 
   return {
-    ...createPushResults(ledger, carry, { ...rules, accept, invalid }, trim),
+    ...createPushResults(ledger, { carry, respelled, trim, rules: { ...rules, accept, invalid } }),
     get cursor(): Cursor | null {
       return ledger.reading.cursor;
     },
@@ -105,8 +107,6 @@ export function createRemote(ledger: Ledger, rules: RemoteRules) {
     track: ledger.track,
     /** What `work` does to this collection is one commit and one notification. */
     batch: batch.run,
-    /** A record that is being made may come from the backend under this key. */
-    mayCome: (usual: string, id: string): void => void ledger.respelled.set(usual, id),
 
     /**
      * Applies remote changes as one batch, with the cursor if it moves. Returns ids of partial ones to fetch: until that is

@@ -39,8 +39,8 @@ export function createEffects(context: Context, workers: Workers): { readonly [N
     abort: attempt.stop,
     disconnect: workers.disconnect,
     ask: tokens.again,
-    poll: () => work.use(({ rounds }) => void rounds.run().catch(ignore)),
-    catchUp: () => work.use(({ rounds }) => void rounds.catchUpAll().catch(ignore)),
+    poll: () => work.use('poll', ({ rounds }) => void rounds.run().catch(ignore)),
+    catchUp: () => work.use('catchUp', ({ rounds }) => void rounds.catchUpAll().catch(ignore)),
     subscribe() {
       for (const session of sessionsOf(context)) session.start();
     },
@@ -49,10 +49,11 @@ export function createEffects(context: Context, workers: Workers): { readonly [N
     },
     interrupt: workers.interrupt,
     push() {
-      if (settings.enableAutoSync) work.use(({ pushing }) => void pushing.push().catch(ignore));
+      if (settings.enableAutoSync) work.use('push', ({ pushing }) => void pushing.push().catch(ignore));
     },
-    pollNow: () => work.use(({ rounds }) => rounds.start(0)),
-    startSchedule: () => work.use(({ rounds }) => rounds.start(context.state.realtime ? settings.syncInterval : 0)),
+    pollNow: () => work.use('schedule', ({ rounds }) => rounds.start(0)),
+    startSchedule: () =>
+      work.use('schedule', ({ rounds }) => rounds.start(context.state.realtime ? settings.syncInterval : 0)),
     retryPush: () =>
       timers.schedule('push', retryDelay(context, context.state.pushFailures), () => dispatch({ type: 'pushWanted' })),
     retryPull: () =>

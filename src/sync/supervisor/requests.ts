@@ -75,9 +75,9 @@ export function createRequests(context: Context, { work, limit }: RequestsOption
     await applyFlag();
     dispatch({ type: 'wanted' });
     await attemptEnded();
+    const { rounds } = await work.load();
     if (context.state.closed || context.state.paused)
       throw new SyncLayerError('CLOSED', 'syncNow() was stopped by close() or pause().');
-    const { rounds } = await work.load();
     await rounds.run().catch((error: SyncLayerError) => {
       const { realtime, link } = context.state;
       // Why there is no link says more than that there is none.

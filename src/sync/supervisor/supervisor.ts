@@ -67,21 +67,27 @@ export async function createSupervisor({ collections: settingsOfAll, ...options 
       return driver.state;
     },
   };
-  const loader = createWorkLoader(
-    context,
-    (failures) => retryDelay(context, failures),
-    ({ createPushing, createRounds, ...parts }) => {
+  let collectionsOpened: () => void = () => undefined;
+  const loader = createWorkLoader(context, {
+    limit,
+    delay: (failures) => retryDelay(context, failures),
+    opened: new Promise((resolve) => {
+      collectionsOpened = resolve;
+    }),
+    fetch: () => import('../work.js'),
+    start({ createPushing, createRounds, ...parts }) {
       for (const core of coresOf(context)) core.begin(parts);
       const pushing = createPushing(context, () => work.signal);
       return { pushing, rounds: createRounds(context, { push: pushing.push, beforePoll: requests.beforePoll }) };
     },
-  );
+  });
   const attempt = createAttempt(context, loader.load);
   const requests = createRequests(context, { work: loader, limit });
   const effects = createEffects(context, {
     attempt,
     work: loader,
     interrupt() {
+      loader.interrupt();
       loader.current?.rounds.reconsider();
       work.abort();
       work = new AbortController();
@@ -120,6 +126,7 @@ export async function createSupervisor({ collections: settingsOfAll, ...options 
     if (coresOf(context).every((core) => core.ready())) switches = 0;
     driver.dispatch({ type: 'caughtUp' });
   });
+  collectionsOpened();
   tokens.look(
     coresOf(context)
       .map((core) => core.user())
@@ -138,7 +145,7 @@ export async function createSupervisor({ collections: settingsOfAll, ...options 
     /** A local edit was made. */
     edited(): void {
       updateStatus();
-      loader.use(({ pushing }) => pushing.edited());
+      loader.use('push', ({ pushing }) => pushing.edited());
     },
     ...requests.ofTheApp,
   };
