@@ -26,7 +26,10 @@ export interface Link {
 }
 
 export interface LinkOptions
-  extends Pick<ParsedOptions, 'url' | 'authMode' | 'authToken' | 'pingInterval' | 'pongTimeout' | 'WebSocket'> {
+  extends Pick<
+    ParsedOptions,
+    'url' | 'authMode' | 'authToken' | 'heartbeatInterval' | 'heartbeatTimeout' | 'WebSocket'
+  > {
   readonly host: TransportHost;
   readonly signal: AbortSignal;
   readonly onMessage: (message: ServerMessage) => void;
@@ -77,7 +80,7 @@ const cut = (socket: WebSocket): void => {
  * the end.
  */
 export async function openLink(options: LinkOptions): Promise<Link> {
-  const { host, signal, authMode, pingInterval, pongTimeout } = options;
+  const { host, signal, authMode, heartbeatInterval, heartbeatTimeout } = options;
   const Socket = options.WebSocket ?? globalThis.WebSocket;
   if (!Socket) {
     const fix = 'Pass one: websocketTransport({ WebSocket }), e.g. of the "ws" package.';
@@ -144,7 +147,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       open = true;
       // From here on the link lives by itself; the signal was for the attempt.
       signal.removeEventListener('abort', onAbort);
-      timers.schedule('ping', pingInterval, ping);
+      timers.schedule('ping', heartbeatInterval, ping);
       renewInTime();
       resolve({
         get isOpen() {
@@ -166,11 +169,11 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     /** However much comes in: the server drops who says nothing. */
     function ping(): void {
       say({ type: 'ping' });
-      timers.schedule('ping', pingInterval, ping);
+      timers.schedule('ping', heartbeatInterval, ping);
       // A half-open socket says nothing: no error, no close. Any frame is a sign of life.
       if (timers.has('pong')) return;
-      const message = `${where} is silent: no answer to a ping for ${pongTimeout} ms.`;
-      timers.schedule('pong', pongTimeout, () => end(problem('HEARTBEAT_TIMEOUT', message)));
+      const message = `${where} is silent: no answer to a ping for ${heartbeatTimeout} ms.`;
+      timers.schedule('pong', heartbeatTimeout, () => end(problem('HEARTBEAT_TIMEOUT', message)));
     }
 
     /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */

@@ -11,9 +11,9 @@ export interface WebSocketTransportOptions {
   /** `message` (default): the token is the first frame. `query`: it is in the URL, where proxies may log it. */
   readonly authMode?: 'message' | 'query';
   /** Default 30 000; the server drops a client that is silent for 60 000. */
-  readonly pingInterval?: number;
+  readonly heartbeatInterval?: number;
   /** How long any sign of life may take after a ping before the socket is taken for dead. Default 10 000. */
-  readonly pongTimeout?: number;
+  readonly heartbeatTimeout?: number;
   /** How long one answer may take. Default 15 000. */
   readonly requestTimeout?: number;
   /** Largest frame that is sent; a bigger edit is refused. Default 1 048 576, as in the server. */
@@ -27,8 +27,8 @@ export interface WebSocketTransportOptions {
 
 const defaults = {
   authMode: 'message',
-  pingInterval: 30_000,
-  pongTimeout: 10_000,
+  heartbeatInterval: 30_000,
+  heartbeatTimeout: 10_000,
   requestTimeout: 15_000,
   maxPayload: 1_048_576,
   overlap: 10_000,
@@ -64,8 +64,8 @@ export const rules = {
   baseUrl: address('http', ' or query'),
   authToken: ['a string, or a function that returns one', (value) => typeof value === 'string' || isFunction(value)],
   authMode: ['"message" or "query"', (value) => value === 'message' || value === 'query'],
-  pingInterval: positive,
-  pongTimeout: positive,
+  heartbeatInterval: positive,
+  heartbeatTimeout: positive,
   requestTimeout: positive,
   maxPayload: positive,
   overlap: positive,
@@ -75,6 +75,9 @@ export const rules = {
 
 /** The options, checked. Throws CONFIG_INVALID. */
 export function readOptions(input: WebSocketTransportOptions): ParsedOptions {
-  checkOptions(rules, input, 'websocketTransport', Object(input).baseUrl ? [] : ['url']);
+  checkOptions(rules, input, 'websocketTransport', Object(input).baseUrl ? [] : ['url'], {
+    pingInterval: 'heartbeatInterval',
+    pongTimeout: 'heartbeatTimeout',
+  });
   return withDefaults(defaults, input);
 }

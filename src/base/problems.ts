@@ -4,7 +4,8 @@ import { SyncLayerError } from './errors.js';
 export type OptionRules = Readonly<Record<string, readonly [expected: string, test: (value: unknown) => boolean]>>;
 
 /**
- * Checks options, each of which may be left out unless `required` names it. `renamed`: the new name of an old one. Every problem is listed, with the key and the
+ * Checks options, each of which may be left out unless `required` names it. An old name, a key of `renamed`, is refused
+ * with the new one, its value. Every problem is listed, with the key and the
  * fix; values are not repeated, since one of them may be a secret. For what every app loads: it needs no zod.
  *
  * @throws SyncLayerError CONFIG_INVALID; `details.problems` has the list.

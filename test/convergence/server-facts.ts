@@ -12,4 +12,4 @@ export const serverCapabilities: TransportCapabilities = {
 };
 
 /** Times so short that a dead line is noticed within a plan, ms. */
-export const heartbeat = { pingInterval: 200, pongTimeout: 300, requestTimeout: 1000 } as const;
+export const heartbeat = { heartbeatInterval: 200, heartbeatTimeout: 300, requestTimeout: 1000 } as const;

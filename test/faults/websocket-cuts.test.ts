@@ -89,7 +89,12 @@ test('a half-open connection is noticed by its silence, and made anew', async ()
   const server = await startServer();
   const proxy = await startProxy({ port: portOf(server.url) });
   const sync = await device({
-    transport: { type: 'websocket', url: `ws://127.0.0.1:${proxy.port}/ws`, pingInterval: 50, pongTimeout: 50 },
+    transport: {
+      type: 'websocket',
+      url: `ws://127.0.0.1:${proxy.port}/ws`,
+      heartbeatInterval: 50,
+      heartbeatTimeout: 50,
+    },
     connectTimeout: 100,
   });
   await live(sync);
@@ -115,7 +120,7 @@ test('a device pings however much comes in: a server drops who says nothing', as
   const server = await startScripted(({ type }) => {
     if (type === 'ping' && ++pings === 3) enough();
   });
-  const sync = await device({ transport: { type: 'websocket', url: server.url, pingInterval: 250 } });
+  const sync = await device({ transport: { type: 'websocket', url: server.url, heartbeatInterval: 250 } });
   await live(sync);
   let seq = 100;
   const talking = setInterval(() => {

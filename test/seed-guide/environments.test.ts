@@ -65,7 +65,7 @@ test('the backend by name, from the environment too', async () => {
     SYNCLAYER_TRANSPORT: 'websocket',
     SYNCLAYER_WEBSOCKET_URL: server.url,
     SYNCLAYER_BASE_URL: server.httpUrl,
-    SYNCLAYER_WEBSOCKET_PING_INTERVAL: '20000',
+    SYNCLAYER_WEBSOCKET_HEARTBEAT_INTERVAL: '20000',
   };
   const sync = await openDevice({ ...fromEnv(env), collections });
   await phase(sync, 'live');

@@ -85,7 +85,7 @@ const { leftOut } = describeTransport(
       editTimes: true,
     },
     backend: startBackend,
-    create: ({ url, baseUrl }) => websocketTransport({ url, baseUrl, pingInterval: 100, pongTimeout: 100 }),
+    create: ({ url, baseUrl }) => websocketTransport({ url, baseUrl, heartbeatInterval: 100, heartbeatTimeout: 100 }),
     auth: { valid: (backend) => backend.token(), invalid: 'not-a-good-token', expire: (backend) => backend.expire() },
     permissions: {
       revoke: async ({ hidden }, collection) => void hidden.add(collection),

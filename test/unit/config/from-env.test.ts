@@ -102,12 +102,12 @@ describe('the options of a transport', () => {
       SYNCLAYER_TRANSPORT: 'websocket',
       SYNCLAYER_WEBSOCKET_URL: 'ws://127.0.0.1:1/ws',
       SYNCLAYER_WEBSOCKET_RECONNECT_DELAY: '2000',
-      SYNCLAYER_WEBSOCKET_PING_INTERVAL: '9000',
+      SYNCLAYER_WEBSOCKET_HEARTBEAT_INTERVAL: '9000',
     };
     expect(fromEnv(env)).toEqual({
       websocketUrl: 'ws://127.0.0.1:1/ws',
       websocketReconnectDelay: 2000,
-      transport: { type: 'websocket', pingInterval: 9000 },
+      transport: { type: 'websocket', heartbeatInterval: 9000 },
     });
   });
 

@@ -49,15 +49,15 @@ test('one of the app’s own, made with its options, until it is taken out again
 
 test('options of a transport are checked by that transport', async () => {
   const creating = createSyncLayer({
-    transport: { type: 'websocket', url: 'ws://127.0.0.1:1/ws', pingIntervall: 5, pongTimeout: -5 },
+    transport: { type: 'websocket', url: 'ws://127.0.0.1:1/ws', heartbeatIntervall: 5, heartbeatTimeout: -5 },
     collections: ['todos'],
   });
   await expect(creating).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     details: {
       problems: [
-        expect.stringMatching(/^pongTimeout must be a number above 0.* \(got a negative number\)$/),
-        expect.stringMatching(/^pingIntervall is not an option; did you mean "pingInterval"\?$/),
+        expect.stringMatching(/^heartbeatTimeout must be a number above 0.* \(got a negative number\)$/),
+        expect.stringMatching(/^heartbeatIntervall is not an option; did you mean "heartbeatInterval"\?$/),
       ],
     },
   });
@@ -65,7 +65,7 @@ test('options of a transport are checked by that transport', async () => {
 
 test('the websocket transport by name takes the general addresses', async () => {
   const sync = await createSyncLayer({
-    transport: { type: 'websocket', pingInterval: 5000 },
+    transport: { type: 'websocket', heartbeatInterval: 5000 },
     baseUrl: 'http://127.0.0.1:1',
     enableRealtimeSync: false,
     enableAutoSync: false,

@@ -27,7 +27,7 @@ test('docs/configuration.md names variables that are known, and every kind of th
   const textFor = (name: string): string =>
     numbers.test(name) ? '20000' : /ENABLE/.test(name) ? 'true' : /FILTERS/.test(name) ? '{}' : 'websocket';
   const config = fromEnv(Object.fromEntries([...variables].map((name) => [name, textFor(name)])));
-  expect(config.transport).toEqual({ type: 'websocket', pingInterval: 20_000 });
+  expect(config.transport).toEqual({ type: 'websocket', heartbeatInterval: 20_000 });
   expect(config.logger).toEqual({ enabled: true, minLevel: 'websocket' });
   expect(Object.keys(config.store ?? {}).sort()).toEqual(['name', 'path', 'synchronous', 'type']);
   expect(config.websocketUrl).toBe('websocket');

@@ -25,12 +25,17 @@ test.each<[unknown, string]>([
   [{ baseUrl: 'https://x.example/?key=hush' }, 'without user name or query'],
   [{ baseUrl: 'https://hush@x.example' }, 'without user name or query'],
   [{ url: 'wss://x.example', authMode: 'header' }, '"message" or "query"'],
-  [{ url: 'wss://x.example', pingInterval: 0 }, 'a number above 0'],
-  [{ url: 'wss://x.example', pongTimeout: Number.NaN }, 'a number above 0'],
+  [{ url: 'wss://x.example', heartbeatInterval: 0 }, 'a number above 0'],
+  [{ url: 'wss://x.example', heartbeatTimeout: Number.NaN }, 'a number above 0'],
   [{ url: 'wss://x.example', requestTimeout: 2 ** 31 }, 'up to 2147483647'],
   [{ url: 'wss://x.example', authToken: 7 }, 'a string, or a function'],
   [{ url: 'wss://x.example', WebSocket: {} }, 'a WebSocket class'],
-  [{ url: 'wss://x.example', pinginterval: 5 }, 'pinginterval is not an option; did you mean "pingInterval"?'],
+  [
+    { url: 'wss://x.example', heartbeatinterval: 5 },
+    'heartbeatinterval is not an option; did you mean "heartbeatInterval"?',
+  ],
+  [{ url: 'wss://x.example', pingInterval: 5 }, 'pingInterval is called heartbeatInterval now'],
+  [{ url: 'wss://x.example', pongTimeout: 5 }, 'pongTimeout is called heartbeatTimeout now'],
 ])('%j is refused with what to write instead', (options, words) => {
   const said = message(options);
   expect(said).toContain(words);
