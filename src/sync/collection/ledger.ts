@@ -47,6 +47,8 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
   const rows = new Map<string, Row>();
   const server = createServerRows(rows, limit);
   const pending = new Map<string, Pending>();
+  /** Records whose first edit waits until somebody signs in. */
+  const unsigned = new Set<string>();
   const failed = new Map<string, OutboxEntry>();
   const held = new Map<string, OutboxEntry>();
   /** Ids that changed while the backend was asked about them: its answer says nothing about those. */
@@ -84,6 +86,8 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
     const [head, ...rest] = entries;
     if (head) pending.set(id, { server: from, entries: [head, ...rest] });
     else pending.delete(id);
+    if (head?.waiting?.code === 'AUTH_REQUIRED') unsigned.add(id);
+    else unsigned.delete(id);
   }
 
   function amendHead(id: string, { server: from, entries }: Pending, change: Partial<OutboxEntry>): void {
@@ -95,7 +99,7 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
 
   /** The record has no edits any more: the app sees the backend's row, if the filter lets it. */
   function release(id: string, state: ServerState): Delta | undefined {
-    pending.delete(id);
+    setPending(id, state, []);
     const settled = settledState(state);
     if (settled !== state) noteServer(id, settled);
     return show(id, settled.row);
@@ -148,6 +152,8 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
     server,
     /** Records with edits that wait or are on their way. Of each the first may be pushed. */
     pending,
+    /** Records whose first edit waits until somebody signs in. */
+    unsigned,
     /** Rejected edits, by their opId. */
     failed,
     /** Edits of other users, and of before the first one signed in, by their opId: they are no part of what this one sees. */

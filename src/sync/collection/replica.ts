@@ -78,6 +78,7 @@ export function createReplica(ledger: Ledger, rules: EditRules) {
       return reading.cursor;
     },
     pending: pending as ReadonlyMap<string, Pending>,
+    unsigned: ledger.unsigned as ReadonlySet<string>,
     failed: failed as ReadonlyMap<string, OutboxEntry>,
     held: held as ReadonlyMap<string, OutboxEntry>,
     stored: (): StoreWrite[] => ledger.stored(),
@@ -185,7 +186,7 @@ export function createReplica(ledger: Ledger, rules: EditRules) {
     /** Forgets everything in memory; the store is cleared by the caller. */
     reset(): void {
       const deltas = [...rows].map(([id, before]): Delta => ({ id, before, after: undefined }));
-      for (const each of [rows, server, pending, failed, held, doubtful]) each.clear();
+      for (const each of [rows, server, pending, ledger.unsigned, failed, held, doubtful]) each.clear();
       reading.cursor = null;
       reading.reread = false;
       if (deltas.length > 0) hooks.changed(deltas);

@@ -48,12 +48,9 @@ export function syncPhase({
 }
 
 /** Edits were refused since nobody is signed in. */
-const waitsForSignIn = (context: Context): boolean =>
-  coresOf(context).some(({ replica }) =>
-    [...replica.pending.values()].some(({ entries }) => entries[0].waiting?.code === 'AUTH_REQUIRED'),
-  );
+const waitsForSignIn = (context: Context): boolean => coresOf(context).some(({ replica }) => replica.unsigned.size > 0);
 
-/** Where things stand state. */
+/** Where things stand. Asked for at each edit: it looks through no list of them. */
 export function statusOf(context: Context): SyncStatus {
   const { settings, tokens, state } = context;
   const pending = pendingCount(context);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { SyncLayerError } from '../../../../src/base/errors.js';
-import { type StatusInput, syncPhase } from '../../../../src/sync/supervisor/status.js';
+import type { Context } from '../../../../src/sync/supervisor/context.js';
+import { type StatusInput, statusOf, syncPhase } from '../../../../src/sync/supervisor/status.js';
 
 const reason = new SyncLayerError('CONNECTION_LOST', 'gone');
 const well: StatusInput = {
@@ -41,4 +42,16 @@ test.each<[string, Partial<StatusInput>, ReturnType<typeof syncPhase>]>([
   ['closed', { closed: true, paused: true }, 'closed'],
 ])('%s', (_, input, phase) => {
   expect(syncPhase({ ...well, ...input })).toBe(phase);
+});
+
+test('the status looks through no list of edits: it is asked for with each of them', () => {
+  // Nothing but its size may be asked for.
+  const replica = { pending: { size: 9 }, unsigned: new Set(['a']) };
+  const context = {
+    collections: new Map([['todos', { replica, session: undefined }]]),
+    settings: { enableAutoSync: true },
+    tokens: { user: null },
+    state: { ...well, link: { name: 'connected', since: 0 }, pullFailures: 0 },
+  } as unknown as Context;
+  expect(statusOf(context)).toEqual({ phase: 'needs-auth', pending: 9 });
 });
