@@ -4,16 +4,16 @@ import { dirname, join, resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 
 const kit = resolve('src/adapter-kit/kit.ts');
-/** What the start shares with parts that are loaded later, and no adapter needs. */
-const others = ['src/store/check-writes.ts', 'src/sync/replica-state.ts'].map((path) => resolve(path));
+/** What every app loads first, with all that it imports: parts that are loaded later share files with it. */
+const start = resolve('src/sync-layer.ts');
 const ofKit = [...readFileSync(kit, 'utf8').matchAll(/^(?:export \{|\}).* from '(\.[^']+)\.js';/gm)];
-const members = new Set([...others, ...ofKit.map(([, path = '']) => join(dirname(kit), `${path}.ts`))]);
-const importing = (paths: readonly string[]): string =>
-  paths.map((path) => `\nimport '${path.replaceAll('\\', '/')}';`).join('');
+const members = new Set([start, ...ofKit.map(([, path = '']) => join(dirname(kit), `${path}.ts`))]);
+const importing = (path: string): string => `\nimport '${path.replaceAll('\\', '/')}';`;
 
 /**
- * Makes one chunk of all that src/adapter-kit/kit.ts exports. Code is split by files, and each set of parts that reaches a file would get a
- * chunk of its own: more requests, and more bytes, since gzip forgets at each border. So whoever reaches one of them reaches all.
+ * Makes one chunk of what every app loads first and of all that src/adapter-kit/kit.ts exports. Code is split by files, and each set of
+ * parts that reaches a file would get a chunk of its own: more requests, and more bytes, since gzip forgets at each border. So whoever
+ * reaches one of them reaches all.
  */
 export const oneKit: Plugin = {
   name: 'one-kit',
@@ -25,7 +25,7 @@ export const oneKit: Plugin = {
     });
     build.onLoad({ filter: /[\\/]src[\\/]/ }, async ({ path }) => {
       if (!isMember(path)) return undefined;
-      return { contents: (await readFile(path, 'utf8')) + importing(path === kit ? others : [kit]), loader: 'ts' };
+      return { contents: (await readFile(path, 'utf8')) + importing(path === kit ? start : kit), loader: 'ts' };
     });
     // The imports above are absolute.
     build.onResolve({ filter: /\.ts$/ }, ({ path }) =>

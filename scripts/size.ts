@@ -22,9 +22,9 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/websocket': '{ websocketTransport }' },
     parts: ['work', 'live'],
-    limit: 46_300,
+    limit: 45_600,
   },
-  { imports: { synclayer: '', 'synclayer/websocket': '' }, limit: 31_350 },
+  { imports: { synclayer: '', 'synclayer/websocket': '' }, limit: 30_500 },
   { imports: { synclayer: '' } },
   { imports: { 'synclayer/websocket': '' } },
   {
