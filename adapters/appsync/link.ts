@@ -1,6 +1,7 @@
 import {
   createTimers,
   isObject,
+  LONGEST_TIMER,
   newId,
   parseUrl,
   reasonOf,
@@ -43,9 +44,6 @@ export interface LinkOptions {
 
 /** AppSync's own default for the silence that ends a socket, ms. */
 const SILENCE = 300_000;
-
-/** Longest setTimeout, ms. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 /** How long a peer may take to answer a close, ms. */
 const CLOSE_TIMEOUT = 1000;
@@ -260,8 +258,8 @@ export async function openLink({ options, authorizer, host, signal, onLost }: Li
       state = 'open';
       const { heartbeatTimeout: own } = options;
       const { connectionTimeoutMs: said } = Object(payload) as { readonly connectionTimeoutMs?: unknown };
-      const servers = typeof said === 'number' && said > 0 ? Math.min(said, MAX_TIMER) : undefined;
-      channel.limitSilence(Math.min(own ?? servers ?? SILENCE, servers ?? MAX_TIMER));
+      const servers = typeof said === 'number' && said > 0 ? Math.min(said, LONGEST_TIMER) : undefined;
+      channel.limitSilence(Math.min(own ?? servers ?? SILENCE, servers ?? LONGEST_TIMER));
       renewal.start();
       resolve({
         get isOpen() {

@@ -2,6 +2,7 @@ import {
   type AuthToken,
   checkOptions,
   isObject,
+  LONGEST_TIMER,
   type OptionRules,
   parseUrl,
   problemsOf,
@@ -126,9 +127,6 @@ const defaults = {
 /** The options with their defaults. */
 export type ParsedOptions = AppsyncTransportOptions & Required<Pick<AppsyncTransportOptions, keyof typeof defaults>>;
 
-/** Longest setTimeout: what is longer fires at once. */
-const LONGEST = 2 ** 31 - 1;
-
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isName = (value: unknown): boolean => isText(value) && /^[_A-Za-z]\w*$/.test(value);
@@ -152,8 +150,8 @@ function isAuth(value: unknown): boolean {
 
 const name: OptionRules[string] = ['a name of the schema', isName];
 const positive: OptionRules[string] = [
-  `a number above 0, up to ${LONGEST}`,
-  (value) => Number(value) > 0 && Number(value) <= LONGEST,
+  `a number above 0, up to ${LONGEST_TIMER}`,
+  (value) => Number(value) > 0 && Number(value) <= LONGEST_TIMER,
 ];
 
 /** The fields of a schema of zod, valibot or JSON Schema. */

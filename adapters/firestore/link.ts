@@ -4,6 +4,7 @@ import {
   abort,
   type ErrorCode,
   isSyncLayerError,
+  LONGEST_TIMER,
   newId,
   notLoaded,
   reasonOf,
@@ -262,11 +263,14 @@ export async function within<T>(
       const reason = signals.filter(({ aborted }) => aborted).map(reasonOf)[0];
       reject(isSyncLayerError(reason) ? reason : problem('CLOSED', `${what} was given up.`));
     };
-    timer = setTimeout(() => {
-      const error = problem(code, `${what} got no answer within ${ms} ms; a new link to Firestore is made.`);
-      drop(error);
-      reject(error);
-    }, ms);
+    timer = setTimeout(
+      () => {
+        const error = problem(code, `${what} got no answer within ${ms} ms; a new link to Firestore is made.`);
+        drop(error);
+        reject(error);
+      },
+      Math.min(ms, LONGEST_TIMER),
+    );
   });
   if (signals.some(({ aborted }) => aborted)) onAbort();
   for (const each of signals) each.addEventListener('abort', onAbort);

@@ -1,4 +1,4 @@
-import { checkOptions, isObject, type OptionRules, withDefaults } from '../../src/adapter-kit/kit.js';
+import { checkOptions, isObject, LONGEST_TIMER, type OptionRules, withDefaults } from '../../src/adapter-kit/kit.js';
 import type { FieldType } from './values.js';
 
 /** Documents in one transaction. The server takes 500 writes, but each is read first and after. */
@@ -86,9 +86,6 @@ const defaults = {
 export type ParsedOptions = FirestoreTransportOptions &
   Required<Pick<FirestoreTransportOptions, keyof typeof defaults>>;
 
-/** Longest setTimeout: what is longer fires at once. */
-const LONGEST = 2 ** 31 - 1;
-
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
 const types: readonly unknown[] = [
@@ -111,8 +108,8 @@ const isId = (value: unknown): boolean => isPath(value) && !String(value).includ
 
 const field: OptionRules[string] = ['the name of a field', isText];
 const positive: OptionRules[string] = [
-  `a number above 0, up to ${LONGEST}`,
-  (value) => Number(value) > 0 && Number(value) <= LONGEST,
+  `a number above 0, up to ${LONGEST_TIMER}`,
+  (value) => Number(value) > 0 && Number(value) <= LONGEST_TIMER,
 ];
 
 export const collectionRules = {

@@ -2,6 +2,7 @@ import {
   type AuthToken,
   checkOptions,
   isObject,
+  LONGEST_TIMER,
   type OptionRules,
   parseUrl,
   problemsOf,
@@ -155,9 +156,9 @@ const either = (...words: readonly unknown[]): OptionRules[string] => [
   (value) => words.includes(value),
 ];
 const positive: OptionRules[string] = [
-  'a number above 0, below 2 ** 31',
+  `a number above 0, up to ${LONGEST_TIMER}`,
   // A longer setTimeout fires at once.
-  (value) => Number(value) > 0 && Number(value) < 2 ** 31,
+  (value) => Number(value) > 0 && Number(value) <= LONGEST_TIMER,
 ];
 
 export const collectionRules = {

@@ -2,6 +2,7 @@ import {
   type AuthToken,
   checkOptions,
   isObject,
+  LONGEST_TIMER,
   type OptionRules,
   parseUrl,
   withDefaults,
@@ -90,8 +91,6 @@ export type ParsedOptions = SupabaseTransportOptions & Required<Pick<SupabaseTra
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 // A column with a quote in its name cannot be written in a PostgREST query.
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '' && !value.includes('"');
-/** Longest setTimeout: what is longer fires at once. */
-const LONGEST = 2 ** 31 - 1;
 
 const types: readonly unknown[] = [undefined, 'bigint', 'numeric', 'bytea'];
 
@@ -113,8 +112,8 @@ function isClient(value: unknown): boolean {
 
 const name: OptionRules[string] = ['a name, not empty and without "', isName];
 const positive: OptionRules[string] = [
-  `a number above 0, up to ${LONGEST}`,
-  (value) => Number(value) > 0 && Number(value) <= LONGEST,
+  `a number above 0, up to ${LONGEST_TIMER}`,
+  (value) => Number(value) > 0 && Number(value) <= LONGEST_TIMER,
 ];
 
 export const collectionRules = {

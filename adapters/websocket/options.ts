@@ -1,4 +1,11 @@
-import { type AuthToken, checkOptions, type OptionRules, parseUrl, withDefaults } from '../../src/adapter-kit/kit.js';
+import {
+  type AuthToken,
+  checkOptions,
+  LONGEST_TIMER,
+  type OptionRules,
+  parseUrl,
+  withDefaults,
+} from '../../src/adapter-kit/kit.js';
 
 /** What `websocketTransport` takes. Times in ms, sizes in bytes. */
 export interface WebSocketTransportOptions {
@@ -39,8 +46,6 @@ export type ParsedOptions = WebSocketTransportOptions &
   Required<Pick<WebSocketTransportOptions, keyof typeof defaults>>;
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
-/** Longest setTimeout: what is longer fires at once. */
-const LONGEST = 2 ** 31 - 1;
 
 /** Credentials and queries are refused where they would show up in messages or break paths. */
 function isAddress(scheme: string, value: unknown): boolean {
@@ -54,8 +59,8 @@ const address = (scheme: string, more: string): OptionRules[string] => [
   (value) => isAddress(scheme, value),
 ];
 const positive: OptionRules[string] = [
-  `a number above 0, up to ${LONGEST}`,
-  (value) => Number(value) > 0 && Number(value) <= LONGEST,
+  `a number above 0, up to ${LONGEST_TIMER}`,
+  (value) => Number(value) > 0 && Number(value) <= LONGEST_TIMER,
 ];
 
 /** Without zod: this is loaded with every app, and small. */

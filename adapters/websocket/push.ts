@@ -1,4 +1,4 @@
-import type { OutgoingChange, PushResult } from '../../src/adapter-kit/kit.js';
+import { LONGEST_TIMER, type OutgoingChange, type PushResult } from '../../src/adapter-kit/kit.js';
 import { byteLength } from './json.js';
 import { type Answer, toResults, toWrite } from './normalize.js';
 import { problem } from './problem.js';
@@ -22,10 +22,13 @@ const pause = (delay: number, signal: AbortSignal): Promise<void> =>
       clearTimeout(timer);
       reject(problem('CLOSED', 'The push was given up.'));
     };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, delay);
+    const timer = setTimeout(
+      () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      },
+      Math.min(delay, LONGEST_TIMER),
+    );
     signal.addEventListener('abort', onAbort, { once: true });
   });
 

@@ -20,7 +20,7 @@ export { deepEqual } from '../base/json.js';
 export { patchBetween } from '../base/patch.js';
 export { checkOptions, got, type OptionRules, refusal, suggest, withDefaults } from '../base/problems.js';
 export type * from '../base/protocol.js';
-export { createTimers } from '../base/timers.js';
+export { createTimers, LONGEST_TIMER } from '../base/timers.js';
 export { parseUrl, type Url } from '../base/url.js';
 export { backoffDelay } from '../transport/backoff.js';
 export { isBug } from '../transport/bug.js';

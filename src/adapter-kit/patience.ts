@@ -1,3 +1,5 @@
+import { LONGEST_TIMER } from './kit.js';
+
 /**
  * How much longer than usual something may take that took too long before. What is large, on a slow line, holds up every answer
  * behind it, and where a platform shows no part of a message until it is whole nothing tells that from silence. So each time that
@@ -11,7 +13,7 @@ export function createPatience(most = 16) {
   let times = 1;
   return {
     /** The limit for now, of what it is usually, in ms. */
-    of: (usual: number): number => usual * times,
+    of: (usual: number): number => Math.min(usual * times, LONGEST_TIMER),
     missed(): void {
       times = Math.min(2 * times, most);
     },

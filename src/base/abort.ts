@@ -1,3 +1,5 @@
+import { LONGEST_TIMER } from './timers.js';
+
 /**
  * What work needs of AbortController beyond `abort()` and `aborted`. React Native up to 0.86 has no reasons, no
  * `throwIfAborted`, no `AbortSignal.any` and no `AbortSignal.timeout` (abort-controller 3), so that nothing that runs in an app
@@ -85,7 +87,7 @@ export async function joined<T>(
   let ended = false;
   const heard = (): void => {
     clearTimeout(timer);
-    if (ms !== undefined && !ended) timer = setTimeout(() => abort(controller, late()), ms);
+    if (ms !== undefined && !ended) timer = setTimeout(() => abort(controller, late()), Math.min(ms, LONGEST_TIMER));
   };
   heard();
   try {

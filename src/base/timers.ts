@@ -1,3 +1,6 @@
+/** The longest setTimeout, in ms, about 24.8 days: a longer one fires at once. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** Named timers, at most one of each name, so that closing can prove that none is left. */
 export function createTimers<Name extends string>() {
   const timers = new Map<Name, ReturnType<typeof setTimeout>>();
@@ -9,15 +12,16 @@ export function createTimers<Name extends string>() {
   }
 
   return {
-    /** Runs `task` in `delay` ms, instead of what was waiting under this name. */
+    /** Runs `task` in `delay` ms, however many, instead of what was waiting under this name. */
     schedule(name: Name, delay: number, task: () => void): void {
       cancel(name);
       if (closed) return;
       const run = (): void => {
         timers.delete(name);
-        task();
+        if (delay > LONGEST_TIMER) this.schedule(name, delay - LONGEST_TIMER, task);
+        else task();
       };
-      timers.set(name, setTimeout(run, delay));
+      timers.set(name, setTimeout(run, Math.min(delay, LONGEST_TIMER)));
     },
     cancel,
     has: (name: Name): boolean => timers.has(name),

@@ -1,4 +1,5 @@
 import { compareVersions, type Row, type Version } from '../base/change.js';
+import { LONGEST_TIMER } from '../base/timers.js';
 
 /** Times in ms. */
 export interface ComparisonOptions {
@@ -129,15 +130,18 @@ export function createComparison({ lateAfter, patience, keep, limit, same }: Com
     timer = undefined;
     const [next] = deadlines;
     if (!next || closed) return;
-    timer = setTimeout(() => {
-      const now = Date.now();
-      while (deadlines[0] && deadlines[0].at <= now) {
-        const { heard, at } = deadlines.shift() as (typeof deadlines)[number];
-        const due = sides.some((side) => heard.waiting[side].some((told) => told.at + patience <= at));
-        if (due) heard.missing = giveUp(heard);
-      }
-      watchTime();
-    }, next.at - Date.now());
+    timer = setTimeout(
+      () => {
+        const now = Date.now();
+        while (deadlines[0] && deadlines[0].at <= now) {
+          const { heard, at } = deadlines.shift() as (typeof deadlines)[number];
+          const due = sides.some((side) => heard.waiting[side].some((told) => told.at + patience <= at));
+          if (due) heard.missing = giveUp(heard);
+        }
+        watchTime();
+      },
+      Math.min(next.at - Date.now(), LONGEST_TIMER),
+    );
   }
 
   /** It came after all. */

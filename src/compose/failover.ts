@@ -1,12 +1,10 @@
 import { abort, abortable, reasonOf, throwIfAborted } from '../base/abort.js';
 import { isSyncLayerError, SyncLayerError } from '../base/errors.js';
+import { LONGEST_TIMER } from '../base/timers.js';
 import { backoffDelay } from '../transport/backoff.js';
 import { delegate, ownTokenFirst } from '../transport/delegate.js';
 import type { ChangeSink, PullRequest, RealtimeTransport, TransportHost } from '../transport/transport.js';
 import { combinedValues, valuesOf } from '../transport/values.js';
-
-/** Longest setTimeout, in ms. A longer one would be over at once. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 export interface FailoverOptions {
   /**
@@ -112,10 +110,13 @@ export function failoverTransport(
     const stop = (): void => abort(limit, reasonOf(signal));
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
-    const late = setTimeout(() => {
-      const message = `${transport.name} did not answer within ${connectTimeout} ms.`;
-      abort(limit, new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
-    }, connectTimeout);
+    const late = setTimeout(
+      () => {
+        const message = `${transport.name} did not answer within ${connectTimeout} ms.`;
+        abort(limit, new SyncLayerError('CONNECT_TIMEOUT', message, { adapter: transport.name }));
+      },
+      Math.min(connectTimeout, LONGEST_TIMER),
+    );
     try {
       if (!polled) await abortable(transport.connect({ signal: limit.signal }), limit.signal);
       if (collection !== undefined)
@@ -160,7 +161,7 @@ export function failoverTransport(
     if (active === 0 || lifetime.signal.aborted) return;
     const next = Math.min(...doors.slice(0, active).map(({ until }) => until));
     const wait = Math.max(next, since + dwell) - Date.now();
-    timer = setTimeout(() => void lookBack().catch(ignore), Math.min(Math.max(wait, 0), MAX_TIMER));
+    timer = setTimeout(() => void lookBack().catch(ignore), Math.min(Math.max(wait, 0), LONGEST_TIMER));
   }
 
   /** Goes back to an earlier one that is well again. */

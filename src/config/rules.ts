@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { parseOptions, rule } from '../base/options.js';
 import { suggest } from '../base/problems.js';
+import { LONGEST_TIMER } from '../base/timers.js';
 import { parseUrl } from '../base/url.js';
 import type { SyncLayerConfig } from './types.js';
 
@@ -16,9 +17,6 @@ const has = (value: unknown, methods: string): boolean =>
   isObject(value) && methods.split(' ').every((method) => isFunction(value[method]));
 const of = (value: unknown, key: string): unknown => (isObject(value) ? value[key] : undefined);
 
-/** Longest setTimeout: what is longer fires at once. */
-const LONGEST = 2 ** 31 - 1;
-
 const optional = (expected: string, test: (value: unknown) => boolean) => z.optional(rule(expected, test));
 const must = (condition: unknown, expected: string, test: (value: unknown) => boolean) =>
   condition ? rule(expected, test) : optional(expected, test);
@@ -29,9 +27,9 @@ const named = (names: readonly string[], make: (name: string) => z.ZodMiniType) 
 
 const count = (what: string, least = 0) =>
   optional(`a whole number of ${what}, ${least} or more`, (value) => isWhole(least, value));
-const isMs = (least: number, value: unknown): boolean => isWhole(least, value) && (value as number) <= LONGEST;
+const isMs = (least: number, value: unknown): boolean => isWhole(least, value) && (value as number) <= LONGEST_TIMER;
 const ms = (least = 0) =>
-  optional(`a whole number of milliseconds, ${least} to ${LONGEST}`, (value) => isMs(least, value));
+  optional(`a whole number of milliseconds, ${least} to ${LONGEST_TIMER}`, (value) => isMs(least, value));
 const flag = optional('true or false', (value) => typeof value === 'boolean');
 const oneOf = (...values: readonly string[]) => {
   const expected = `one of ${values.map((value) => `"${value}"`).join(', ')}`;
@@ -172,7 +170,7 @@ export function schemaFor(config: Anything) {
     pageSize: count('rows', 1),
     bufferLimit: count('changes', 1),
     disconnectInBackground: optional(
-      `a whole number of milliseconds, 0 to ${LONGEST}, or false`,
+      `a whole number of milliseconds, 0 to ${LONGEST_TIMER}, or false`,
       (value) => value === false || isMs(0, value),
     ),
     logger: z.optional(

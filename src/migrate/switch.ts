@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { abortable } from '../base/abort.js';
 import { SyncLayerError } from '../base/errors.js';
+import { LONGEST_TIMER } from '../base/timers.js';
 import { backoffDelay } from '../transport/backoff.js';
 import type { Lane } from './lane.js';
 import type { State } from './state.js';
@@ -169,7 +170,10 @@ export function createSwitch({ state, lanes, signal, drain, verify, enter }: Swi
       if (!verification.equal) return await stay('differences', verification);
       heldSince = performance.now();
       await set({ phase: 'hold', way }, 'hold');
-      timer = setTimeout(() => late.abort(new Error('Clients were held for too long.')), maxHold);
+      timer = setTimeout(
+        () => late.abort(new Error('Clients were held for too long.')),
+        Math.min(maxHold, LONGEST_TIMER),
+      );
       await wait(grace, undefined, { signal });
       enter('drain');
       for (let seen = -1; seen !== written(way); ) {

@@ -1,4 +1,5 @@
 import { abortable, joined } from '../base/abort.js';
+import { LONGEST_TIMER } from '../base/timers.js';
 import type { CollectionsConfig, SyncLayerConfig } from '../config/types.js';
 import type { SyncLayerInstance } from '../instance.js';
 import { createSyncLayer } from '../sync-layer.js';
@@ -133,7 +134,7 @@ export async function createSwitchover<const C extends CollectionsConfig>(
   function later(): void {
     if (closing.signal.aborted) return;
     const age = left();
-    const wait = Math.min(every, maxAge / 2, age > 0 ? age : every);
+    const wait = Math.min(every, maxAge / 2, age > 0 ? age : every, LONGEST_TIMER);
     timer = setTimeout(() => {
       void check()
         .catch(() => undefined)

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { LONGEST_TIMER } from '../base/timers.js';
 import { createCoalescer } from './coalesce.js';
 import type { SyncUser } from './options.js';
 import { openSession, type Session, type SessionContext } from './socket-session.js';
@@ -46,7 +47,7 @@ export function createConnections(shared: Omit<SessionContext, 'counters' | 'sea
       const oldest = performance.now() - idleTimeout;
       for (const session of sessions.values()) if (session.heardAt < oldest) session.expire();
     },
-    Math.max(10, idleTimeout / 4),
+    Math.min(Math.max(10, idleTimeout / 4), LONGEST_TIMER),
   );
 
   const drop = (code?: number) => {

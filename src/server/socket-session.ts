@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { SubscribedMessage, WireErrorCode, WireFilter } from '../base/protocol.js';
+import { LONGEST_TIMER } from '../base/timers.js';
 import type { Access, Sees } from './access.js';
 import { answerTo, errorMessage, invalidMessage, iso } from './answers.js';
 import type { Authenticator } from './authenticate.js';
@@ -102,7 +103,7 @@ export function openSession(
     if ((await admit(token)) || !isOpen()) return;
     if (token !== undefined) return refuse('AUTH_FAILED', 'The token was refused; sign in again', REFUSED);
     const late = () => refuse('AUTH_FAILED', 'No auth message came in time', REFUSED);
-    authTimer = setTimeout(late, settings.authTimeout);
+    authTimer = setTimeout(late, Math.min(settings.authTimeout, LONGEST_TIMER));
   }
 
   async function authenticate(secret: string): Promise<void> {

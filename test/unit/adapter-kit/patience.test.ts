@@ -22,3 +22,9 @@ test('only a quick answer shortens it again, step by step', () => {
   patience.met(10, 100);
   expect(patience.of(100)).toBe(100);
 });
+
+test('no limit is longer than a timer can be', () => {
+  const patience = createPatience();
+  patience.atLeast(16);
+  expect(patience.of(2 ** 30)).toBe(2 ** 31 - 1);
+});

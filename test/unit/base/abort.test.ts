@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { abort, abortable, createLifetime, joined, reasonOf, throwIfAborted } from '../../../src/base/abort.js';
 
 test('settles as the work does, and leaves no listener', async () => {
@@ -82,4 +82,15 @@ test('what a transport does ends with its life', async () => {
   await expect(read).rejects.toThrow();
   await expect(pages.next()).rejects.toThrow();
   for (const each of [signal, life.signal]) expect(getEventListeners(each, 'abort')).toEqual([]);
+});
+
+test('a limit longer than a timer can be is not over at once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const controller = new AbortController();
+  const work = joined([controller.signal], () => new Promise(() => undefined), Number.POSITIVE_INFINITY);
+  const failed = expect(work).rejects.toThrow('enough');
+  await vi.advanceTimersByTimeAsync(1000);
+  abort(controller, new Error('enough'));
+  await failed;
 });

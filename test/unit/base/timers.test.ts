@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createTimers } from '../../../src/base/timers.js';
 
+const DAY = 86_400_000;
+
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
@@ -34,4 +36,20 @@ test('closed, none is left and none begins', () => {
   timers.schedule('a', 10, () => expect.unreachable());
   expect(vi.getTimerCount()).toBe(0);
   vi.advanceTimersByTime(100);
+});
+
+test('a timer of 90 days does not fire at once, and one without end never does', () => {
+  const ran: string[] = [];
+  const timers = createTimers<'long' | 'endless'>();
+  timers.schedule('long', 90 * DAY, () => ran.push('long'));
+  timers.schedule('endless', Number.POSITIVE_INFINITY, () => ran.push('endless'));
+  vi.advanceTimersByTime(90 * DAY - 1);
+  expect(ran).toEqual([]);
+  expect(timers.has('long')).toBe(true);
+  vi.advanceTimersByTime(1);
+  expect(ran).toEqual(['long']);
+  vi.advanceTimersByTime(1000 * DAY);
+  expect(ran).toEqual(['long']);
+  timers.close();
+  expect(vi.getTimerCount()).toBe(0);
 });

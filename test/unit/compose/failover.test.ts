@@ -425,3 +425,25 @@ test('each is asked with its own token, or with the app`s', async () => {
 test('one transport is no choice', () => {
   expect(() => failoverTransport([memoryTransport()])).toThrow('two or more');
 });
+
+test('a connectTimeout without end is not over at once', async () => {
+  fakeTimers();
+  const [first, second] = [door('a', backendWith({})), door('b', backendWith({}))];
+  let arrive = (): void => undefined;
+  first.wire.before = (step) =>
+    step === 'connect'
+      ? new Promise<void>((resolve) => {
+          arrive = resolve;
+        })
+      : undefined;
+  const transport = failoverTransport([first.transport, second.transport], {
+    source: 'one',
+    connectTimeout: Number.POSITIVE_INFINITY,
+  });
+  const connecting = transport.connect({ signal: new AbortController().signal });
+  await pass(1000);
+  arrive();
+  await connecting;
+  expect(transport.report().active).toBe(0);
+  await transport.close();
+});

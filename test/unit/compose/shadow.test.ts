@@ -228,3 +228,13 @@ test('it is bounded, and leaves nothing behind', async () => {
   await sync.close();
   expect([vi.getTimerCount(), secondary.wire.subscriptions, secondary.wire.calls.close]).toEqual([0, 0, 1]);
 });
+
+test('a patience without end: a row that one side has not told waits, and no timer runs again and again', async () => {
+  const { one, transport } = await opened({ patience: Number.POSITIVE_INFINITY });
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  onTestFinished(() => timers.mockRestore());
+  one.write('todos', 'a', { n: 1 });
+  await pass(1000);
+  expect(transport.report()).toMatchObject({ waiting: 1, missing: 0 });
+  expect(timers.mock.calls.length).toBeLessThan(10);
+});

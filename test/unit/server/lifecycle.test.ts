@@ -256,3 +256,18 @@ describe('the server itself', () => {
     expect(server.stats()).toEqual({ connections: 1, messagesIn: 1, messagesOut: 2, dropped: 0 });
   });
 });
+
+test('limits of months drop nobody', async () => {
+  const months = 90 * 86_400_000;
+  const { server } = await start({
+    authenticate: (token) => (token ? { id: token } : null),
+    authTimeout: months,
+    idleTimeout: months,
+  });
+  const client = await connect(server.url);
+  // A timer that is too long would fire in the next turns.
+  for (let turn = 0; turn < 20; turn++) await nextTurn();
+  await expect(fetch(`${server.httpUrl}/health`)).resolves.toMatchObject({ ok: true });
+  expect(server.connections).toBe(1);
+  client.ws.terminate();
+});

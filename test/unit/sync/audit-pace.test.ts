@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createAuditPace, type Look, pace } from '../../../src/sync/audit-pace.js';
+import { createAuditPace, type Look } from '../../../src/sync/audit-pace.js';
 
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
@@ -73,6 +73,33 @@ test('one look that read much, for what it had to mend or beside others, does no
   }
 });
 
-test('no time is longer than a timer can be', () => {
-  expect(pace(1e9, 1000)).toBe(2 ** 31 - 1);
+test('no timer runs for longer than an hour, however seldom it is looked', async () => {
+  let now = 0;
+  const looks: number[] = [];
+  const look = async (): Promise<Look> => {
+    looks.push(now);
+    return { reads: 1e6, news: 0 };
+  };
+  const audit = createAuditPace({ shortest: 5 * MINUTE, expected: () => 1e6, look }, () => now);
+  for (now += 5 * MINUTE; now < 5000 * DAY; ) {
+    const wait = await audit();
+    expect(wait).toBeLessThanOrEqual(60 * MINUTE);
+    now += wait;
+  }
+  expect(looks.map((at) => Math.round(at / DAY))).toEqual([0, 2000, 2000, 4000, 4000]);
+});
+
+test('a clock that is set back puts no look off', async () => {
+  let now = 400 * DAY;
+  const looks: boolean[] = [];
+  const look = async (compare: boolean): Promise<Look> => {
+    looks.push(compare);
+    return { reads: 1000, news: 0 };
+  };
+  const audit = createAuditPace({ shortest: 5 * MINUTE, expected: () => 1000, look }, () => now);
+  now += 5 * MINUTE;
+  await audit();
+  now = 0;
+  await audit();
+  expect(looks).toEqual([false, true]);
 });
