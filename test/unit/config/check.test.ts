@@ -146,7 +146,23 @@ describe('each setting, as it may be, needs no rules', () => {
   });
 });
 
-const bad: unknown[] = [null, undefined, '', 'x', 0, -1, 0.5, 1, 999, 1000, 2 ** 31 - 1, 2 ** 31, Number.NaN];
+const bad: unknown[] = [
+  null,
+  undefined,
+  '',
+  'x',
+  0,
+  -1,
+  0.5,
+  1,
+  999,
+  1000,
+  2 ** 31 - 1,
+  2 ** 31,
+  90 * 86_400_000,
+  Number.POSITIVE_INFINITY,
+  Number.NaN,
+];
 bad.push(true, false, [], ['a'], ['a', ''], [1], {}, { a: 1 }, () => 1, new Date(0), 'https://', 'ws://x', 'http://x');
 bad.push({ type: '' }, { type: 'x' }, { type: 'memory', name: 'x' }, { type: 'indexeddb', name: '' }, memoryStore());
 bad.push({ ...memoryStore(), type: 'memory' }, { a: { conflictStrategy: 'custom' } }, { a: { filter: { where: 1 } } });
