@@ -1,5 +1,6 @@
 import type { Row } from './base/change.js';
 import { SyncLayerError } from './base/errors.js';
+import type { Frozen } from './base/frozen.js';
 import { newId } from './base/id.js';
 import { cloneJson, deepEqual, handOut } from './base/json.js';
 import { isPlainObject } from './base/json-fault.js';
@@ -7,17 +8,30 @@ import { createQuery, type Query } from './query/query.js';
 import type { RowSource } from './query/types.js';
 import type { CollectionCore } from './sync/collection/core.js';
 
-/** A row as it comes out: with its id, and read-only. */
-export type Stored<T> = T extends { readonly id: string } ? T : T & { readonly id: string };
+/**
+ * A row as it comes out: with its id, and readonly at every depth, since it is frozen.
+ *
+ * @example
+ * type TodoRow = Stored<{ text: string; tags: string[] }>; // { readonly text: string; readonly tags: readonly string[]; readonly id: string }
+ */
+export type Stored<T> = Frozen<T extends { readonly id: string } ? T : T & { readonly id: string }>;
 
-/** A row as it goes in: `save` makes an id where there is none. */
-export type Unsaved<T> = string extends keyof T
-  ? T
-  : [keyof T] extends [never]
+/**
+ * A row as it goes in: `save` makes an id where there is none. A row that came out fits, and so does one that can be changed.
+ *
+ * @example
+ * const draft: Unsaved<Todo> = { text: 'Buy milk', tags: [] };
+ * await todos.save(draft);
+ */
+export type Unsaved<T> = Frozen<
+  string extends keyof T
     ? T
-    : T extends { readonly id: unknown }
-      ? Omit<T, 'id'> & { readonly id?: string | undefined }
-      : T & { readonly id?: string | undefined };
+    : [keyof T] extends [never]
+      ? T
+      : T extends { readonly id: unknown }
+        ? Omit<T, 'id'> & { readonly id?: string | undefined }
+        : T & { readonly id?: string | undefined }
+>;
 
 /** Rows of one name, local first. Every write is durable here before it resolves, and sent when it can be. */
 export interface Collection<Out extends object = Row, In extends object = Out> extends Query<Stored<Out>> {
@@ -46,7 +60,7 @@ export interface Collection<Out extends object = Row, In extends object = Out> e
    * await todos.update(id, { done: true });
    * await todos.update(id, { address: { ...todo.address, city: 'Oslo' } });
    */
-  update(id: string, changes: { readonly [K in Exclude<keyof In, 'id'>]?: In[K] | undefined }): Promise<void>;
+  update(id: string, changes: { readonly [K in Exclude<keyof In, 'id'>]?: Frozen<In[K]> | undefined }): Promise<void>;
   /** Deletes a row. One that does not exist is no error. */
   delete(id: string): Promise<void>;
   /** Stores many rows as one commit, with one notification. Resolves with their ids. Nothing is stored if one is bad. */

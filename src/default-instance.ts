@@ -1,7 +1,7 @@
 import type { Row } from './base/change.js';
 import { SyncLayerError } from './base/errors.js';
 import type { Collection } from './collection.js';
-import type { CollectionsConfig, SyncLayerConfig } from './config/types.js';
+import type { CollectionsInput, CollectionsOf, SyncLayerConfig } from './config/types.js';
 import type { SyncLayerInstance } from './instance.js';
 import type { LoggerOptions } from './observe/logger.js';
 import type { MetricsSnapshot } from './observe/metrics.js';
@@ -28,11 +28,13 @@ function current(): SyncLayerInstance {
  */
 export const SyncLayer = {
   /** Throws what `createSyncLayer` throws, and CONFIG_INVALID if it was called before. After a failure it may be again. */
-  async init<const C extends CollectionsConfig>(config: SyncLayerConfig<C>): Promise<SyncLayerInstance<C>> {
+  async init<const Names extends string = never, Schemas extends Row = Row>(
+    config: SyncLayerConfig<CollectionsInput<Names, Schemas>>,
+  ): Promise<SyncLayerInstance<CollectionsOf<Names, Schemas>>> {
     if (starting)
       throw new SyncLayerError('INVALID_STATE', 'SyncLayer is initialised already; await SyncLayer.dispose() first.');
     // An effect that is run, cleaned up and run again begins while the end of the first one is under way.
-    const creating = disposing.then(() => createSyncLayer<C>(logger ? { logger, ...config } : config));
+    const creating = disposing.then(() => createSyncLayer(logger ? { logger, ...config } : config));
     const mine = creating as unknown as Promise<SyncLayerInstance>;
     starting = mine;
     try {

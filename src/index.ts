@@ -3,7 +3,15 @@ export { type ErrorCode, type ErrorKind, isSyncLayerError, kindOf, SyncLayerErro
 export type { Collection, Stored, Unsaved } from './collection.js';
 export { fromEnv } from './config/from-env.js';
 export { type RolloutOptions, rollout } from './config/rollout.js';
-export type { CollectionConfig, CollectionsConfig, StoreConfig, SyncLayerConfig } from './config/types.js';
+export type {
+  CollectionConfig,
+  CollectionsConfig,
+  CollectionsInput,
+  CollectionsOf,
+  StoreConfig,
+  SyncLayerConfig,
+  TransportConfig,
+} from './config/types.js';
 export { SyncLayer } from './default-instance.js';
 export type { Inspection, Realtime, SyncLayerInstance } from './instance.js';
 export type { ConnectionState } from './observe/connection-state.js';

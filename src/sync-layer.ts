@@ -1,9 +1,10 @@
+import type { Row } from './base/change.js';
 import { isSyncLayerError, SyncLayerError, toSyncLayerError } from './base/errors.js';
 import { suggest } from './base/problems.js';
 import { createCollection } from './collection.js';
 import { isSurelyRight } from './config/check.js';
 import { settingsOf } from './config/defaults.js';
-import type { CollectionsConfig, StoreConfig, SyncLayerConfig } from './config/types.js';
+import type { CollectionsInput, CollectionsOf, StoreConfig, SyncLayerConfig } from './config/types.js';
 import type { Inspection, SyncLayerInstance } from './instance.js';
 import { createEmitter } from './observe/events.js';
 import { createLogger } from './observe/logger.js';
@@ -69,8 +70,7 @@ async function check(config: SyncLayerConfig): Promise<void> {
   rules.checkConfig(config);
 }
 
-const isTransport = (value: NonNullable<SyncLayerConfig['transport']>): value is RealtimeTransport =>
-  typeof value.pull === 'function';
+const isTransport = (value: NonNullable<SyncLayerConfig['transport']>): value is RealtimeTransport => 'pull' in value;
 
 /** The transport that a configuration names or holds. */
 export function transportOf({
@@ -107,9 +107,10 @@ async function prepare(transport: RealtimeTransport): Promise<void> {
  * const sync = await createSyncLayer({ websocketUrl: 'wss://api.example.com/ws', collections: ['todos'] });
  * const id = await sync.collection('todos').save({ text: 'Buy milk' });
  */
-export async function createSyncLayer<const C extends CollectionsConfig>(
-  config: SyncLayerConfig<C>,
-): Promise<SyncLayerInstance<C>> {
+export async function createSyncLayer<const Names extends string = never, Schemas extends Row = Row>(
+  config: SyncLayerConfig<CollectionsInput<Names, Schemas>>,
+): Promise<SyncLayerInstance<CollectionsOf<Names, Schemas>>>;
+export async function createSyncLayer(config: SyncLayerConfig): Promise<SyncLayerInstance> {
   await check(config);
   const resolved = resolveCollections(config);
   const { log, configure } = createLogger(config.logger);
@@ -255,5 +256,5 @@ export async function createSyncLayer<const C extends CollectionsConfig>(
     },
   };
   supervisor.start();
-  return instance as SyncLayerInstance<C>;
+  return instance as SyncLayerInstance;
 }

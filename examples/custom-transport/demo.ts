@@ -1,14 +1,14 @@
 /**
  * Two devices over MQTT, on a transport that is registered by name. Run with `npx tsx demo.ts`.
  */
-import { createSyncLayer, registerTransport } from 'synclayer';
+import { createSyncLayer, registerTransport, type SyncLayerConfig } from 'synclayer';
 import { startMqttBackend } from './mqtt-backend.js';
 import { type MqttTransportOptions, mqttTransport } from './mqtt-transport.js';
 
 registerTransport('mqtt', (options: MqttTransportOptions) => mqttTransport(options));
 
 const backend = await startMqttBackend();
-const config = { transport: { type: 'mqtt', url: backend.url }, collections: ['todos'] };
+const config = { transport: { type: 'mqtt', url: backend.url }, collections: ['todos'] } satisfies SyncLayerConfig;
 const [phone, laptop] = [await createSyncLayer(config), await createSyncLayer(config)];
 
 const shown = new Promise((resolve) => {

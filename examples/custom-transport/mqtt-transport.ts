@@ -45,6 +45,13 @@ function toResult(answer: PushAnswer): PushResult {
   }
 }
 
+declare global {
+  /** Lets a configuration name this transport: `{ type: 'mqtt', url }`. */
+  interface SyncLayerTransports {
+    mqtt: MqttTransportOptions;
+  }
+}
+
 /**
  * A backend behind an MQTT 3.1.1 broker, such as `mqtt-backend.ts`.
  *

@@ -25,13 +25,13 @@ export const backends: Readonly<Record<string, () => Promise<LocalBackend>>> = {
         ${setupSql([placeOf('todos', options.todos)], 'postgres_changes')}
         grant all on todos to anon`,
     });
-    const transport = { type: 'supabase', url: peer.url, key: peer.anonKey, collections: options };
+    const transport = { type: 'supabase' as const, url: peer.url, key: peer.anonKey, collections: options };
     return { config: { transport, collections }, close: peer.close };
   },
   async firestore() {
     const emulator = await startEmulator();
     const transport = {
-      type: 'firestore',
+      type: 'firestore' as const,
       config: { projectId: 'example' },
       emulator: `${emulator.host}:${emulator.port}`,
       collections: { todos: { deletedAt: 'deletedAt' } },

@@ -4,6 +4,7 @@ import type { LoggerOptions } from '../observe/logger.js';
 import type { LocalStore } from '../store/store.js';
 import type { Conflict } from '../sync/conflict/merge.js';
 import type { ConflictStrategy } from '../sync/conflict/resolvers.js';
+import type { BuiltInTransports } from '../transport/registry.js';
 import type { ConfiguredUser } from '../transport/token.js';
 import type { AuthToken, RealtimeTransport, SyncFilter } from '../transport/transport.js';
 
@@ -35,22 +36,17 @@ export type StoreConfig =
   | { readonly type: 'sqlite'; readonly path: string; readonly synchronous?: 'full' | 'normal' }
   | LocalStore;
 
-/** The transports that come with SyncLayer, and the name of any that was registered. */
-export type TransportName =
-  | 'websocket'
-  | 'supabase'
-  | 'firestore'
-  | 'hasura'
-  | 'appsync'
-  | (string & NonNullable<unknown>);
+type Named<Transports> = {
+  [Name in keyof Transports & string]: { readonly type: Name } & Transports[Name];
+}[keyof Transports & string];
+
+/** A transport by name with its options: one that comes with SyncLayer, or one of `SyncLayerTransports`. */
+export type TransportConfig = Named<BuiltInTransports> | Named<SyncLayerTransports>;
 
 /** `docs/configuration.md` has the whole table. All times are in milliseconds. */
 export interface SyncLayerConfig<C extends CollectionsConfig = CollectionsConfig> {
   /** The backend: by name with its options, or an instance. Left out, `websocketUrl` and `baseUrl` make it. */
-  readonly transport?:
-    | RealtimeTransport
-    | { readonly type: TransportName; readonly [option: string]: unknown }
-    | undefined;
+  readonly transport?: RealtimeTransport | TransportConfig | undefined;
   readonly collections: C;
   /** Default `{ type: 'memory' }`: nothing outlives the process. */
   readonly store?: StoreConfig | undefined;
@@ -113,11 +109,28 @@ export function collectionsOf({ collections, syncFilters }: SyncLayerConfig): Ma
   );
 }
 
+/**
+ * What `createSyncLayer` takes for `collections`: names, or names with settings, each with the schema that its settings have.
+ * It infers `Schemas` from them, and so refuses a setting that does not exist.
+ */
+export type CollectionsInput<Names extends string, Schemas> =
+  | readonly Names[]
+  | { readonly [Name in keyof Schemas]: CollectionConfig<Schemas[Name] & (StandardSchemaV1 | undefined)> };
+
+/** The same as the type of a SyncLayer's collections. */
+export type CollectionsOf<Names extends string, Schemas> = [Names] extends [never]
+  ? {
+      readonly [Name in keyof Schemas]: CollectionConfig<
+        Schemas[Name] extends StandardSchemaV1 ? Schemas[Name] : undefined
+      >;
+    }
+  : readonly Names[];
+
 type Untyped = Row;
 type SchemaOf<C, N> = C extends readonly string[]
   ? undefined
   : N extends keyof C
-    ? C[N] extends { readonly schema: infer S }
+    ? C[N] extends CollectionConfig<infer S>
       ? S
       : undefined
     : undefined;

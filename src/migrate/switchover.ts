@@ -1,6 +1,7 @@
 import { abortable, joined } from '../base/abort.js';
+import type { Row } from '../base/change.js';
 import { LONGEST_TIMER } from '../base/timers.js';
-import type { CollectionsConfig, SyncLayerConfig } from '../config/types.js';
+import type { CollectionsConfig, CollectionsInput, CollectionsOf, SyncLayerConfig } from '../config/types.js';
 import type { SyncLayerInstance } from '../instance.js';
 import { createSyncLayer } from '../sync-layer.js';
 
@@ -8,12 +9,15 @@ import { createSyncLayer } from '../sync-layer.js';
 export type SwitchPhase = 'from' | 'hold' | 'to';
 
 /** Times in ms. */
-export interface SwitchoverOptions<C extends CollectionsConfig = CollectionsConfig> {
+export interface SwitchoverOptions<
+  C extends CollectionsConfig = CollectionsConfig,
+  Input extends CollectionsConfig = C,
+> {
   /** Asks for the flag that the migration writes: a small file, a row, a remote configuration. */
   readonly read: (options: { readonly signal: AbortSignal }) => SwitchPhase | Promise<SwitchPhase>;
   /** The configuration for each backend, on the same durable store: unsent edits go along. */
-  readonly from: SyncLayerConfig<C>;
-  readonly to: SyncLayerConfig<C>;
+  readonly from: SyncLayerConfig<Input>;
+  readonly to: SyncLayerConfig<Input>;
   /** How often the flag is read, and at least twice in `maxAge`. Default 5000. */
   readonly every?: number;
   /**
@@ -54,9 +58,10 @@ const placeOf = (phase: SwitchPhase, now: Place): Place => (phase === 'hold' ? n
  * });
  * await app.sync.collection('todos').save({ text: 'Buy milk' });
  */
-export async function createSwitchover<const C extends CollectionsConfig>(
-  options: SwitchoverOptions<C>,
-): Promise<Switchover<C>> {
+export async function createSwitchover<const Names extends string = never, Schemas extends Row = Row>(
+  options: SwitchoverOptions<CollectionsOf<Names, Schemas>, CollectionsInput<Names, Schemas>>,
+): Promise<Switchover<CollectionsOf<Names, Schemas>>>;
+export async function createSwitchover(options: SwitchoverOptions): Promise<Switchover> {
   const { every = 5000, maxAge = 15_000, last = 'from' } = options;
   const closing = new AbortController();
   let answeredAt = Number.NEGATIVE_INFINITY;
@@ -84,8 +89,8 @@ export async function createSwitchover<const C extends CollectionsConfig>(
     }
   }
 
-  async function open(next: Place, held: boolean): Promise<SyncLayerInstance<C>> {
-    const fresh = await createSyncLayer<C>(options[next]);
+  async function open(next: Place, held: boolean): Promise<SyncLayerInstance> {
+    const fresh: SyncLayerInstance = await createSyncLayer(options[next]);
     // Before anything could be sent: that takes a link, which takes longer.
     if (held)
       await fresh.pause().catch(async (error: unknown) => {

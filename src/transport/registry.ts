@@ -6,13 +6,36 @@ import type { RealtimeTransport } from './transport.js';
 export type TransportFactory<Options = never> = (options: Options) => RealtimeTransport | Promise<RealtimeTransport>;
 
 /** The transports that come with SyncLayer. Each is loaded only when a configuration names it, with its SDK. */
-const builtIn: Record<string, () => Promise<TransportFactory>> = {
+const builtIn = {
   websocket: async () => (await import('../../adapters/websocket/index.js')).websocketTransport,
   supabase: async () => (await import('../../adapters/supabase/index.js')).supabaseTransport,
   firestore: async () => (await import('../../adapters/firestore/index.js')).firestoreTransport,
   appsync: async () => (await import('../../adapters/appsync/index.js')).appsyncTransport,
   hasura: async () => (await import('../../adapters/hasura/index.js')).hasuraTransport,
 };
+
+/** By name, the options of the transports that come with SyncLayer. */
+export type BuiltInTransports = {
+  readonly [Name in keyof typeof builtIn]: Parameters<Awaited<ReturnType<(typeof builtIn)[Name]>>>[0];
+};
+
+declare global {
+  /**
+   * By name, the options of transports that the app adds with `registerTransport`. An entry here lets a configuration name the
+   * transport, and checks its options; without one TypeScript takes the name for a misspelt one.
+   *
+   * @example
+   * declare global {
+   *   interface SyncLayerTransports {
+   *     mqtt: MqttOptions;
+   *   }
+   * }
+   * registerTransport('mqtt', (options: MqttOptions) => mqttTransport(options));
+   * const sync = await createSyncLayer({ transport: { type: 'mqtt', url }, collections: ['todos'] });
+   */
+  // Global, since each build of the package (ESM, CommonJS) would have its own, and an entry in one would not be seen in the other.
+  interface SyncLayerTransports {}
+}
 
 const registered = new Map<string, TransportFactory>();
 
@@ -52,7 +75,7 @@ export async function resolveTransport({ type, ...options }: { readonly type: st
 
 async function load(type: string): Promise<TransportFactory | undefined> {
   try {
-    return await builtIn[type]?.();
+    return await (builtIn as Record<string, () => Promise<TransportFactory>>)[type]?.();
   } catch (error) {
     // No adapter imports its SDK at once, so that this is a chunk out of reach.
     const message = `The ${type} transport could not be loaded. Is the network up?`;

@@ -143,7 +143,7 @@ describe('frames of 10 MB', () => {
 
   test('go both ways where both sides allow them', { timeout: 300_000 }, async () => {
     const server = await startServer({ maxPayload: 32 * 1_048_576 });
-    const url = { type: 'websocket', url: server.url, maxPayload: 32 * 1_048_576 };
+    const url = { type: 'websocket' as const, url: server.url, maxPayload: 32 * 1_048_576 };
     const a = await device({ transport: url });
     const b = await device({ transport: url });
     await Promise.all([live(a), live(b)]);
@@ -181,7 +181,7 @@ describe('an edit larger than the server takes is kept aside, with what to do; a
     ['learnt from a close with 1009', undefined],
   ])('by the socket, %s', async (_, maxPayload) => {
     const server = await startServer({ maxPayload: 4000 });
-    const transport = { type: 'websocket', url: server.url, ...(maxPayload && { maxPayload }) };
+    const transport = { type: 'websocket' as const, url: server.url, ...(maxPayload && { maxPayload }) };
     const sync = await device({ transport });
     await live(sync);
     await sync.collection('todos').saveMany(edits);

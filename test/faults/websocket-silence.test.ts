@@ -11,7 +11,7 @@ import {
   until,
 } from '../peers/websocket/harness.js';
 
-const quick = (url: string) => ({ type: 'websocket', url, requestTimeout: 100 });
+const quick = (url: string) => ({ type: 'websocket' as const, url, requestTimeout: 100 });
 
 test('nobody answers the handshake: connecting ends in time, and goes on once somebody does', async () => {
   const server = await startServer();

@@ -49,14 +49,10 @@ export const addressesOf = (server: SyncServer): Addresses => ({
 export async function openDevice<const C extends CollectionsConfig = typeof collections>(
   config: Partial<SyncLayerConfig<C>>,
 ): Promise<SyncLayerInstance<C>> {
-  const sync = await createSyncLayer<C>({
-    collections: collections as unknown as C,
-    websocketReconnectDelay: 20,
-    maxReconnectDelay: 50,
-    ...config,
-  });
+  const merged = { collections, websocketReconnectDelay: 20, maxReconnectDelay: 50, ...config };
+  const sync = await createSyncLayer(merged as SyncLayerConfig);
   onTestFinished(() => sync.close());
-  return sync;
+  return sync as unknown as SyncLayerInstance<C>;
 }
 
 /** Resolves once the status has this phase (and, for `live`, nothing is left to send). */

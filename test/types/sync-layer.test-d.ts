@@ -59,7 +59,9 @@ describe('rows come from the schema', () => {
 
   test('valibot: an id that the schema wants may be left out', () => {
     const notes = sync.collection('notes');
-    expectTypeOf(notes.first()).resolves.toEqualTypeOf<v.InferOutput<typeof Note> | undefined>();
+    expectTypeOf(notes.first()).resolves.toEqualTypeOf<
+      { readonly id: string; readonly title: string; readonly stars: number } | undefined
+    >();
     void notes.save({ title: 'a' });
     void notes.save({ id: 'n1', title: 'a', stars: 3 });
     // @ts-expect-error wrong type
@@ -99,7 +101,9 @@ describe('rows come from the schema', () => {
     expectTypeOf(plain).toEqualTypeOf<Collection<Row, Row>>();
     void plain.save({ anything: [1, { deep: true }] });
     plain.where('any.path', '==', 1);
-    expectTypeOf(plain.get('1')).resolves.toEqualTypeOf<(Row & { readonly id: string }) | undefined>();
+    expectTypeOf(plain.get('1')).resolves.toEqualTypeOf<
+      { readonly [field: string]: unknown; readonly id: string } | undefined
+    >();
   });
 });
 
@@ -128,7 +132,8 @@ describe('names', () => {
   test('are any string where the configuration is made at run time', () => {
     const config = { collections: ['todos'], ...fromEnv() };
     const make = () => createSyncLayer(config);
-    expectTypeOf<Awaited<ReturnType<typeof make>>['collection']>().toBeCallableWith('whatever');
+    const any = (created: Awaited<ReturnType<typeof make>>) => created.collection('whatever');
+    expectTypeOf(any).returns.toEqualTypeOf<Collection<Row, Row>>();
   });
 
   test('variants of a row stay apart', () => {
@@ -168,14 +173,6 @@ describe('configuration', () => {
     void createSyncLayer({ ...base, syncInterval: '5m' });
     // @ts-expect-error collections are missing
     void createSyncLayer({ baseUrl: '' });
-  });
-
-  test('names of transports are offered, and others are taken', () => {
-    type Type = Extract<SyncLayerConfig['transport'], { readonly type: unknown }>['type'];
-    expectTypeOf<'websocket'>().toExtend<Type>();
-    expectTypeOf<'my-own'>().toExtend<Type>();
-    // `string` alone would swallow the names that an editor offers.
-    expectTypeOf<Type>().not.toEqualTypeOf<string>();
   });
 });
 

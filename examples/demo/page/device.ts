@@ -1,5 +1,5 @@
 // In an app: import { createSyncLayer } from 'synclayer'.
-import { type ConflictStrategy, createSyncLayer, type SyncStatus } from '../../../src/index.js';
+import { type ConflictStrategy, createSyncLayer, type SyncStatus, type TransportConfig } from '../../../src/index.js';
 import { todo } from '../todo.js';
 import type { Wire } from './wire.js';
 
@@ -21,7 +21,8 @@ function place(type: string, { url, address }: Wire): object {
 /** All that there is to SyncLayer in this demo. */
 const open = ({ transport, store, wire }: OpenOptions, conflictStrategy: Strategy) =>
   createSyncLayer({
-    transport: { ...transport, ...place(transport.type, wire) },
+    // The server sends it as JSON, which TypeScript cannot check; createSyncLayer does.
+    transport: { ...transport, ...place(transport.type, wire) } as TransportConfig,
     collections: { todos: { schema: todo } },
     store: { type: 'indexeddb', name: store },
     conflictStrategy,

@@ -1,4 +1,5 @@
 import type { Row } from '../../base/change.js';
+import type { Frozen } from '../../base/frozen.js';
 import { deepEqual, own } from '../../base/json.js';
 import { changedFields } from './edit-times.js';
 
@@ -7,15 +8,15 @@ export interface Conflict<T = Row> {
   readonly collection: string;
   readonly recordId: string;
   /** The row that the local edit started from; null if it was created here. */
-  readonly base: T | null;
+  readonly base: Frozen<T> | null;
   /** The local row; null: deleted here. */
-  readonly local: T | null;
+  readonly local: Frozen<T> | null;
   /** The backend's row; null: deleted there. */
-  readonly remote: T | null;
+  readonly remote: Frozen<T> | null;
   /** The fields that both sides changed; empty if one side deleted the row. */
   readonly fields: readonly string[];
   /** Both sides' changes together, with the remote values in `fields`; null if one side deleted the row. */
-  readonly merged: T | null;
+  readonly merged: Frozen<T> | null;
   /** When the edit was made, in ms, by the server's clock as far as it could be measured; of several edits, the last. */
   readonly localTimestamp: number;
   /** The same for each of `fields`: several edits of a row are sent as one, and each field keeps its own time. */
@@ -30,13 +31,13 @@ export interface Conflict<T = Row> {
 }
 
 /**
- * Decides a conflict: returns the row to keep, or null to delete it. Called with rows that must not be mutated.
+ * Decides a conflict: returns the row to keep, or null to delete it. The rows that it is called with are frozen.
  *
  * @example
  * const longerText: ConflictResolver<Todo> = ({ local, remote }) =>
  *   (local?.text.length ?? 0) > (remote?.text.length ?? 0) ? local : remote;
  */
-export type ConflictResolver<T = Row> = (conflict: Conflict<T>) => T | null;
+export type ConflictResolver<T = Row> = (conflict: Conflict<T>) => Frozen<T> | null;
 
 /** An edit and the state that it started from. */
 export interface Edit {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { placeOf, setupSql } from '../../../adapters/supabase/doctor/setup.js';
 import { websocketTransport } from '../../../adapters/websocket/index.js';
 import { sql } from '../../../src/adapter-kit/doctor/postgres-sql.js';
-import type { SyncLayerConfig } from '../../../src/index.js';
+import type { SyncLayerConfig, TransportConfig } from '../../../src/index.js';
 import { createPeerProcess, createTcpProxy } from '../../../src/testing/index.js';
 import type { RealtimeTransport } from '../../../src/transport/transport.js';
 import { startAppsyncProcess } from '../appsync/start-process.js';
@@ -44,7 +44,7 @@ export async function supabasePlace(): Promise<Place> {
       ${setupSql(tables, 'postgres_changes')}
       grant all on todos, notes to anon`,
   });
-  const transport = (owner?: string) => ({
+  const transport = (owner?: string): TransportConfig => ({
     type: 'supabase',
     url: peer.url,
     key: peer.anonKey,
@@ -102,8 +102,10 @@ export async function hasuraPlace(): Promise<Place> {
       )
       .join('\n'),
   });
-  const named = Object.fromEntries(fields.map((field) => [field, field === 'price' ? { type: 'numeric' } : field]));
-  const transport = (owner?: string) => ({
+  const named = Object.fromEntries(
+    fields.map((field) => [field, field === 'price' ? { type: 'numeric' as const } : field]),
+  );
+  const transport = (owner?: string): TransportConfig => ({
     type: 'hasura',
     url: peer.url,
     collections: Object.fromEntries(
@@ -157,7 +159,7 @@ export async function appsyncPlace(): Promise<Place> {
     models: collections.map((each) => ({ name: models[each], fields, versioned: versioned(each) })),
     auth: { apiKey },
   });
-  const transport = (owner?: string) => ({
+  const transport = (owner?: string): TransportConfig => ({
     type: 'appsync',
     url: peer.endpoint,
     auth: { type: 'apiKey', apiKey },
@@ -206,7 +208,7 @@ export async function firestorePlace({ restarts = false } = {}): Promise<Place> 
   const proxy = restarts ? await createTcpProxy({ port: emulator.port }) : undefined;
   const projectId = 'move';
   const hand = emulator.project(projectId);
-  const transport = (owner?: string) => ({
+  const transport = (owner?: string): TransportConfig => ({
     type: 'firestore',
     config: { projectId },
     emulator: `${emulator.host}:${proxy?.port ?? emulator.port}`,
@@ -267,7 +269,7 @@ export async function websocketPlace(): Promise<Place> {
     await transport.connect({ signal });
     return work(transport).finally(() => transport.close());
   }
-  const config = { transport: { type: 'websocket', url }, collections };
+  const config: SyncLayerConfig<readonly string[]> = { transport: { type: 'websocket', url }, collections };
   return {
     name: 'websocket',
     config,

@@ -322,7 +322,7 @@ test('what a cut batch had achieved is not written again over what others wrote 
       ? Promise.reject(new TypeError('cut'))
       : fetch(input, init);
   server.records('todos').set('2', row({ text: 'Milk' }));
-  const transport = { type: 'websocket', url: server.url, baseUrl: server.httpUrl, fetch: cutting };
+  const transport = { type: 'websocket' as const, url: server.url, baseUrl: server.httpUrl, fetch: cutting };
   const sync = await device({ transport, websocketReconnectDelay: 200 });
   await live(sync);
   const failed = sync.events.once('error');
@@ -351,7 +351,7 @@ test('a conflict that the server notices is merged; a row deleted meanwhile is a
     strict = false;
     return Promise.resolve(new Response('{"error":"version"}', { status: 409 }));
   };
-  const transport = { type: 'websocket', url: server.url, baseUrl: server.httpUrl, fetch: noticing };
+  const transport = { type: 'websocket' as const, url: server.url, baseUrl: server.httpUrl, fetch: noticing };
   const sync = await device({ transport, conflictStrategy: 'serverWins' });
   await live(sync);
   const conflicts: string[] = [];

@@ -29,9 +29,10 @@ async function open<const C extends CollectionsConfig>(collections: C, extra: Pa
       return commit(writes);
     },
   };
-  const config: SyncLayerConfig<C> = { transport, collections, store: spy, enableAutoSync: false, ...extra };
-  const sync = await createSyncLayer<C>({ ...config, enableRealtimeSync: false });
-  opened.push(sync as unknown as SyncLayerInstance<never>);
+  const config = { transport, collections, store: spy, enableAutoSync: false, ...extra, enableRealtimeSync: false };
+  const created = await createSyncLayer(config as SyncLayerConfig);
+  opened.push(created);
+  const sync = created as unknown as SyncLayerInstance<C>;
   return { sync, transport, backend: transport.backend, store, commits };
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { isSurelyRight } from '../../../src/config/check.js';
-import { createSyncLayer, memoryStore, registerTransport } from '../../../src/index.js';
+import { createSyncLayer, memoryStore, registerTransport, type SyncLayerConfig } from '../../../src/index.js';
 import { memoryTransport } from '../../../src/testing/index.js';
 import { notLoaded } from '../../../src/transport/not-loaded.js';
 
@@ -10,9 +10,13 @@ afterEach(() => {
   vi.resetModules();
 });
 
+/** A configuration that TypeScript has not checked, as one from JSON. */
+const loose = (transport: object): SyncLayerConfig =>
+  ({ transport, collections: ['todos'] }) as unknown as SyncLayerConfig;
+
 test('an unknown name is told with those that exist', async () => {
   const unregister = registerTransport('mqtt', () => memoryTransport());
-  const creating = createSyncLayer({ transport: { type: 'websockets', key: 'secret' }, collections: ['todos'] });
+  const creating = createSyncLayer(loose({ type: 'websockets', key: 'secret' }));
   await expect(creating).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   const message = await creating.catch((error: Error) => error.message);
   expect(message).toBe(
@@ -23,7 +27,7 @@ test('an unknown name is told with those that exist', async () => {
 });
 
 test('names that objects inherit are unknown too', async () => {
-  await expect(createSyncLayer({ transport: { type: 'constructor' }, collections: ['todos'] })).rejects.toMatchObject({
+  await expect(createSyncLayer(loose({ type: 'constructor' }))).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
   });
 });
@@ -37,21 +41,18 @@ test('one of the app’s own, made with its options, until it is taken out again
   const unregister = registerTransport('mine', factory);
   expect(() => registerTransport('mine', factory)).toThrow('A transport named "mine" is registered already');
   expect(() => registerTransport('websocket', factory)).toThrow('"websocket" is registered already');
-  const sync = await createSyncLayer({ transport: { type: 'mine', topic: 'a' }, collections: ['todos'] });
+  const sync = await createSyncLayer(loose({ type: 'mine', topic: 'a' }));
   await sync.collection('todos').save({ text: 'Milk' });
   await sync.close();
   expect(given).toEqual([{ topic: 'a' }]);
   unregister();
-  await expect(createSyncLayer({ transport: { type: 'mine' }, collections: ['todos'] })).rejects.toThrow(
-    'There is no transport "mine"',
-  );
+  await expect(createSyncLayer(loose({ type: 'mine' }))).rejects.toThrow('There is no transport "mine"');
 });
 
 test('options of a transport are checked by that transport', async () => {
-  const creating = createSyncLayer({
-    transport: { type: 'websocket', url: 'ws://127.0.0.1:1/ws', heartbeatIntervall: 5, heartbeatTimeout: -5 },
-    collections: ['todos'],
-  });
+  const creating = createSyncLayer(
+    loose({ type: 'websocket', url: 'ws://127.0.0.1:1/ws', heartbeatIntervall: 5, heartbeatTimeout: -5 }),
+  );
   await expect(creating).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     details: {
