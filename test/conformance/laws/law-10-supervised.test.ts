@@ -217,6 +217,21 @@ describe('law 10: what was lost comes back by itself', () => {
     expect(backendRows(client).mine).toMatchObject({ n: 2 });
   });
 
+  test('a subscription that was refused is asked for again at each audit', async () => {
+    fakeTimers();
+    const { client, errors, phases, allow } = await openRefused();
+    await pass(300_000);
+    expect(client.wire.calls.subscribe, 'still refused').toBe(3);
+    expect([phases()[0], errors.length]).toEqual(['failed', 2]);
+    allow();
+    await pass(300_000);
+    expect(phases()).toEqual(['live', 'live']);
+    expect(client.sync.status.phase).toBe('live');
+    client.backend.write('todos', 'b', { n: 1 });
+    await settle();
+    expect(await rowsOf(client)).toEqual(backendRows(client));
+  });
+
   test('edits of a refused collection are sent, though it was never read', async () => {
     fakeTimers();
     const { client } = await openRefused();
