@@ -4,9 +4,9 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { findChromium } from '../test/browser/chromium.js';
-import { isAppsyncSimulatorInstalled } from '../test/peers/appsync/simulator/installed.js';
 import { whyNoEmulator } from '../test/peers/firestore/find-emulator.js';
 import { whyNoPostgres } from '../test/peers/postgres/why-no-postgres.js';
+import { isInstalled } from './installed.js';
 
 interface Outcome {
   readonly passed: number;
@@ -128,11 +128,11 @@ const browserSuite = (name: string): Stage => ({
 const simulatorSuite = (name: string): Stage => ({
   name,
   run: () => {
-    if (!inCI && !isAppsyncSimulatorInstalled()) {
+    if (!inCI && !isInstalled('simulator')) {
       console.error(`SKIPPED ${name}: AppSync's simulator is not installed. npm run test:${name} does it (65 MB).`);
       return one('skipped');
     }
-    return succeeds('tsx', 'scripts/install-appsync-simulator.ts') ? suite(name).run() : one('failed');
+    return succeeds('tsx', 'scripts/install.ts', 'simulator') ? suite(name).run() : one('failed');
   },
 });
 
@@ -140,9 +140,9 @@ const simulatorSuite = (name: string): Stage => ({
 const packageSuite = (name: string): Stage => ({
   name,
   run: () => {
-    const installed = succeeds('tsx', 'scripts/install-bundlers.ts');
+    const installed = succeeds('tsx', 'scripts/install.ts', 'bundlers');
     const why =
-      'the bundlers are not installed. Run npx tsx scripts/install-bundlers.ts where npm can download them (110 MB).';
+      'the bundlers are not installed. Run npx tsx scripts/install.ts bundlers where npm can download them (110 MB).';
     return suite(name, installed ? [] : [{ file: 'test/package/bundlers.test.ts', why }]).run();
   },
 });

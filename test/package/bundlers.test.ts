@@ -16,9 +16,9 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { folders } from '../../scripts/installed.js';
 import { createSyncServer, type SyncServer } from '../../src/server/index.js';
 import { findChromium, launchChromium } from '../browser/chromium.js';
-import { bundlersFolder } from './bundlers/installed.js';
 
 /** A project with the packed package, its dependencies and the bundlers, and no SDK: out of reach of this one's node_modules. */
 let project: string;
@@ -68,8 +68,8 @@ const ran = async (file: string, runner = 'run.mjs'): Promise<unknown> =>
 
 beforeAll(async () => {
   project = mkdtempSync(join(tmpdir(), 'synclayer-bundlers-'));
-  mirror(join(bundlersFolder, 'node_modules'), join(project, 'node_modules'));
-  cpSync(join(bundlersFolder, 'project'), project, { recursive: true });
+  mirror(join(folders.bundlers, 'node_modules'), join(project, 'node_modules'));
+  cpSync(join(folders.bundlers, 'project'), project, { recursive: true });
   for (const name of Object.keys(manifest.dependencies))
     mirror(join('node_modules', name), join(project, 'node_modules', name));
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', project];

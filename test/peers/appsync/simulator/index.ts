@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { folders, isInstalled } from '../../../../scripts/installed.js';
 import { createPeerProcess } from '../../../../src/testing/index.js';
 import type { Model } from '../model.js';
 import { startBridge } from './bridge.js';
-import { isAppsyncSimulatorInstalled, simulatorFolder } from './installed.js';
 
 export interface AppsyncSimulator {
   /** `http://127.0.0.1:PORT/graphql`. */
@@ -17,11 +17,11 @@ export interface AppsyncSimulator {
 
 /** AWS's own simulator, in a process of its own behind a bridge. Its packages are installed by `npm run test:appsync-simulator`. */
 export async function startSimulator(models: readonly Model[], apiKey: string): Promise<AppsyncSimulator> {
-  if (!isAppsyncSimulatorInstalled())
+  if (!isInstalled('simulator'))
     throw new Error("AppSync's simulator is not installed. Run npm run test:appsync-simulator, which does it.");
   const simulator = await createPeerProcess({
     command: process.execPath,
-    args: ['--import', 'tsx', join(simulatorFolder, 'simulator-process.ts'), JSON.stringify(models), apiKey],
+    args: ['--import', 'tsx', join(folders.simulator, 'simulator-process.ts'), JSON.stringify(models), apiKey],
     ready: /^AppSync's simulator is on port (\d+)$/m,
     timeout: 300_000,
   });
