@@ -54,6 +54,8 @@ export async function weigh(program: string, { external = sdks, parts = [] }: We
     legalComments: 'none',
     logLevel: 'error',
     external: [...external],
+    // What benchmarks compare with is installed there.
+    nodePaths: ['bench/node_modules'],
   });
   const gzipped = new Map(
     outputFiles.map((file) => [basename(file.path), gzipSync(file.contents, { level: 9 }).length]),
