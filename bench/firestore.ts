@@ -1,7 +1,3 @@
-/**
- * Firestore: SyncLayer's watcher beside a bare `onSnapshot`, on the same emulator in one run: how soon a commit is seen, and how
- * soon what was written while the line was cut is seen once it is back. Run with `npm run bench:firestore`.
- */
 import { deleteApp, initializeApp } from 'firebase/app';
 import { collection, connectFirestoreEmulator, getFirestore, onSnapshot, setLogLevel } from 'firebase/firestore';
 import { firestoreTransport } from '../adapters/firestore/index.js';
@@ -9,6 +5,11 @@ import { createSyncLayer } from '../src/index.js';
 import { createTcpProxy } from '../src/testing/index.js';
 import { startEmulator } from '../test/peers/firestore/start-emulator.js';
 import { compare, type Listener, median, waiter } from './commit-to-app.js';
+
+/**
+ * Firestore: SyncLayer's watcher beside a bare `onSnapshot`, on the same emulator in one run: how soon a commit is seen, and how
+ * soon what was written while the line was cut is seen once it is back. Run with `npm run bench:firestore`.
+ */
 
 /** How long the line is cut, ms. */
 const AWAY = 10_000;

@@ -1,18 +1,19 @@
-/**
- * What an idle client costs a day where the backend charges for each row that it reads: what a start, a pull and a comparison read is
- * measured (`metrics().reads`), against Google's emulator and the local AppSync API; how often a day has them is what core decides.
- * Run with `npx tsx bench/idle-reads.ts [rows...]`. 100 000 documents take the emulator some minutes.
- */
 import { setTimeout } from 'node:timers/promises';
 import { setLogLevel } from 'firebase/firestore';
 import { appsyncTransport } from '../adapters/appsync/index.js';
 import { firestoreTransport } from '../adapters/firestore/index.js';
-import { stampOfMs } from '../adapters/firestore/version.js';
+import { stampOfMs } from '../adapters/firestore/normalize.js';
 import { createSyncLayer, type LocalStore, memoryStore, type SyncLayerInstance } from '../src/index.js';
 import { createAuditPace } from '../src/sync/audit-pace.js';
 import type { Cursor, RealtimeTransport } from '../src/transport/transport.js';
 import { startAppsyncPeer } from '../test/peers/appsync/index.js';
 import { startEmulator } from '../test/peers/firestore/start-emulator.js';
+
+/**
+ * What an idle client costs a day where the backend charges for each row that it reads: what a start, a pull and a comparison read is
+ * measured (`metrics().reads`), against Google's emulator and the local AppSync API; how often a day has them is what core decides.
+ * Run with `npx tsx bench/idle-reads.ts [rows...]`. 100 000 documents take the emulator some minutes.
+ */
 
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;

@@ -6,12 +6,12 @@ import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { unattached } from '../../src/adapter-kit/unattached.js';
 import { appLink, loadSdk, ownLink, signedIn } from './link.js';
 import type { Live } from './live.js';
-import { type FirestoreTransportOptions, readOptions, TRANSACTION_SIZE } from './options.js';
-import { problem } from './problem.js';
+import { TAGS } from './normalize.js';
+import { type FirestoreTransportOptions, problem, readOptions, TRANSACTION_SIZE } from './options.js';
 import { createReads } from './reads.js';
 import { createTables, type Table } from './table.js';
-import { TAGS } from './values.js';
 
+export type { FieldType } from './normalize.js';
 export type {
   FirebaseAppLike,
   FirestoreCollection,
@@ -19,7 +19,6 @@ export type {
   FirestoreLike,
   FirestoreTransportOptions,
 } from './options.js';
-export type { FieldType } from './values.js';
 
 const can = (all: readonly Table[]) => ({ ...timedCapabilities(all), pushSize: TRANSACTION_SIZE });
 
@@ -50,8 +49,9 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
   );
   let live: Live | undefined;
 
-  /** In a chunk of its own: an app reads whole collections first. */
-  const part = () => loadPart(() => import('./on-demand.js'));
+  // In chunks of their own: an app reads whole collections first.
+  const onDemand = () => loadPart(() => import('./on-demand.js'));
+  const writes = () => loadPart(() => import('./writes.js'));
 
   return {
     name: 'firestore',
@@ -86,16 +86,18 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       life.during(request.signal, (signal) => reads.pull(tables.get(request.collection), { ...request, signal })),
     push: async (changes, { signal }) =>
       life.during(signal, async (signal) =>
-        (await part()).pushChanges({ link, options, tables, reads, host: () => attached }, changes, signal),
+        (await writes()).pushChanges({ link, options, tables, reads, host: () => attached }, changes, signal),
       ),
     fetch: async (collection, ids, { signal }) =>
-      life.during(signal, async (signal) => (await part()).inSight(reads, tables.get(collection), ids, signal)),
+      life.during(signal, async (signal) => (await onDemand()).inSight(reads, tables.get(collection), ids, signal)),
     keys: (collection, { signal, range }) =>
       life.each(signal, async function* keys(signal) {
-        yield* (await part()).keysOf(reads, tables.get(collection), range, signal);
+        yield* (await onDemand()).keysOf(reads, tables.get(collection), range, signal);
       }),
     count: (collection, { signal, range }) =>
-      life.during(signal, async (signal) => (await part()).countRange(reads, tables.get(collection), range, signal)),
+      life.during(signal, async (signal) =>
+        (await onDemand()).countRange(reads, tables.get(collection), range, signal),
+      ),
 
     async disconnect() {
       live?.stop();

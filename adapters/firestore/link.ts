@@ -4,18 +4,16 @@ import {
   abort,
   type ErrorCode,
   isSyncLayerError,
-  LONGEST_TIMER,
+  isTimeout,
+  joined,
   newId,
   notLoaded,
-  reasonOf,
+  OUTSIDE_LIMIT,
   type SyncLayerError,
   type TransportHost,
+  within,
 } from '../../src/adapter-kit/kit.js';
-import { loadPart } from '../../src/adapter-kit/load-part.js';
-import type { Auth } from './auth.js';
-import { codeOf, isBroken, isTerminated, readError } from './failure.js';
-import type { ParsedOptions } from './options.js';
-import { problem } from './problem.js';
+import { type ParsedOptions, problem } from './options.js';
 
 export type Sdk = typeof import('firebase/firestore');
 
@@ -51,13 +49,71 @@ export interface Link {
   check?(): void;
 }
 
+/** What the parts of the SDK use of Firebase Auth: the component `auth-internal` of an app. */
+interface AuthInternal {
+  getUid(): string | null;
+  addAuthTokenListener(listener: (token: string | null) => void): void;
+  removeAuthTokenListener(listener: (token: string | null) => void): void;
+}
+
+interface Container {
+  getProvider(name: 'auth-internal'): { onInit(callback: (auth: AuthInternal) => void): () => void };
+}
+
+/** Who is signed in with the Firebase Auth of an app. */
+interface Auth {
+  /** Resolves once Auth knows whether a session is stored. Throws what `TransportHost.user` throws. */
+  ready(): Promise<void>;
+  /** Throws what `TransportHost.user` throws. */
+  check(): void;
+  close(): void;
+}
+
+/**
+ * Firestore goes on without a session, and takes what the rules hide from its listeners for removed. So core is told who is signed in
+ * before each request, and at each change. An app without Auth tells of nobody.
+ */
+function watchAuth(app: FirebaseApp, host: () => TransportHost): Auth {
+  const { container } = app as unknown as { readonly container?: Container };
+  let uid: string | null | undefined;
+  let first: Promise<void> | undefined;
+  let stop = (): void => undefined;
+  const off = container?.getProvider('auth-internal').onInit((auth) => {
+    first = new Promise((resolve) => {
+      const listener = (): void => {
+        uid = auth.getUid();
+        resolve();
+        host().sessionChanged?.(uid);
+      };
+      auth.addAuthTokenListener(listener);
+      stop = () => auth.removeAuthTokenListener(listener);
+    });
+  });
+
+  function check(): void {
+    if (uid !== undefined) host().user?.(uid);
+  }
+  return {
+    check,
+    async ready() {
+      const late = () =>
+        problem('CONNECT_FAILED', `Firebase Auth did not say within ${OUTSIDE_LIMIT} ms who is signed in.`);
+      if (first !== undefined) await within(first, { ms: OUTSIDE_LIMIT, late });
+      check();
+    },
+    close() {
+      off?.();
+      stop();
+    },
+  };
+}
+
 /** A link of an app that may have Firebase Auth: see `watchAuth`. */
 export function signedIn(link: Link, app: FirebaseApp, host: () => TransportHost): Link {
   let auth: Auth | undefined;
-  async function ready(): Promise<void> {
-    const { watchAuth } = await loadPart(() => import('./auth.js'));
+  function ready(): Promise<void> {
     auth ??= watchAuth(app, host);
-    await auth.ready();
+    return auth.ready();
   }
   return {
     ...link,
@@ -247,7 +303,7 @@ export function ownLink({ app: given, config, emulator }: ParsedOptions): Link {
  * @throws SyncLayerError CLOSED when the signal aborts, CONNECTION_LOST (or `code`) when it took too long, with which the client
  * is dropped: others would wait as long.
  */
-export async function within<T>(
+export async function answered<T>(
   { lost, drop }: Session,
   work: Promise<T>,
   what: string,
@@ -255,67 +311,14 @@ export async function within<T>(
   signal?: AbortSignal,
   code: ErrorCode = 'CONNECTION_LOST',
 ): Promise<T> {
-  const signals = signal ? [signal, lost] : [lost];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let onAbort = (): void => undefined;
-  const end = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      const reason = signals.filter(({ aborted }) => aborted).map(reasonOf)[0];
-      reject(isSyncLayerError(reason) ? reason : problem('CLOSED', `${what} was given up.`));
-    };
-    timer = setTimeout(
-      () => {
-        const error = problem(code, `${what} got no answer within ${ms} ms; a new link to Firestore is made.`);
-        drop(error);
-        reject(error);
-      },
-      Math.min(ms, LONGEST_TIMER),
-    );
-  });
-  if (signals.some(({ aborted }) => aborted)) onAbort();
-  for (const each of signals) each.addEventListener('abort', onAbort);
   try {
-    return await Promise.race([work, end]);
-  } finally {
-    clearTimeout(timer);
-    for (const each of signals) each.removeEventListener('abort', onAbort);
-    // Nobody waits for what comes later.
-    work.catch(() => undefined);
-    end.catch(() => undefined);
-  }
-}
-
-/** What a failure of the SDK means; a client that is of no more use is dropped. */
-export function failure(
-  session: Session,
-  what: string,
-  cause: unknown,
-  wordsOf: typeof readError = readError,
-): SyncLayerError {
-  if (isSyncLayerError(cause)) return cause;
-  if (session.given && isTerminated(cause)) {
-    const message = 'The app has terminated the Firestore that it gave to firestoreTransport, for good.';
-    return problem('CONFIG_INVALID', `${message} Close this SyncLayer, and create one with a new Firestore.`, {
-      cause,
-    });
-  }
-  const error = wordsOf(what, cause);
-  if (isBroken(cause)) session.drop(error);
-  return error;
-}
-
-/**
- * Asks the server for a document, over the very stream that the listeners use: `fromCache: false` stays on a dead socket. That
- * the rules forbid it is an answer too.
- */
-export async function probe(session: Session, ms: number, signal: AbortSignal): Promise<void> {
-  const { sdk, db } = session;
-  const what = 'A heartbeat';
-  try {
-    const asked = sdk.getDocFromServer(sdk.doc(db, 'synclayer', 'heartbeat'));
-    await within(session, asked, what, ms, signal, 'HEARTBEAT_TIMEOUT');
-  } catch (error) {
-    if (codeOf(error) === 'permission-denied') return;
-    throw failure(session, what, error);
+    return await joined(signal ? [signal, lost] : [lost], () => work, ms);
+  } catch (cause) {
+    if (isSyncLayerError(cause)) throw cause;
+    if (lost.aborted || signal?.aborted) throw problem('CLOSED', `${what} was given up.`);
+    if (!isTimeout(cause)) throw cause;
+    const error = problem(code, `${what} got no answer within ${ms} ms; a new link to Firestore is made.`);
+    drop(error);
+    throw error;
   }
 }

@@ -1,5 +1,8 @@
-import { checkOptions, isObject, LONGEST_TIMER, type OptionRules, withDefaults } from '../../src/adapter-kit/kit.js';
-import type { FieldType } from './values.js';
+import { checkOptions, isObject, LONGEST_TIMER, type OptionRules, problemsOf, withDefaults } from '../../src/adapter-kit/kit.js';
+import type { FieldType } from './normalize.js';
+
+/** Makes the errors of this adapter. */
+export const problem = problemsOf('firestore');
 
 /** Documents in one transaction. The server takes 500 writes, but each is read first and after. */
 export const TRANSACTION_SIZE = 100;

@@ -1,14 +1,134 @@
 import type { Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/firestore';
-import type { Change, Cursor, PullPage, PullRequest, TransportHost, VersionRange } from '../../src/adapter-kit/kit.js';
+import {
+  type Change,
+  type Cursor,
+  isSyncLayerError,
+  type PullPage,
+  type PullRequest,
+  type TransportHost,
+  type VersionRange,
+} from '../../src/adapter-kit/kit.js';
 import { loadPart } from '../../src/adapter-kit/load-part.js';
-import { beginningOf, cursorAfter, cursorOf, type TimeCursor } from './cursor.js';
-import { failure, type Link, type Session, within } from './link.js';
-import { fromDocument } from './normalize.js';
+import { answered, type Link, type Session } from './link.js';
+import { earlier, FIRST, fromDocument, stampOf, stampOfMs, type Time, timeOf } from './normalize.js';
 import type { ParsedOptions } from './options.js';
-import { collectionOf, idOf, nameOf } from './place.js';
-import { createServerClock } from './server-clock.js';
-import type { Table } from './table.js';
-import { FIRST, stampOf, type Time, timeOf } from './version.js';
+import { collectionOf, idOf, nameOf, type Table } from './table.js';
+
+/** What is used of a document: its `toJSON`, which the SDK has since 12.0, names when the server read it. */
+export interface Dated {
+  toJSON?(): object;
+}
+
+const READ_TIME = /"readTime":"([^"]+)"/;
+
+/** When the server read a document, ms; undefined: the SDK does not tell. */
+function readTimeOf(found: Dated): number | undefined {
+  try {
+    const { bundle } = Object(found.toJSON?.()) as { readonly bundle?: unknown };
+    // A document that a transaction read has 1970.
+    return Date.parse(READ_TIME.exec(String(bundle))?.[1] ?? '') || undefined;
+  } catch {
+    // Values that the SDK has no JSON for.
+    return undefined;
+  }
+}
+
+/** How long an estimate is good enough, ms: a document's `toJSON` costs time. */
+const FRESH = 60_000;
+
+/**
+ * The server's clock, as its answers show it: never ahead of it, and behind by no more than an answer takes, or the device slept. The
+ * device's own clock may be hours off. `local`: a clock that nobody sets, ms.
+ */
+export function createServerClock(local: () => number = () => performance.now()) {
+  let ahead: number | undefined;
+  let learned = Number.NEGATIVE_INFINITY;
+
+  return {
+    /** Reads the time off an answer, and gives it if it was made for that: the SDK shows an older one of a document that it has already. */
+    learn([found]: readonly Dated[]): number | undefined {
+      if (!found || local() - learned < FRESH) return undefined;
+      const ms = readTimeOf(found);
+      if (ms === undefined) return undefined;
+      learned = local();
+      if (ahead !== undefined && ms - local() <= ahead) return undefined;
+      ahead = ms - local();
+      return ms;
+    },
+    local,
+    /** Ms since 1970 at a time of `local`; undefined: no answer has told yet. */
+    at: (moment: number): number | undefined => (ahead === undefined ? undefined : moment + ahead),
+  };
+}
+
+export type ServerClock = ReturnType<typeof createServerClock>;
+
+/** Where a catch-up stands: behind a document, by its stamp (`at`) and its name (`id`). */
+export interface TimeCursor {
+  readonly at: string;
+  readonly id: string;
+  /** All that is stamped before was there when it was read: the next catch-up begins here, or at `at` if that is before. */
+  readonly next: string;
+}
+
+/** Before the first document. */
+const START: TimeCursor = { at: '', id: '', next: '' };
+
+/** A stored cursor; undefined: from the beginning. `overlap`: for one of before `next` was noted. */
+export function cursorOf(cursor: Cursor | null, overlap: number): TimeCursor | undefined {
+  const { at, id, next, max } = Object(cursor) as Partial<Record<'at' | 'id' | 'next' | 'max', string>>;
+  const begin = next ?? stepBack(max, overlap);
+  const valid = typeof at === 'string' && timeOf(at) && typeof id === 'string' && typeof begin === 'string';
+  return valid ? { at, id, next: begin } : undefined;
+}
+
+function stepBack(max: string | undefined, overlap: number): string | undefined {
+  const time = timeOf(max ?? null);
+  return time && stampOf(earlier(time, overlap));
+}
+
+const later = (a: string, b: string): string => (a > b ? a : b);
+
+/** Where a page begins: behind a document, or with a stamp. */
+export type Beginning = { readonly after: TimeCursor } | { readonly from: string } | undefined;
+
+/**
+ * Where to read on. A catch-up goes back only for what can have been committed late, so that documents that were written in one burst
+ * are not read again for ever.
+ */
+export const beginningOf = (cursor: TimeCursor | undefined, start: boolean): Beginning =>
+  cursor && (start && cursor.next <= cursor.at ? { from: cursor.next } : { after: cursor });
+
+/** What a page tells of its documents. */
+export interface PageFacts {
+  /** The last document. */
+  readonly last: { readonly at: string; readonly id: string } | undefined;
+  readonly stamps: readonly string[];
+  /** The server's clock when the page was asked for, ms; undefined: unknown. */
+  readonly asked: number | undefined;
+  /** The device's, for want of it. */
+  readonly device: number;
+}
+
+/** The cursor behind a page. A stamp from the future hides none of the present. */
+export function cursorAfter(
+  cursor: TimeCursor | undefined,
+  { last, stamps, asked, device }: PageFacts,
+  start: boolean,
+  overlap: number,
+): TimeCursor | undefined {
+  const { at, id, next } = { ...START, ...cursor, ...last };
+  if (at === '') return undefined;
+  // Only the first page counts: what is committed while the others are read may lie before them.
+  if (asked !== undefined) return { at, id, next: start || next === '' ? stampOfMs(asked - overlap) : next };
+  const present = stampOfMs(device);
+  const newest = stamps
+    .filter((stamp) => stamp <= present)
+    .sort()
+    .at(-1);
+  const back = stepBack(newest, overlap) ?? '';
+  return { at, id, next: later(back, next) };
+}
 
 /** How much longer a server may take to answer that took too long before. */
 const MOST_PATIENCE = 8;
@@ -16,7 +136,7 @@ const MOST_PATIENCE = 8;
 /** The collection's own conditions. */
 export async function conditionsOf(session: Session, { where }: Table): Promise<readonly QueryConstraint[]> {
   if (where.length === 0) return [];
-  const { fromJson, makerOf } = await loadPart(() => import('./write-values.js'));
+  const { fromJson, makerOf } = await loadPart(() => import('./values.js'));
   const make = makerOf(session);
   return where.map(([field, operator, value]) => session.sdk.where(field, operator, fromJson(value, make)));
 }
@@ -72,7 +192,7 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     const most = times * options.requestTimeout;
     const since = performance.now();
     try {
-      const answer = await within(session, question(session), what, most, signal);
+      const answer = await answered(session, question(session), what, most, signal);
       host().alive?.(signal);
       if (performance.now() - since < options.requestTimeout / 2) patience.delete(what);
       link.check?.();
@@ -80,6 +200,9 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     } catch (error) {
       // A timer may fire a little early.
       if (performance.now() - since > most - 5) patience.set(what, Math.min(2 * times, MOST_PATIENCE));
+      if (isSyncLayerError(error)) throw error;
+      // In a chunk of its own: most requests work.
+      const { failure } = await loadPart(() => import('./errors.js'));
       throw failure(session, what, error);
     }
   }
@@ -110,7 +233,7 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     reported.add(table.collection);
     try {
       // Rare, and long.
-      const { unstampedError } = await loadPart(() => import('./unstamped.js'));
+      const { unstampedError } = await loadPart(() => import('./errors.js'));
       host().report(unstampedError(table, count));
     } catch {
       reported.delete(table.collection);

@@ -1,6 +1,6 @@
 import { isSyncLayerError } from '../../../src/adapter-kit/kit.js';
-import { codeOf } from '../failure.js';
-import { type Session, within } from '../link.js';
+import { codeOf } from '../errors.js';
+import { answered, type Session } from '../link.js';
 
 /** What came of a question to Firestore. */
 export type Answer<T> =
@@ -12,7 +12,7 @@ export async function ask<T>(session: Session, work: Promise<T>, ms: number): Pr
   try {
     // The next question may be answered all the same.
     const patient = { ...session, drop: () => undefined };
-    return { ok: true, value: await within(patient, work, 'Firestore', ms) };
+    return { ok: true, value: await answered(patient, work, 'Firestore', ms) };
   } catch (error) {
     const code = isSyncLayerError(error) ? String(error.details.code ?? error.code) : codeOf(error);
     const said = error instanceof Error ? error.message.trim().replace(/\s+/g, ' ') : String(error);

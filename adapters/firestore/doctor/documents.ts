@@ -2,10 +2,10 @@ import type { Query, QueryConstraint, QueryDocumentSnapshot } from 'firebase/fir
 import { ok, unknown, wrong } from '../../../src/adapter-kit/doctor/check.js';
 import type { Check } from '../../../src/adapter-kit/kit.js';
 import type { Session } from '../link.js';
-import { collectionOf } from '../place.js';
+import { FIRST, stampOf, type Time } from '../normalize.js';
 import { conditionsOf, since } from '../reads.js';
 import type { Table } from '../table.js';
-import { FIRST, stampOf, type Time } from '../version.js';
+import { collectionOf } from '../table.js';
 import { ask } from './ask.js';
 
 /** Documents that are looked at, for a document read each. */

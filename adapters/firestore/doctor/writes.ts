@@ -2,9 +2,9 @@ import type { QueryDocumentSnapshot, WriteBatch } from 'firebase/firestore';
 import { ok, unknown, wrong } from '../../../src/adapter-kit/doctor/check.js';
 import type { Check } from '../../../src/adapter-kit/kit.js';
 import type { Session } from '../link.js';
-import { refOf } from '../place.js';
 import type { Table } from '../table.js';
-import { fromJson, makerOf } from '../write-values.js';
+import { refOf } from '../table.js';
+import { fromJson, makerOf } from '../values.js';
 import { type Answer, ask } from './ask.js';
 import { OWN_RULE, refused } from './setup.js';
 

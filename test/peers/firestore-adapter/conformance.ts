@@ -1,6 +1,6 @@
 import { setLogLevel } from 'firebase/firestore';
-import { documentId, recordIdOf } from '../../../adapters/firestore/ids.js';
 import { firestoreTransport } from '../../../adapters/firestore/index.js';
+import { documentId, recordIdOf } from '../../../adapters/firestore/table.js';
 import {
   type ConformanceBackend,
   type ConformanceOptions,

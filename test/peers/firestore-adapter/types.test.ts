@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { firestoreTransport } from '../../../adapters/firestore/index.js';
-import type { FieldType } from '../../../adapters/firestore/values.js';
+import type { FieldType } from '../../../adapters/firestore/normalize.js';
 import { createSyncLayer } from '../../../src/index.js';
 import type { Value } from '../firestore/hand.js';
 import { type Emulator, startEmulator } from '../firestore/start-emulator.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readError } from '../../../adapters/firestore/failure.js';
+import { readError } from '../../../adapters/firestore/errors.js';
 import { graphqlError } from '../../../adapters/hasura/errors.js';
 import { channelError } from '../../../adapters/supabase/channel-failure.js';
 import { restError } from '../../../adapters/supabase/failure.js';

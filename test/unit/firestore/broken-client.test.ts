@@ -1,10 +1,8 @@
 import { expect, test } from 'vitest';
-import { isBroken, readError } from '../../../adapters/firestore/failure.js';
+import { failure, isBroken, readError, writeRefusal } from '../../../adapters/firestore/errors.js';
 import type { Session } from '../../../adapters/firestore/link.js';
-import { failure } from '../../../adapters/firestore/link.js';
-import { listen } from '../../../adapters/firestore/listener.js';
+import { listen } from '../../../adapters/firestore/live.js';
 import { createTables } from '../../../adapters/firestore/table.js';
-import { writeRefusal } from '../../../adapters/firestore/write-failure.js';
 
 /** What the SDK throws of everything once its own code has failed: no FirebaseError. */
 const broken = (): Error => new Error('FIRESTORE (12.19.0) INTERNAL ASSERTION FAILED: Unexpected state (ID: b815)');

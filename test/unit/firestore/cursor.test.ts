@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { beginningOf, cursorAfter, cursorOf, type TimeCursor } from '../../../adapters/firestore/cursor.js';
-import { stampOfMs } from '../../../adapters/firestore/version.js';
+import { stampOfMs } from '../../../adapters/firestore/normalize.js';
+import { beginningOf, cursorAfter, cursorOf, type TimeCursor } from '../../../adapters/firestore/reads.js';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const OVERLAP = 10_000;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { documentId, recordIdOf } from '../../../adapters/firestore/ids.js';
+import { documentId, recordIdOf } from '../../../adapters/firestore/table.js';
 
 const pieces = fc.oneof(fc.constantFrom('/', '%', '2F', '25', '%2F', '%25', '%=', '.', '__', 'a', '\n'), fc.string());
 const text = fc.array(pieces, { maxLength: 8 }).map((parts) => parts.join(''));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createServerClock } from '../../../adapters/firestore/server-clock.js';
+import { createServerClock } from '../../../adapters/firestore/reads.js';
 
 /** A document as SDK 12 gives it, read at this time. */
 const readAt = (ms: number) => ({

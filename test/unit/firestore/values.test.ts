@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { deleteApp, initializeApp } from 'firebase/app';
 import { Bytes, doc, GeoPoint, getFirestore, Timestamp, vector } from 'firebase/firestore';
 import { afterAll, expect, test } from 'vitest';
-import { type FieldType, fieldToJson } from '../../../adapters/firestore/values.js';
-import { fieldFromJson, type ValueMaker } from '../../../adapters/firestore/write-values.js';
+import { type FieldType, fieldToJson } from '../../../adapters/firestore/normalize.js';
+import { fieldFromJson, type ValueMaker } from '../../../adapters/firestore/values.js';
 
 const app = initializeApp({ projectId: 'unit' }, 'values');
 const db = getFirestore(app);

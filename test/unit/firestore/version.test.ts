@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DELETED, earlier, FIRST, msOf, stampOf, timeOf } from '../../../adapters/firestore/version.js';
+import { DELETED, earlier, FIRST, msOf, stampOf, timeOf } from '../../../adapters/firestore/normalize.js';
 
 const time = fc.record({
   seconds: fc.integer({ min: FIRST.seconds, max: 253_402_300_799 }),

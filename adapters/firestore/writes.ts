@@ -13,17 +13,14 @@ import { withoutOutOfSight } from '../../src/adapter-kit/out-of-sight.js';
 import { hasOp, marksOf } from '../../src/adapter-kit/own-marks.js';
 import { clockOfWrites } from '../../src/adapter-kit/server-clock.js';
 import { unstorableField } from '../../src/adapter-kit/storable.js';
-import { inSight } from './by-ids.js';
-import { failure, type Link, type Session, within } from './link.js';
-import { fromDocument, holds } from './normalize.js';
-import { type ParsedOptions, TRANSACTION_SIZE } from './options.js';
-import { hasPlace, refOf } from './place.js';
-import { problem } from './problem.js';
+import { failure, isContention, writeError, writeRefusal } from './errors.js';
+import { answered, type Link, type Session } from './link.js';
+import { fromDocument, holds, timeOf } from './normalize.js';
+import { inSight } from './on-demand.js';
+import { type ParsedOptions, problem, TRANSACTION_SIZE } from './options.js';
 import type { Reads } from './reads.js';
-import type { Table, Tables } from './table.js';
-import { timeOf } from './version.js';
-import { isContention, writeError, writeRefusal } from './write-failure.js';
-import { fieldFromJson, makerOf } from './write-values.js';
+import { hasPlace, refOf, type Table, type Tables } from './table.js';
+import { fieldFromJson, makerOf } from './values.js';
 
 /** How often a transaction is tried that others got in the way of. */
 const TRIES = 5;
@@ -210,7 +207,7 @@ function createSender({ link, options, tables, reads, host }: Means, signal: Abo
       const session = await link.session();
       const sentAt = Date.now();
       try {
-        const known = await within(session, attempt(session, changes), what, options.requestTimeout, signal);
+        const known = await answered(session, attempt(session, changes), what, options.requestTimeout, signal);
         host().alive?.(signal);
         const written = changes.filter(({ opId }) => !known.has(opId));
         return new Map([...(await asSeen(changes, known)), ...(await stamps(written, sentAt))]);
