@@ -16,10 +16,10 @@ export type FirestoreCondition = readonly [
 
 /** How a collection lies in Firestore. */
 export interface FirestoreCollection {
-  /** `todos`, `users/u1/todos`. Default: the collection's name. */
-  readonly path?: string;
+  /** The collection's path: `todos`, `users/u1/todos`. Default: the collection's name. */
+  readonly table?: string;
   /**
-   * All collections whose id is `path`, wherever they lie: a collection group. A record's id is then its document's path,
+   * All collections whose id is `table`, wherever they lie: a collection group. A record's id is then its document's path,
    * `posts/p1/comments/c1`. Default false.
    */
   readonly group?: boolean;
@@ -40,7 +40,7 @@ export interface FirestoreCollection {
   /** Only documents for which all of these hold. */
   readonly where?: readonly FirestoreCondition[];
   /** Fields that are plain in the row instead of a tagged object: `{ dueAt: 'timestamp' }` is an ISO text. */
-  readonly types?: { readonly [field: string]: FieldType };
+  readonly fields?: { readonly [field: string]: FieldType };
 }
 
 /** What this transport uses of a `Firestore` that the app made. */
@@ -116,8 +116,8 @@ const positive: OptionRules[string] = [
 ];
 
 export const collectionRules = {
-  path: ['the path of a collection such as "todos" or "users/u1/todos"', isPath],
-  group: ['true or false; with true, "path" is one id such as "comments"', (value) => typeof value === 'boolean'],
+  table: ['the path of a collection such as "todos" or "users/u1/todos"', isPath],
+  group: ['true or false; with true, "table" is one id such as "comments"', (value) => typeof value === 'boolean'],
   updatedAt: field,
   deletedAt: field,
   opId: field,
@@ -126,7 +126,7 @@ export const collectionRules = {
     `conditions such as [["owner", "==", "u1"]], with ${operators.join(', ')}`,
     (value) => Array.isArray(value) && value.every(isCondition),
   ],
-  types: [
+  fields: [
     `an object of ${types.join(', ')}, by field`,
     (value) => isObject(value) && Object.values(value).every((type) => types.includes(type)),
   ],
@@ -156,8 +156,9 @@ export function readOptions(input: FirestoreTransportOptions): ParsedOptions {
   const alone = Object.assign({}, ...more.map(out), chosen === 'firestore' ? out('emulator') : {}) as OptionRules;
   checkOptions({ ...rules, ...alone }, input, 'firestoreTransport', chosen === undefined ? ['config'] : []);
   for (const [name, options] of Object.entries(given.collections ?? {})) {
-    const lone = options?.group === true && { path: ['one id such as "comments", with group', isId] as const };
-    checkOptions({ ...collectionRules, ...lone }, options, `firestoreTransport, collections.${name},`);
+    const lone = options?.group === true && { table: ['one id such as "comments", with group', isId] as const };
+    const renamed = { path: 'table', types: 'fields' };
+    checkOptions({ ...collectionRules, ...lone }, options, `firestoreTransport, collections.${name},`, [], renamed);
   }
   return withDefaults(defaults, input);
 }

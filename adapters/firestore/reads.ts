@@ -171,6 +171,29 @@ export interface Reading {
   readonly range?: VersionRange | undefined;
 }
 
+/** Documents in the order of their time. `range`: only those of it. */
+const ordered = (
+  session: Session,
+  conditions: readonly QueryConstraint[],
+  table: Table,
+  { cursor, start, most, range = {} }: Reading,
+): Query => {
+  const { sdk } = session;
+  const begin = beginningOf(cursor, start);
+  const at = begin && timeOf('after' in begin ? begin.after.at : begin.from);
+  const [first, ...others] = inRange(session, table, range);
+  return sdk.query(
+    collectionOf(session, table),
+    ...conditions,
+    ...(at ? [since(session, table, at)] : first ? [first] : []),
+    ...others,
+    sdk.orderBy(new sdk.FieldPath(table.updatedAt)),
+    sdk.orderBy(sdk.documentId()),
+    ...(at && begin && 'after' in begin ? [sdk.startAfter(timestamp(session, at), begin.after.id)] : []),
+    sdk.limit(most),
+  );
+};
+
 /** All that is read. */
 export function createReads(link: Link, options: ParsedOptions, host: () => TransportHost, heard: () => void) {
   const { overlap } = options;
@@ -246,29 +269,6 @@ export function createReads(link: Link, options: ParsedOptions, host: () => Tran
     void unstamped(table);
     return [];
   }
-
-  /** Documents in the order of their time. `range`: only those of it. */
-  const ordered = (
-    session: Session,
-    conditions: readonly QueryConstraint[],
-    table: Table,
-    { cursor, start, most, range = {} }: Reading,
-  ): Query => {
-    const { sdk } = session;
-    const begin = beginningOf(cursor, start);
-    const at = begin && timeOf('after' in begin ? begin.after.at : begin.from);
-    const [first, ...others] = inRange(session, table, range);
-    return sdk.query(
-      collectionOf(session, table),
-      ...conditions,
-      ...(at ? [since(session, table, at)] : first ? [first] : []),
-      ...others,
-      sdk.orderBy(new sdk.FieldPath(table.updatedAt)),
-      sdk.orderBy(sdk.documentId()),
-      ...(at && begin && 'after' in begin ? [sdk.startAfter(timestamp(session, at), begin.after.id)] : []),
-      sdk.limit(most),
-    );
-  };
 
   /** A page, and the cursor behind it. */
   async function page(what: string, table: Table, reading: Reading, signal: AbortSignal) {

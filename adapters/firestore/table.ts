@@ -21,11 +21,11 @@ export interface Table extends MarkColumns {
 }
 
 function makeTable(collection: string, options: FirestoreCollection): Table {
-  const types = new Map(Object.entries(options.types ?? {}));
+  const types = new Map(Object.entries(options.fields ?? {}));
   const { updatedAt = 'updatedAt', deletedAt, opId, editedAt } = options;
   return {
     collection,
-    path: options.path ?? collection,
+    path: options.table ?? collection,
     group: options.group === true,
     updatedAt,
     deletedAt,

@@ -81,6 +81,44 @@ function notes(session: Session, table: Table, change: OutgoingChange, before: C
   return Object.entries(marks);
 }
 
+/** Throws what the SDK's classes throw for a value that Firestore cannot store. */
+function write(
+  session: Session,
+  transaction: Transaction,
+  table: Table,
+  change: OutgoingChange,
+  before: Current | undefined,
+): void {
+  const { sdk } = session;
+  const make = makerOf(session);
+  const { updatedAt, deletedAt, typeOf } = table;
+  const ref = refOf(session, table, change.recordId);
+  if (change.type === 'delete' && deletedAt === undefined) {
+    transaction.delete(ref);
+    return;
+  }
+  const stamps = [[updatedAt, sdk.serverTimestamp()] as const, ...notes(session, table, change, before)];
+  if (change.type === 'delete' && deletedAt !== undefined) {
+    const marks = [...stamps, [deletedAt, sdk.serverTimestamp()] as const];
+    transaction.set(ref, Object.fromEntries(marks), {
+      mergeFields: marks.map(([field]) => new sdk.FieldPath(field)),
+    });
+    return;
+  }
+  const fields = Object.entries(sentBy(change))
+    .filter(([field]) => field !== 'id' && !table.own.includes(field))
+    .map(([field, value]): [string, unknown] => [field, fieldFromJson(value, typeOf(field), make)]);
+  if (change.type === 'insert') {
+    // Over a document that is only marked as deleted, too.
+    transaction.set(ref, Object.fromEntries([...fields, ...stamps]));
+    return;
+  }
+  const removed = (change.unset ?? []).map((field): [string, unknown] => [field, sdk.deleteField()]);
+  const all = [...fields, ...removed, ...stamps];
+  // Whole fields: a plain merge would keep keys that are gone from a map.
+  transaction.set(ref, Object.fromEntries(all), { mergeFields: all.map(([field]) => new sdk.FieldPath(field)) });
+}
+
 /** What a push works with. */
 interface Means {
   readonly link: Link;
@@ -91,44 +129,6 @@ interface Means {
 }
 
 function createSender({ link, options, tables, reads, host }: Means, signal: AbortSignal) {
-  /** Throws what the SDK's classes throw for a value that Firestore cannot store. */
-  function write(
-    session: Session,
-    transaction: Transaction,
-    table: Table,
-    change: OutgoingChange,
-    before: Current | undefined,
-  ): void {
-    const { sdk } = session;
-    const make = makerOf(session);
-    const { updatedAt, deletedAt, typeOf } = table;
-    const ref = refOf(session, table, change.recordId);
-    if (change.type === 'delete' && deletedAt === undefined) {
-      transaction.delete(ref);
-      return;
-    }
-    const stamps = [[updatedAt, sdk.serverTimestamp()] as const, ...notes(session, table, change, before)];
-    if (change.type === 'delete' && deletedAt !== undefined) {
-      const marks = [...stamps, [deletedAt, sdk.serverTimestamp()] as const];
-      transaction.set(ref, Object.fromEntries(marks), {
-        mergeFields: marks.map(([field]) => new sdk.FieldPath(field)),
-      });
-      return;
-    }
-    const fields = Object.entries(sentBy(change))
-      .filter(([field]) => field !== 'id' && !table.own.includes(field))
-      .map(([field, value]): [string, unknown] => [field, fieldFromJson(value, typeOf(field), make)]);
-    if (change.type === 'insert') {
-      // Over a document that is only marked as deleted, too.
-      transaction.set(ref, Object.fromEntries([...fields, ...stamps]));
-      return;
-    }
-    const removed = (change.unset ?? []).map((field): [string, unknown] => [field, sdk.deleteField()]);
-    const all = [...fields, ...removed, ...stamps];
-    // Whole fields: a plain merge would keep keys that are gone from a map.
-    transaction.set(ref, Object.fromEntries(all), { mergeFields: all.map(([field]) => new sdk.FieldPath(field)) });
-  }
-
   /** One transaction. Gives the answers that are known, and none for what was written. */
   function attempt(session: Session, changes: readonly OutgoingChange[]): Promise<Map<string, PushResult>> {
     const { sdk, db } = session;

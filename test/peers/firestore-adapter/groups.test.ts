@@ -27,7 +27,7 @@ test.each([
   // In one commit, so that all have one time: only the paths tell where a page ends.
   await hand.writeAll(new Map([one, two, top].map((path) => [path, { text: path }])));
   await hand.write('posts/p1/other/x', { text: 'no comment' });
-  const collections = { todos: { path: 'comments', group: true, ...options } };
+  const collections = { todos: { table: 'comments', group: true, ...options } };
   const client = await openClient(project, emulator.port, { collections }, { pageSize: 1 });
   await client.live();
   const shown = async (): Promise<Record<string, unknown>> =>

@@ -63,7 +63,7 @@ test.each([
       transport: firestoreTransport({
         config: { projectId: 'types' },
         emulator: `${emulator.host}:${emulator.port}`,
-        collections: { all: { path, types } },
+        collections: { all: { table: path, fields: types } },
       }),
       collections: ['all'],
     });

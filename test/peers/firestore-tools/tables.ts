@@ -2,7 +2,7 @@
 export const tables = {
   collections: {
     todos: { deletedAt: 'deletedAt' },
-    mine: { path: 'users/u1/mine', updatedAt: 'changed-at', where: [['owner', '==', 'u1'] as const] },
+    mine: { table: 'users/u1/mine', updatedAt: 'changed-at', where: [['owner', '==', 'u1'] as const] },
   },
 };
 

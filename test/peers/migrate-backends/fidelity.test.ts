@@ -39,11 +39,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const inFirestore = (path: string): RealtimeTransport =>
+const inFirestore = (table: string): RealtimeTransport =>
   firestoreTransport({
     config: { projectId: 'fidelity' },
     emulator: `${emulator.host}:${emulator.port}`,
-    collections: { rows: { path } },
+    collections: { rows: { table } },
   });
 const inSupabase = (table: string, own: SupabaseCollection = {}): RealtimeTransport =>
   supabaseTransport({ url: supabase.url, key: supabase.anonKey, collections: { rows: { table, ...own } } });

@@ -42,9 +42,11 @@ test.each<[unknown, string]>([
   [{ config, heartbeatInterval: 2 ** 31 }, 'a number above 0'],
   [{ config, collections: [] }, 'an object, by collection'],
   [{ config, colections: {} }, 'did you mean "collections"?'],
-  [{ config, collections: { todos: { path: 'todos/a' } } }, 'collections.todos, cannot use its options'],
+  [{ config, collections: { todos: { table: 'todos/a' } } }, 'collections.todos, cannot use its options'],
   [{ config, collections: { todos: { where: [['owner', '!=', 'a']] } } }, '[["owner", "==", "u1"]]'],
-  [{ config, collections: { todos: { types: { due: 'date' } } } }, 'timestamp, geoPoint,'],
+  [{ config, collections: { todos: { fields: { due: 'date' } } } }, 'timestamp, geoPoint,'],
+  [{ config, collections: { todos: { path: 'tasks' } } }, 'path is called table now'],
+  [{ config, collections: { todos: { types: {} } } }, 'types is called fields now'],
 ])('%# is refused with what to write instead', (options, words) => {
   const said = message(options);
   expect(said).toContain(words);
@@ -79,10 +81,10 @@ test('a collection that lies elsewhere, or is read in another way, has another m
     JSON.stringify(firestoreTransport({ config, collections: { ...(todos && { todos }) } }).mapping?.('todos'));
   const ways = [
     undefined,
-    { path: 'tasks' },
-    { path: 'tasks', group: true },
+    { table: 'tasks' },
+    { table: 'tasks', group: true },
     { where: [['owner', '==', 'a']] },
-    { types: { due: 'timestamp' } },
+    { fields: { due: 'timestamp' } },
   ];
   expect(new Set(ways.map(mapping)).size).toBe(ways.length);
 });
@@ -109,7 +111,7 @@ test('a group is one id, and setup gives it rules and an index of its own', () =
     const options = readOptions({ config: { projectId: 'p' }, collections: { comments: collection } });
     return createTables(options).get('comments');
   };
-  expect(() => table({ path: 'posts/p1/comments', group: true })).toThrow(/path must be one id such as "comments"/);
+  expect(() => table({ table: 'posts/p1/comments', group: true })).toThrow(/table must be one id such as "comments"/);
   expect(setupText([table({ group: true })])).toContain('match /{path=**}/comments/{id} {');
   const { indexes, fieldOverrides } = JSON.parse(indexesJson([table({ group: true })]));
   expect(indexes).toEqual([]);
