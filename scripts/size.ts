@@ -30,12 +30,12 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/supabase': '{ supabaseTransport }' },
     beyond: { synclayer: '{ createSyncLayer }' },
-    limit: 9150,
+    limit: 7500,
   },
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/firestore': '{ firestoreTransport }' },
     beyond: { synclayer: '{ createSyncLayer }' },
-    limit: 8700,
+    limit: 8000,
   },
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/appsync': '{ appsyncTransport }' },

@@ -1,9 +1,21 @@
 import { type Change, isObject } from '../../src/adapter-kit/kit.js';
 import { type Columns, keyOf, notesOf } from '../../src/adapter-kit/postgres-rows.js';
-import { stampOf, timeOf } from '../../src/adapter-kit/postgres-time.js';
+import { stampOf, timeOf, versionOf } from '../../src/adapter-kit/postgres-time.js';
 import type { LossyType } from './options.js';
 import type { Table } from './table.js';
-import { commitBound, repeatedVersion } from './version.js';
+
+/**
+ * The version of a row of which so many events had this stamp before. With `updated_at = now()` all changes of one transaction
+ * share a stamp, and each is newer than the one before.
+ */
+export const repeatedVersion = (stamp: string, repeat: number): string =>
+  versionOf(stamp) + (repeat === 0 ? '' : `#${String(repeat).padStart(6, '0')}`);
+
+/**
+ * Newer than any version of the row that a delete ends: `commit_timestamp` has milliseconds only, so the rest of that one
+ * counts too, and a version of its last microsecond must not be its equal.
+ */
+export const commitBound = (stamp: string): string => `${versionOf(`${stamp.slice(0, 23)}999`)}~~`;
 
 /** A change in the database, by either road; `old` holds the key at least. */
 export interface DatabaseEvent {

@@ -5,14 +5,18 @@ import {
   LONGEST_TIMER,
   type OptionRules,
   parseUrl,
+  problemsOf,
   withDefaults,
 } from '../../src/adapter-kit/kit.js';
-import { conditionOf } from './query.js';
+import { conditionOf } from './table.js';
+
+/** Makes the errors of this adapter. */
+export const problem = problemsOf('supabase');
 
 /** Types that JSON numbers, or Realtime's events, carry with loss. */
 export type LossyType = 'bigint' | 'numeric' | 'bytea';
 
-/** How a collection lies in the database. Column names, but for `columns`. */
+/** How a collection lies in the database. Column names, but for `fields`. */
 export interface SupabaseCollection {
   /** Default: the client's own, else `public`. */
   readonly schema?: string;
@@ -35,9 +39,9 @@ export interface SupabaseCollection {
    */
   readonly editedAt?: string;
   /** Fields whose column has another name, or a type that numbers cannot hold: those are strings in the row. */
-  readonly columns?: { readonly [field: string]: string | { readonly column?: string; readonly type?: LossyType } };
+  readonly fields?: { readonly [field: string]: string | { readonly column?: string; readonly type?: LossyType } };
   /** Only these rows, in Realtime's form: `user_id=eq.42`. */
-  readonly filter?: string;
+  readonly where?: string;
   /** The topic that the database broadcasts to, in mode `broadcast`. Default: the collection's name. */
   readonly topic?: string;
 }
@@ -124,11 +128,11 @@ export const collectionRules = {
   deletedAt: name,
   opId: name,
   editedAt: name,
-  columns: [
+  fields: [
     'an object of column names, or of { column, type: "bigint" | "numeric" | "bytea" }',
     (value) => isObject(value) && Object.values(value).every(isColumn),
   ],
-  filter: [
+  where: [
     'one condition such as "user_id=eq.42"',
     (value) => typeof value === 'string' && conditionOf(value) !== undefined,
   ],
@@ -159,7 +163,8 @@ export function readOptions(input: SupabaseTransportOptions): ParsedOptions {
   const alone =
     client && Object.fromEntries(own.map((key) => [key, ['left out: client has its own', () => false] as const]));
   checkOptions({ ...rules, ...alone }, input, 'supabaseTransport', client ? [] : ['url', 'key']);
+  const renamed = { primaryKey: 'id', columns: 'fields', filter: 'where' };
   for (const [name, options] of Object.entries(collections ?? {}))
-    checkOptions(collectionRules, options, `supabaseTransport, collections.${name},`, [], { primaryKey: 'id' });
+    checkOptions(collectionRules, options, `supabaseTransport, collections.${name},`, [], renamed);
   return withDefaults(defaults, input);
 }

@@ -7,8 +7,7 @@ import {
   withCatalog,
 } from '../../../src/adapter-kit/doctor/postgres-catalog.js';
 import type { Check } from '../../../src/adapter-kit/kit.js';
-import type { ParsedOptions } from '../options.js';
-import { problem } from '../problem.js';
+import { type ParsedOptions, problem } from '../options.js';
 import { type Command, commandsOf, EMPTY_PUBLICATION, type Place, statements } from './setup.js';
 
 /** What the catalog says that only Supabase asks for. */

@@ -14,8 +14,7 @@ import {
 } from '../../../src/adapter-kit/kit.js';
 import { supabaseTransport } from '../index.js';
 import { loadSdk } from '../link.js';
-import { type ParsedOptions, readOptions } from '../options.js';
-import { problem } from '../problem.js';
+import { type ParsedOptions, problem, readOptions } from '../options.js';
 import { catalogChecks } from './catalog.js';
 import { type Place, placeOf, setupSql, statements } from './setup.js';
 

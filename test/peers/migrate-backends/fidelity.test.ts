@@ -58,7 +58,7 @@ const move = (from: RealtimeTransport, to: RealtimeTransport, accept: string[] =
 test('rows of every type leave PostgreSQL for Firestore and return, the same to the last byte', {
   timeout: 180_000,
 }, async () => {
-  const exact = { columns: { whole: { type: 'bigint' }, price: { type: 'numeric' }, raw: { type: 'bytea' } } } as const;
+  const exact = { fields: { whole: { type: 'bigint' }, price: { type: 'numeric' }, raw: { type: 'bytea' } } } as const;
   await supabase.sql(`insert into first (id, whole, price, at, doc, raw, body, yes) values
     ('large', 9007199254740993, 12345678901234567890.123456789000, '2026-01-02 03:04:05.123456+02', '{"b": [1, {"x": null}], "a": 1.5}', '\\x00ff10', 'é "quoted" \\ text', true),
     ('small', -9223372036854775808, 0.10, '0001-01-01 00:00:00+00', '"text"', '', '', false),

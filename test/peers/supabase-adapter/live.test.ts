@@ -190,7 +190,7 @@ describe('events that are not whole', () => {
           table: 'Odd Table',
           id: 'uid',
           updatedAt: 'mtime',
-          columns: {
+          fields: {
             text: 'the text',
             price: { type: 'numeric' },
             big: { type: 'bigint' },
@@ -298,7 +298,7 @@ test('only the rows of a filter; one that leaves it, and a TRUNCATE, are found b
   const client = await openClient(
     project,
     ['tasks'],
-    { collections: { tasks: { filter: 'done=eq.true' } } },
+    { collections: { tasks: { where: 'done=eq.true' } } },
     { auditInterval: 1000 },
   );
   await client.live();

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { readError } from '../../../adapters/firestore/errors.js';
 import { graphqlError } from '../../../adapters/hasura/errors.js';
-import { channelError } from '../../../adapters/supabase/channel-failure.js';
-import { restError } from '../../../adapters/supabase/failure.js';
+import { channelError, restError } from '../../../adapters/supabase/errors.js';
 import { sentence } from '../../../src/adapter-kit/sentence.js';
 
 test.each([

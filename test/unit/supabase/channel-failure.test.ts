@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { channelError } from '../../../adapters/supabase/channel-failure.js';
+import { channelError } from '../../../adapters/supabase/errors.js';
 
 // What supabase-js and Realtime say, word by word.
 test.each([

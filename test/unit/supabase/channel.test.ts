@@ -1,6 +1,6 @@
 import type { RealtimeChannel, SupabaseClient } from '@supabase/supabase-js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { openChannel } from '../../../adapters/supabase/channel.js';
+import { openChannel } from '../../../adapters/supabase/live.js';
 import { createTables } from '../../../adapters/supabase/table.js';
 
 beforeEach(() => void vi.useFakeTimers());

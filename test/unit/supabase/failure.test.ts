@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { restError } from '../../../adapters/supabase/failure.js';
+import { restError } from '../../../adapters/supabase/errors.js';
 import { refusalOf } from '../../../src/adapter-kit/refusal.js';
 
 test.each([

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createReader, fromBroadcast, fromPostgresChange } from '../../../adapters/supabase/normalize.js';
-import type { SupabaseCollection } from '../../../adapters/supabase/options.js';
-import { readOptions } from '../../../adapters/supabase/options.js';
+import { readOptions, type SupabaseCollection } from '../../../adapters/supabase/options.js';
 import { createTables, type Table } from '../../../adapters/supabase/table.js';
 import { type Columns, changeOf } from '../../../src/adapter-kit/postgres-rows.js';
 
@@ -130,17 +129,17 @@ describe('events', () => {
   });
 
   test('numbers that JSON rounds are strings, and are read where they cannot be known', () => {
-    const { read } = reader({ columns: { big: { type: 'bigint' }, price: { column: 'cost', type: 'numeric' } } });
+    const { read } = reader({ fields: { big: { type: 'bigint' }, price: { column: 'cost', type: 'numeric' } } });
     const row = { id: 'a', updated_at: at };
     expect(read('INSERT', { ...row, big: 5 })).toMatchObject([{ partial: true, data: { big: '5' } }]);
-    const { read: bigOnly } = reader({ columns: { big: { type: 'bigint' } } });
+    const { read: bigOnly } = reader({ fields: { big: { type: 'bigint' } } });
     expect(bigOnly('INSERT', { ...row, big: 5 })).toEqual([expect.objectContaining({ data: { id: 'a', big: '5' } })]);
     expect(bigOnly('INSERT', { ...row, big: 5 })).toEqual([expect.not.objectContaining({ partial: true })]);
     expect(bigOnly('INSERT', { ...row, big: null })).toMatchObject([{ data: { big: null } }]);
     const rounded = bigOnly('INSERT', { ...row, big: 9_007_199_254_740_992 });
     expect(rounded).toMatchObject([{ partial: true }]);
     expect((rounded as unknown[])[0]).not.toMatchObject({ data: { big: expect.anything() } });
-    const { read: bytes } = reader({ columns: { by: { type: 'bytea' } } });
+    const { read: bytes } = reader({ fields: { by: { type: 'bytea' } } });
     expect(bytes('INSERT', { ...row, by: 'deadbeef' })).toMatchObject([{ data: { by: '\\xdeadbeef' } }]);
   });
 
@@ -155,7 +154,7 @@ describe('events', () => {
     const { read, table } = reader({
       id: 'uid',
       updatedAt: 'mtime',
-      columns: { text: 'title', changed: 'mtime' },
+      fields: { text: 'title', changed: 'mtime' },
     });
     expect(read('INSERT', { uid: 'a', title: 'milk', mtime: at, note: null })).toMatchObject([
       { recordId: 'a', data: { id: 'a', text: 'milk', changed: at, note: null } },
@@ -192,7 +191,7 @@ describe('events', () => {
 });
 
 describe('rows that were read', () => {
-  const table = tableOf({ deletedAt: 'deleted_at', columns: { big: { type: 'bigint' } } });
+  const table = tableOf({ deletedAt: 'deleted_at', fields: { big: { type: 'bigint' } } });
 
   test('casts take the place of what JSON rounds', () => {
     expect(table.select).toBe('*,sl_0:big::text,sl_key:id::text');

@@ -33,11 +33,13 @@ test.each<[unknown, string]>([
   [{ url, key, collections: [] }, 'an object, by collection'],
   [{ url, key, colections: {} }, 'colections is not an option; did you mean "collections"?'],
   [{ url, key, collections: { todos: { primaryKey: 'uid' } } }, 'primaryKey is called id now'],
+  [{ url, key, collections: { todos: { columns: {} } } }, 'columns is called fields now'],
+  [{ url, key, collections: { todos: { filter: 'user_id=eq.42' } } }, 'filter is called where now'],
   [{ url, key, collections: { todos: { updatedat: 'at' } } }, 'updatedat is not an option; did you mean "updatedAt"?'],
   [{ url, key, collections: { todos: { table: '' } } }, 'collections.todos, cannot use its options'],
   [{ url, key, collections: { todos: { id: 'a"b' } } }, 'without "'],
-  [{ url, key, collections: { todos: { columns: { n: { type: 'int8' } } } } }, '"bigint" | "numeric" | "bytea"'],
-  [{ url, key, collections: { todos: { filter: 'user_id' } } }, 'user_id=eq.42'],
+  [{ url, key, collections: { todos: { fields: { n: { type: 'int8' } } } } }, '"bigint" | "numeric" | "bytea"'],
+  [{ url, key, collections: { todos: { where: 'user_id' } } }, 'user_id=eq.42'],
 ])('%# is refused with what to write instead', (options, words) => {
   const said = message(options);
   expect(said).toContain(words);
@@ -72,8 +74,8 @@ test('a collection that lies elsewhere, or is read in another way, has another m
     {},
     { table: 'tasks' },
     { schema: 'private' },
-    { filter: 'owner=eq.1' },
-    { columns: { a: 'b' } },
+    { where: 'owner=eq.1' },
+    { fields: { a: 'b' } },
   ];
   expect(new Set(ways.map(mapping)).size).toBe(ways.length);
   expect(mapping({ table: 'tasks' })).toBe(mapping({ table: 'tasks' }));

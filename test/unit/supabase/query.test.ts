@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { behind, conditionOf, inUrls, listOf, nameOf, quote, unchanged } from '../../../adapters/supabase/query.js';
+import { behind, conditionOf, inUrls, listOf, nameOf, quote, unchanged } from '../../../adapters/supabase/table.js';
 
 const columns = { updatedAt: 'updated_at', id: 'id' };
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { commitBound, completeVersion, repeatedVersion } from '../../../adapters/supabase/version.js';
+import { commitBound, repeatedVersion } from '../../../adapters/supabase/normalize.js';
+import { completeVersion } from '../../../adapters/supabase/reads.js';
 import { stampOf, versionOf } from '../../../src/adapter-kit/postgres-time.js';
 
 test('each event of one stamp is newer than the one before, a completed row than all, a later stamp than that', () => {

@@ -1,17 +1,56 @@
 import { rowsOf } from '../../src/adapter-kit/key-spelling.js';
-import type { OutgoingChange, PushResult, Row, TransportHost } from '../../src/adapter-kit/kit.js';
+import {
+  isSyncLayerError,
+  type OutgoingChange,
+  type PushResult,
+  type Row,
+  type TransportHost,
+} from '../../src/adapter-kit/kit.js';
 import { marksOf } from '../../src/adapter-kit/own-marks.js';
 import { applied, outcome, unsendable, updatedAtOf } from '../../src/adapter-kit/postgres-outcome.js';
 import { changeOf } from '../../src/adapter-kit/postgres-rows.js';
 import { fieldsOf } from '../../src/adapter-kit/push-fields.js';
 import { refusalOf } from '../../src/adapter-kit/refusal.js';
-import { inDoubt } from '../../src/adapter-kit/rewritten.js';
+import { arrayLiteral, inDoubt, isRounded } from '../../src/adapter-kit/rewritten.js';
 import { clockOfWrites } from '../../src/adapter-kit/server-clock.js';
-import { isThere } from './compare.js';
-import { problem } from './problem.js';
-import { inUrls, unchanged } from './query.js';
-import type { Rest } from './rest.js';
-import type { Table, Tables } from './table.js';
+import { problem } from './options.js';
+import type { Answer, From, Query, Reads } from './reads.js';
+import { inUrls, nameOf, type Table, type Tables, unchanged } from './table.js';
+
+/** Whether a row has these values by the database's own comparison, which knows their types, or as it rounds them. */
+export async function isThere(
+  reads: Reads,
+  table: Table,
+  id: string,
+  fields: Row,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const columns = Object.entries(table.toColumns(fields));
+  // As text a number keeps its places.
+  const texts = columns.map(([column], index) => `sl_${index}:${nameOf(column)}::text`).join(',');
+  const ask = (conditions: typeof columns) =>
+    reads.request(
+      `Comparing a row of "${table.collection}"`,
+      'read',
+      table,
+      (from) =>
+        conditions.reduce(
+          (query, [column, value]) =>
+            query.filter(nameOf(column), 'eq', Array.isArray(value) ? arrayLiteral(value) : String(value)),
+          from.select(texts).filter(nameOf(table.id), 'eq', id),
+        ),
+      signal,
+    );
+  try {
+    const [row] = (await ask([])).rows;
+    const others = columns.filter(([, value], index) => !isRounded(value, row?.[`sl_${index}`]));
+    return row !== undefined && (others.length === 0 || (await ask(others)).rows.length > 0);
+  } catch (error) {
+    // A type has no such comparison (json), or the value is none of it.
+    if (isSyncLayerError(error) && error.kind === 'fatal') return false;
+    throw error;
+  }
+}
 
 /** Updates under way at a time: what a browser allows for one host. */
 const CONCURRENT = 6;
@@ -29,15 +68,32 @@ async function inTurns(tasks: readonly (() => Promise<void>)[]): Promise<void> {
   if (failed) throw failed.reason;
 }
 
+/** What writes rows for which a condition holds, and gives these. */
+function createStatements({ request }: Reads, table: Table, signal: AbortSignal) {
+  const { collection, select } = table;
+  const write = (what: string, build: (from: From) => Query): Promise<Answer> =>
+    request(`${what} "${collection}"`, 'write', table, (from) => build(from).select(select), signal);
+  return {
+    /** Only those whose key is free. */
+    insert: (rows: readonly Row[]) =>
+      write('Inserting into', (from) =>
+        from.upsert(rows, { onConflict: nameOf(table.id), ignoreDuplicates: true, defaultToNull: false }),
+      ),
+    update: (columns: Row, condition: string) => write('Updating', (from) => from.update(columns).or(condition)),
+    remove: (condition: string) => write('Deleting from', (from) => from.delete().or(condition)),
+  };
+}
+
 /** Pushes the changes of one table. */
-function createTablePush(rest: Rest, host: () => TransportHost, table: Table, settle: Settle, signal: AbortSignal) {
+function createTablePush(reads: Reads, host: () => TransportHost, table: Table, settle: Settle, signal: AbortSignal) {
+  const statements = createStatements(reads, table, signal);
   /** Not as expected: what is there decides. */
   const missed: OutgoingChange[] = [];
 
   /** Sends a part; one bad row spoils a whole statement, so that is halved until the bad row is alone. */
   async function send(
     part: readonly OutgoingChange[],
-    write: (part: readonly OutgoingChange[]) => ReturnType<Rest['insert']>,
+    write: (part: readonly OutgoingChange[]) => Promise<Answer>,
   ): Promise<void> {
     try {
       const sentAt = Date.now();
@@ -69,7 +125,7 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
   });
 
   const insert = (changes: readonly OutgoingChange[]): Promise<void> =>
-    send(changes, (part) => rest.insert(table, part.map(columnsOf), signal));
+    send(changes, (part) => statements.insert(part.map(columnsOf)));
 
   /** Where each is still as its edit saw it. */
   const condition = (part: readonly OutgoingChange[]): string =>
@@ -89,7 +145,7 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
     return inTurns(
       parts.map((part) => () => {
         const columns = part[0] ? columnsOf(part[0]) : {};
-        return send(part, (some) => rest.update(table, columns, condition(some), signal));
+        return send(part, (some) => statements.update(columns, condition(some)));
       }),
     );
   }
@@ -100,7 +156,7 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
     if (deletedAt !== undefined)
       return update(changes, (change) => ({ ...marksOf(table, change), [deletedAt]: 'now' }));
     const parts = inUrls(changes, ({ recordId }) => recordId);
-    return inTurns(parts.map((part) => () => send(part, (some) => rest.remove(table, condition(some), signal))));
+    return inTurns(parts.map((part) => () => send(part, (some) => statements.remove(condition(some)))));
   }
 
   /** Looks at the rows that were not as expected, and brings back those that are only marked as deleted. */
@@ -108,12 +164,12 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
     const changes = missed.splice(0);
     if (changes.length === 0) return;
     const ids = changes.map(({ recordId }) => recordId);
-    const rows = rowsOf(changes, await rest.current(table, ids, signal), false);
+    const rows = rowsOf(changes, await reads.current(table, ids, signal), false);
     const deleted: OutgoingChange[] = [];
     for (const change of changes) {
       const row = rows.get(change);
       const doubt = table.opId === undefined ? inDoubt(change, row) : undefined;
-      const own = row && doubt && (await isThere(rest, table, row.recordId, doubt, signal));
+      const own = row && doubt && (await isThere(reads, table, row.recordId, doubt, signal));
       const result = own ? applied(change, row) : outcome(change, row, problem, table.deletedAt !== undefined);
       if (result) settle(change, result);
       else if (row) deleted.push({ ...change, baseVersion: row.version });
@@ -155,7 +211,7 @@ function createTablePush(rest: Rest, host: () => TransportHost, table: Table, se
  * values one. A change that came through though its answer was lost finds what it wanted, and is `applied`.
  */
 export async function pushChanges(
-  rest: Rest,
+  reads: Reads,
   host: () => TransportHost,
   tables: Tables,
   changes: readonly OutgoingChange[],
@@ -165,7 +221,7 @@ export async function pushChanges(
   const settle: Settle = ({ opId }, result) => void results.set(opId, result);
   // A table after another, in the order of their first edits: parents are made before their children.
   for (const collection of new Set(changes.map((change) => change.collection))) {
-    const push = createTablePush(rest, host, tables.get(collection), settle, signal);
+    const push = createTablePush(reads, host, tables.get(collection), settle, signal);
     await push(changes.filter((change) => change.collection === collection));
   }
   return changes.map(

@@ -1,10 +1,18 @@
 import type { RealtimeChannel, SupabaseClient } from '@supabase/supabase-js';
-import type { ChangeSink, SyncLayerError } from '../../src/adapter-kit/kit.js';
-import { channelError } from './channel-failure.js';
+import {
+  type ChangeSink,
+  type SubscribeRequest,
+  type SyncLayerError,
+  type TransportHost,
+  toSyncLayerError,
+  type Unsubscribe,
+} from '../../src/adapter-kit/kit.js';
+import { channelError } from './errors.js';
+import type { Link } from './link.js';
 import { createReader, type DatabaseEvent, fromBroadcast, fromPostgresChange } from './normalize.js';
-import type { ParsedOptions } from './options.js';
-import { problem } from './problem.js';
-import type { Table } from './table.js';
+import { type ParsedOptions, problem } from './options.js';
+import { schemaOf } from './reads.js';
+import type { Table, Tables } from './table.js';
 
 /** A dead socket answers no leave. In ms. */
 const LEAVE_TIMEOUT = 1000;
@@ -112,10 +120,10 @@ export function openChannel(
         });
     }
     made += 1;
-    const { filter } = table;
+    const { where } = table;
     return client
       .channel(`synclayer:${made}:${Math.random().toString(36).slice(2)}`)
-      .on('postgres_changes', { event: '*', schema, table: table.table, ...(filter && { filter }) }, (payload) =>
+      .on('postgres_changes', { event: '*', schema, table: table.table, ...(where && { filter: where }) }, (payload) =>
         onEvent(fromPostgresChange(payload)),
       );
   }
@@ -125,3 +133,67 @@ export function openChannel(
   channel.on('system', {}, onSystem).subscribe(onStatus, subscribeTimeout);
   return end;
 }
+
+/** The subscriptions. */
+export function createLive(link: Link, options: ParsedOptions, tables: Tables, host: () => TransportHost) {
+  /** What ends each subscription. */
+  const stops = new Set<Unsubscribe>();
+  /** Collections whose last subscription was refused. */
+  const refused = new Set<string>();
+  /** Channels that are being left: a broadcast topic is free only afterwards. */
+  const leaving = new Set<Promise<void>>();
+
+  /** The topic is the trigger's, so it may be the app's as well: then supabase-js would give us the app's own channel. */
+  const isTaken = (client: SupabaseClient, topic: string): boolean =>
+    client.getChannels().some((channel) => channel.topic === `realtime:${topic}`);
+
+  return {
+    subscribe({ collection }: SubscribeRequest, sink: ChangeSink): Unsubscribe {
+      const table = tables.get(collection);
+      let over = false;
+      let end: (() => Promise<void>) | undefined;
+      const stop = (): void => {
+        over = true;
+        stops.delete(stop);
+        const left = end?.();
+        if (!left) return;
+        leaving.add(left);
+        void left.then(() => leaving.delete(left));
+      };
+      const fail = (error: SyncLayerError): void => {
+        if (!over) sink.error(error);
+      };
+      const open = async (): Promise<void> => {
+        await Promise.all(leaving);
+        if (over) return;
+        const client = link.current;
+        if (!client?.realtime.isConnected()) return fail(problem('CONNECTION_LOST', 'Realtime is not connected.'));
+        if (options.mode === 'broadcast' && isTaken(client, table.topic)) {
+          const what = `The app has a channel for the topic "${table.topic}" already`;
+          return fail(problem('SUBSCRIBE_REJECTED', `${what}; give supabaseTransport a client of its own.`));
+        }
+        const events: ChannelEvents = {
+          report: (error) => host().report(error),
+          failed(error) {
+            if (error.code === 'SUBSCRIBE_REJECTED') refused.add(collection);
+            sink.error(link.judge(error));
+          },
+        };
+        end = openChannel(client, schemaOf(client, table), table, options, sink, events, refused.delete(collection));
+      };
+      stops.add(stop);
+      void open().catch((error: unknown) =>
+        fail(toSyncLayerError(error, 'CONNECT_FAILED', `Subscribing to "${collection}" failed; it is tried again.`)),
+      );
+      return stop;
+    },
+
+    /** Leaves all channels. */
+    async stop(): Promise<void> {
+      for (const stop of [...stops]) stop();
+      await Promise.all(leaving);
+    },
+  };
+}
+
+export type Live = ReturnType<typeof createLive>;

@@ -10,22 +10,21 @@ import {
   type RecordKey,
   type Row,
   type TransportHost,
+  type Version,
 } from '../../src/adapter-kit/kit.js';
 import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { cursorAfter, cursorOf, type TimeCursor } from '../../src/adapter-kit/postgres-cursor.js';
 import { type Columns, changeOf, isSendable } from '../../src/adapter-kit/postgres-rows.js';
 import { stampOf, timeOf, versionOf } from '../../src/adapter-kit/postgres-time.js';
 import { serverClock } from '../../src/adapter-kit/server-clock.js';
-import type { RestFailure } from './failure.js';
+import type { RestFailure } from './errors.js';
 import type { Link } from './link.js';
-import type { ParsedOptions } from './options.js';
-import { problem } from './problem.js';
-import { behind, conditionOf, inUrls, listOf, nameOf } from './query.js';
-import type { Table } from './table.js';
-import { completeVersion } from './version.js';
+import { type ParsedOptions, problem } from './options.js';
+import { behind, conditionOf, inUrls, listOf, nameOf, type Table } from './table.js';
 
 /** What is used of supabase-js' builders, whose types want to know the whole database. */
-interface Query extends PromiseLike<{ data: unknown; error: Omit<RestFailure, 'status'> | null; status: number }> {
+export interface Query
+  extends PromiseLike<{ data: unknown; error: Omit<RestFailure, 'status'> | null; status: number }> {
   select(columns: string): Query;
   filter(column: string, operator: string, value: string): Query;
   or(conditions: string): Query;
@@ -35,17 +34,20 @@ interface Query extends PromiseLike<{ data: unknown; error: Omit<RestFailure, 's
   retry(yes: boolean): Query;
   setHeader(name: string, value: string): Query;
 }
-interface From {
+export interface From {
   select(columns: string): Query;
   upsert(rows: readonly Row[], how: object): Query;
   update(columns: Row): Query;
   delete(): Query;
 }
 
-interface Answer {
+export interface Answer {
   readonly rows: readonly Columns[];
   readonly serverTime: number | undefined;
 }
+
+/** The version of a row that was read to complete an event: newer than any event of that stamp, whichever that was. */
+export const completeVersion = (version: Version): string => `${version}~`;
 
 /** Keys per request; PostgREST gives fewer where `db-max-rows` says so. */
 const KEYS = 1000;
@@ -54,18 +56,19 @@ const KEYS = 1000;
 export const schemaOf = (client: SupabaseClient, { schema }: Table): string =>
   schema ?? (client as unknown as { rest?: { schemaName?: string } }).rest?.schemaName ?? 'public';
 
-/** All that goes by HTTP. */
-export function createRest(link: Link, options: ParsedOptions, host: () => TransportHost) {
-  async function request(
+/** Asks PostgREST for something, with the token and the limit of a request. */
+function createRequest(link: Link, { requestTimeout }: ParsedOptions, host: () => TransportHost) {
+  return async (
     what: string,
     kind: 'read' | 'write',
     table: Table,
     build: (from: From) => Query,
     signal: AbortSignal,
-  ): Promise<Answer> {
+  ): Promise<Answer> => {
     const { client, token } = await link.request();
     const rest = client.schema(schemaOf(client, table));
     let serverTime: number | undefined;
+    let heard = (): void => undefined;
     const counted: typeof fetch = async (input, init) => {
       const sentAt = Date.now();
       host().traffic('out', typeof init?.body === 'string' ? init.body.length : 0);
@@ -76,7 +79,6 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
       host().traffic('in', Number(response.headers.get('content-length') ?? 0));
       return inParts(response, heard);
     };
-    let heard = (): void => undefined;
     const ask = async (limited: AbortSignal, onHeard: () => void) => {
       heard = () => {
         onHeard();
@@ -86,54 +88,56 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
       const signed = token === undefined ? query : query.setHeader('Authorization', `Bearer ${token}`);
       return signed.retry(false);
     };
-    const { data, error, status } = await joined([signal], ask, options.requestTimeout).catch((cause: unknown) => {
+    const { data, error, status } = await joined([signal], ask, requestTimeout).catch((cause: unknown) => {
       if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
-      const why = isTimeout(cause) ? ` within ${options.requestTimeout} ms` : '';
+      const why = isTimeout(cause) ? ` within ${requestTimeout} ms` : '';
       throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the server up?`, { cause });
     });
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
     if (error) {
       // In a chunk of its own: most requests work.
-      const { restError } = await loadPart(() => import('./failure.js'));
+      const { restError } = await loadPart(() => import('./errors.js'));
       const failure = restError(what, kind, { ...error, status });
       throw host().refused?.(token, failure) ?? failure;
     }
     if (!Array.isArray(data)) throw problem('PROTOCOL_VIOLATION', `${what} was answered without rows (${status}).`);
     return { rows: data, serverTime };
-  }
-
-  const filtered = (query: Query, { filter }: Table): Query => {
-    const condition = filter && conditionOf(filter);
-    return condition ? query.filter(condition.column, condition.operator, condition.value) : query;
   };
+}
 
-  const malformed = (table: Table): void =>
-    host().report(
-      problem(
-        'PROTOCOL_VIOLATION',
-        `A row of "${table.collection}" has no usable ${table.id} or ${table.updatedAt}; it was skipped.`,
-      ),
-    );
+/** Only the rows of the collection's own condition. */
+function filtered(query: Query, { where }: Table): Query {
+  const condition = where && conditionOf(where);
+  return condition ? query.filter(condition.column, condition.operator, condition.value) : query;
+}
+
+/** Where a pull begins: behind the last row, or at its start back in time for what was committed late. */
+function beginning(query: Query, table: Table, from: TimeCursor | undefined, start: boolean, overlap: number): Query {
+  const time = nameOf(table.updatedAt);
+  if (from && !start)
+    // The first condition says less than the second; it lets an index be used.
+    return query.filter(time, 'gte', from.at).or(behind(table, from.at, from.id));
+  const since = from?.max ? new Date(timeOf(from.max) - overlap).toISOString() : '-infinity';
+  return query.filter(time, 'gte', since);
+}
+
+function learn(table: Table, rows: readonly Columns[]): void {
+  const [row] = rows;
+  if (row) table.learn(table.resolve(row));
+}
+
+/** All that is read, and how to ask. */
+export function createReads(link: Link, options: ParsedOptions, host: () => TransportHost) {
+  const request = createRequest(link, options, host);
 
   function toChange(table: Table, row: Columns): Change[] {
     const change = changeOf(table, table.resolve(row));
-    if (!change) malformed(table);
-    return change ? [change] : [];
-  }
-
-  /** Where a pull begins: behind the last row, or at its start back in time for what was committed late. */
-  function beginning(table: Table, query: Query, from: TimeCursor | undefined, start: boolean): Query {
-    const time = nameOf(table.updatedAt);
-    if (from && !start)
-      // The first condition says less than the second; it lets an index be used.
-      return query.filter(time, 'gte', from.at).or(behind(table, from.at, from.id));
-    const since = from?.max ? new Date(timeOf(from.max) - options.overlap).toISOString() : '-infinity';
-    return query.filter(time, 'gte', since);
-  }
-
-  function learn(table: Table, rows: readonly Columns[]): void {
-    const [row] = rows;
-    if (row) table.learn(table.resolve(row));
+    if (change) return [change];
+    const { collection, id, updatedAt } = table;
+    host().report(
+      problem('PROTOCOL_VIOLATION', `A row of "${collection}" has no usable ${id} or ${updatedAt}; it was skipped.`),
+    );
+    return [];
   }
 
   async function byIds(table: Table, ids: readonly string[], signal: AbortSignal, all: boolean): Promise<Change[]> {
@@ -169,7 +173,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
           'read',
           table,
           (query) =>
-            beginning(table, filtered(query.select(table.select), table), from, first)
+            beginning(filtered(query.select(table.select), table), table, from, first, options.overlap)
               .order(time)
               .order(key)
               .limit(limit),
@@ -188,7 +192,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
     /** The rows of these ids as they are now, deleted ones too. */
     fetch: (table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> =>
       byIds(table, ids, signal, false),
-    /** The same, whatever the filter says: what stands in the way of a write. */
+    /** The same, whatever the collection's condition says: what stands in the way of a write. */
     current: (table: Table, ids: readonly string[], signal: AbortSignal): Promise<Change[]> =>
       byIds(table, ids, signal, true),
 
@@ -217,40 +221,7 @@ export function createRest(link: Link, options: ParsedOptions, host: () => Trans
         });
       }
     },
-
-    /** Inserts those whose key is free, and gives these. */
-    insert: (table: Table, rows: readonly Row[], signal: AbortSignal): Promise<Answer> =>
-      request(
-        `Inserting into "${table.collection}"`,
-        'write',
-        table,
-        (from) => {
-          const how = { onConflict: nameOf(table.id), ignoreDuplicates: true, defaultToNull: false };
-          return from.upsert(rows, how).select(table.select);
-        },
-        signal,
-      ),
-
-    /** Writes to the rows for which the condition holds, and gives these. */
-    update: (table: Table, columns: Row, condition: string, signal: AbortSignal): Promise<Answer> =>
-      request(
-        `Updating "${table.collection}"`,
-        'write',
-        table,
-        (from) => from.update(columns).or(condition).select(table.select),
-        signal,
-      ),
-
-    /** Deletes the rows for which the condition holds, and gives these. */
-    remove: (table: Table, condition: string, signal: AbortSignal): Promise<Answer> =>
-      request(
-        `Deleting from "${table.collection}"`,
-        'write',
-        table,
-        (from) => from.delete().or(condition).select(table.select),
-        signal,
-      ),
   };
 }
 
-export type Rest = ReturnType<typeof createRest>;
+export type Reads = ReturnType<typeof createReads>;
