@@ -4,7 +4,6 @@ import {
   abort,
   type ErrorCode,
   isSyncLayerError,
-  isTimeout,
   joined,
   newId,
   notLoaded,
@@ -311,14 +310,15 @@ export async function answered<T>(
   signal?: AbortSignal,
   code: ErrorCode = 'CONNECTION_LOST',
 ): Promise<T> {
-  try {
-    return await joined(signal ? [signal, lost] : [lost], () => work, ms);
-  } catch (cause) {
-    if (isSyncLayerError(cause)) throw cause;
-    if (lost.aborted || signal?.aborted) throw problem('CLOSED', `${what} was given up.`);
-    if (!isTimeout(cause)) throw cause;
+  const late = (): SyncLayerError => {
     const error = problem(code, `${what} got no answer within ${ms} ms; a new link to Firestore is made.`);
     drop(error);
-    throw error;
+    return error;
+  };
+  try {
+    return await joined(signal ? [signal, lost] : [lost], () => work, ms, late);
+  } catch (cause) {
+    const left = (lost.aborted || signal?.aborted) && !isSyncLayerError(cause);
+    throw left ? problem('CLOSED', `${what} was given up.`) : cause;
   }
 }

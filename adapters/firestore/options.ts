@@ -1,4 +1,11 @@
-import { checkOptions, isObject, LONGEST_TIMER, type OptionRules, problemsOf, withDefaults } from '../../src/adapter-kit/kit.js';
+import {
+  checkOptions,
+  isObject,
+  LONGEST_TIMER,
+  type OptionRules,
+  problemsOf,
+  withDefaults,
+} from '../../src/adapter-kit/kit.js';
 import type { FieldType } from './normalize.js';
 
 /** Makes the errors of this adapter. */
