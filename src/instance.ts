@@ -5,7 +5,7 @@ import type { EventSource, SyncStatus } from './observe/events.js';
 import type { LoggerOptions } from './observe/logger.js';
 import type { MetricsSnapshot } from './observe/metrics.js';
 import type { Outbox } from './sync/outbox.js';
-import type { SessionPhase } from './sync/session.js';
+import type { SessionPhase } from './sync/collection/phases.js';
 import type { SignedOut, Unsent } from './sync/sign-out.js';
 import type { ConfiguredUser } from './transport/token.js';
 import type { AuthToken } from './transport/transport.js';

@@ -4,6 +4,6 @@
  */
 export { createRemote } from './collection/remote.js';
 export { remoteRules } from './collection/remote-rules.js';
-export { createSession } from './session.js';
+export { createSession } from './collection/session.js';
 export { createPushing } from './supervisor/pushing.js';
 export { createRounds } from './supervisor/rounds.js';

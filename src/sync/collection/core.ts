@@ -13,11 +13,11 @@ import type { Clock } from '../clock.js';
 import type { ConflictResolver } from '../conflict/merge.js';
 import type { EditRules } from '../edits.js';
 import { departure, loadCollection, type Origin, originWrite } from '../load.js';
-import type { createSession, Session, SessionHooks } from '../session.js';
 import { createLedger } from './ledger.js';
 import type { createRemote, Remote } from './remote.js';
 import type { remoteRules } from './remote-rules.js';
 import { createReplica, type Replica } from './replica.js';
+import type { createSession, Session, SessionHooks } from './session.js';
 
 /** So many rows are counted for the price of one. */
 const COUNTED = 1000;

@@ -9,7 +9,7 @@ import type { AuthToken, RealtimeTransport } from '../../transport/transport.js'
 import type { Announcer } from '../announcer.js';
 import type { Clock } from '../clock.js';
 import type { CollectionCore, CollectionSettings } from '../collection/core.js';
-import type { Session } from '../session.js';
+import type { Session } from '../collection/session.js';
 import { connectionState } from './link.js';
 import type { Event, State } from './machine.js';
 
