@@ -30,7 +30,7 @@ declare global {
    *     mqtt: MqttOptions;
    *   }
    * }
-   * registerTransport('mqtt', (options: MqttOptions) => mqttTransport(options));
+   * registerTransport('mqtt', (options) => mqttTransport(options));
    * const sync = await createSyncLayer({ transport: { type: 'mqtt', url }, collections: ['todos'] });
    */
   // Global, since each build of the package (ESM, CommonJS) would have its own, and an entry in one would not be seen in the other.
@@ -45,17 +45,23 @@ const registered = new Map<string, TransportFactory>();
  * @returns a function that takes it out again.
  * @throws SyncLayerError CONFIG_INVALID if the name is taken.
  * @example
- * registerTransport('mqtt', (options: MqttOptions) => mqttTransport(options));
+ * // declare global { interface SyncLayerTransports { mqtt: MqttOptions } }
+ * registerTransport('mqtt', (options) => mqttTransport(options));
  * const sync = await createSyncLayer({ transport: { type: 'mqtt', url }, collections: ['todos'] });
  */
-export function registerTransport<Options>(name: string, factory: TransportFactory<Options>): () => void {
+export function registerTransport<Name extends keyof SyncLayerTransports>(
+  name: Name,
+  factory: TransportFactory<SyncLayerTransports[Name]>,
+): () => void;
+export function registerTransport<Options>(name: string, factory: TransportFactory<Options>): () => void;
+export function registerTransport(name: string, factory: TransportFactory): () => void {
   if (name in builtIn || registered.has(name)) {
     throw new SyncLayerError(
       'CONFIG_INVALID',
       `A transport named "${name}" is registered already; choose another name.`,
     );
   }
-  registered.set(name, factory as TransportFactory);
+  registered.set(name, factory);
   return () => void registered.delete(name);
 }
 

@@ -256,10 +256,15 @@ test('the MQTT transport is a project of its own: it compiles, runs and passes t
   const lib = ['es2023', 'dom', 'dom.asynciterable'];
   // The types of mqtt and aedes are theirs to keep right.
   write('mqtt/tsconfig.json', JSON.stringify({ compilerOptions: { ...compilerOptions, lib, skipLibCheck: true } }));
-  run(bin('tsc'), ['--project', 'tsconfig.json'], folder);
-  const tsx = (...args: string[]): string => run(process.execPath, ['--import', 'tsx', ...args], folder);
   const [registered = ''] = blocksOf('docs/custom-transport.md', 'run in examples/custom-transport');
   write('mqtt/registered.ts', registered);
+  const typed = blocksOf('docs/configuration.md', 'types');
+  expect(typed.length).toBe(2);
+  for (const [index, code] of typed.entries()) write(`mqtt/typed-${index}.ts`, code);
+  // What is misspelt does not compile.
+  write('mqtt/misspelt.ts', (typed[0] ?? '').replace('collections:', '// @ts-expect-error\n colections:'));
+  run(bin('tsc'), ['--project', 'tsconfig.json'], folder);
+  const tsx = (...args: string[]): string => run(process.execPath, ['--import', 'tsx', ...args], folder);
   expect(tsx('registered.ts')).toBe("device [ { text: 'Buy milk', id: '1' } ]\n");
   expect(tsx('demo.ts')).toMatch(/^laptop .*\nphone .*\nbackend .*Written offline.*\n$/);
   const [proof = ''] = blocksOf('docs/custom-transport.md', 'test in examples/custom-transport');

@@ -5,6 +5,7 @@ import {
   createSyncLayer,
   fromEnv,
   type Row,
+  registerTransport,
   SyncLayer,
   type SyncLayerConfig,
   type SyncLayerInstance,
@@ -15,7 +16,7 @@ import { memoryTransport } from '../../src/testing/index.js';
 
 declare global {
   interface SyncLayerTransports {
-    carrierPigeon: { readonly loft: string; readonly birds?: number };
+    homemade: { readonly place: string; readonly size?: number };
   }
 }
 
@@ -64,10 +65,16 @@ describe('a transport by name', () => {
   });
 
   test('may be one of the app’s own, or an object', () => {
-    void createSyncLayer({ collections, transport: { type: 'carrierPigeon', loft: 'a' } });
+    void createSyncLayer({ collections, transport: { type: 'homemade', place: 'a' } });
     // @ts-expect-error its options are checked too
-    void createSyncLayer({ collections, transport: { type: 'carrierPigeon', loft: 'a', brids: 2 } });
+    void createSyncLayer({ collections, transport: { type: 'homemade', place: 'a', siez: 2 } });
     void createSyncLayer({ collections, transport: memoryTransport() });
+    registerTransport('homemade', ({ place, size }) => {
+      expectTypeOf(place).toBeString();
+      expectTypeOf(size).toEqualTypeOf<number | undefined>();
+      return memoryTransport();
+    });
+    registerTransport('not declared', (_: { readonly a: string }) => memoryTransport());
   });
 });
 
