@@ -14,12 +14,12 @@ import type {
   Unsubscribe,
 } from '../../src/adapter-kit/kit.js';
 import type { SeqCursor } from './cursor.js';
+import { problem } from './errors.js';
 import { type Link, openLink } from './link.js';
 import { type Answer, type CountedPage, fromEvent, toError, toPage } from './normalize.js';
 import type { ParsedOptions } from './options.js';
-import { problem } from './problem.js';
-import type { Frame } from './push.js';
 import { createRequests } from './requests.js';
+import type { Frame } from './writes.js';
 
 interface Subscription {
   readonly sink: ChangeSink;

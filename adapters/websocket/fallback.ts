@@ -1,7 +1,7 @@
 import type { TransportHost } from '../../src/adapter-kit/kit.js';
 import { createHttp } from './http.js';
+import { createOriginal } from './legacy/original.js';
 import type { ParsedOptions } from './options.js';
-import { createOriginal } from './original.js';
 import { createRest } from './rest.js';
 
 /** All that goes by HTTP, in a chunk of its own. */

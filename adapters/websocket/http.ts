@@ -4,9 +4,9 @@ import { isPage, statusError } from '../../src/adapter-kit/http-status.js';
 import { isBug, isObject, isSyncLayerError, isTimeout, type TransportHost } from '../../src/adapter-kit/kit.js';
 import { hasLoneSurrogate } from '../../src/adapter-kit/lone-surrogate.js';
 import { serverClock } from '../../src/adapter-kit/server-clock.js';
+import { problem, withoutToken } from './errors.js';
 import { byteLength, parseJson } from './json.js';
 import type { ParsedOptions } from './options.js';
-import { problem, withoutToken } from './problem.js';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';

@@ -12,7 +12,7 @@ import { readOptions, type WebSocketTransportOptions } from './options.js';
 
 export type { WebSocketTransportOptions } from './options.js';
 
-/** Not that of problem.ts, which the parts share that are loaded later. */
+/** Not that of errors.ts, which the parts share that are loaded later. */
 const problem = problemsOf('websocket');
 
 const sequenced: TransportCapabilities = {

@@ -11,10 +11,10 @@ import {
   toSyncLayerError,
 } from '../../src/adapter-kit/kit.js';
 import { renewalDelay } from '../../src/adapter-kit/renewal.js';
+import { problem, withoutToken } from './errors.js';
 import { byteLength, parseJson } from './json.js';
 import { toError } from './normalize.js';
 import type { ParsedOptions } from './options.js';
-import { problem, withoutToken } from './problem.js';
 
 /** An open, authenticated socket. */
 export interface Link {

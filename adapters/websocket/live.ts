@@ -11,10 +11,10 @@ import type {
 import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { createChannel } from './channel.js';
 import { seqCursor } from './cursor.js';
+import { problem } from './errors.js';
 import type { Fallback } from './fallback.js';
 import type { ParsedOptions } from './options.js';
-import { problem } from './problem.js';
-import { pushWrites } from './push.js';
+import { pushWrites } from './writes.js';
 
 /** Ids in one page. */
 const KEYS = 10_000;

@@ -13,7 +13,7 @@ import {
   type WriteMessage,
 } from '../../src/adapter-kit/kit.js';
 import type { SeqCursor } from './cursor.js';
-import { problem } from './problem.js';
+import { problem } from './errors.js';
 
 /** What answers a push. */
 export type Answer = AckMessage | ConflictMessage | ErrorMessage;

@@ -1,5 +1,5 @@
 import type { SyncLayerError } from '../../src/adapter-kit/kit.js';
-import { problem } from './problem.js';
+import { problem } from './errors.js';
 
 interface Waiting<Answer> {
   readonly resolve: (answer: Answer) => void;

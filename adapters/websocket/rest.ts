@@ -1,9 +1,9 @@
 import type { PullRequest, RestPage, TransportHost } from '../../src/adapter-kit/kit.js';
 import type { SeqCursor } from './cursor.js';
+import { problem } from './errors.js';
 import { checkReply, type Http, pathOf, recordsOf } from './http.js';
 import { type Answer, type CountedPage, toPage } from './normalize.js';
-import { problem } from './problem.js';
-import type { Frame } from './push.js';
+import type { Frame } from './writes.js';
 
 /**
  * Most of one request's body, in bytes. A server that refuses a larger one may cut it off, and then its refusal is lost:

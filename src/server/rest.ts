@@ -5,7 +5,7 @@ import { answerTo, errorMessage, invalidMessage, iso } from './answers.js';
 import type { Authenticator } from './authenticate.js';
 import type { Committer, Outcome } from './committer.js';
 import { type Answer, corsHeaders, isAnswer, preflight, problem, readJson, respond, statusOf } from './http.js';
-import { legacyPull, parseLegacyQuery } from './legacy-pull.js';
+import { legacyPull, parseLegacyQuery } from './legacy/pull.js';
 import type { Settings, SyncUser } from './options.js';
 import { readPage, wireRecord } from './pages.js';
 import { originOf, parseBatchItem, parseMessage, unsafeReason } from './parse.js';

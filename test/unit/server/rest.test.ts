@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { memoryServerStore } from '../../../src/server/index.js';
-import { legacyPull, parseLegacyQuery, parseSince } from '../../../src/server/legacy-pull.js';
+import { legacyPull, parseLegacyQuery, parseSince } from '../../../src/server/legacy/pull.js';
 import { start, stores } from './fixtures/harness.js';
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });

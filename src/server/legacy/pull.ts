@@ -1,7 +1,7 @@
-import type { Row } from '../base/change.js';
-import { pathReader } from '../base/json.js';
-import type { Sees } from './access.js';
-import type { ServerStore, StoredRecord } from './store.js';
+import type { Row } from '../../base/change.js';
+import { pathReader } from '../../base/json.js';
+import type { Sees } from '../access.js';
+import type { ServerStore, StoredRecord } from '../store.js';
 
 /** The original `GET /sync/:collection`: live records by time, with an offset. */
 export interface LegacyQuery {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withoutToken } from '../../../adapters/websocket/problem.js';
+import { withoutToken } from '../../../adapters/websocket/errors.js';
 
 test('a token that a server quotes is hidden', () => {
   expect(withoutToken('The token "eyJhbGciOiJIUzI1NiJ9.x" is bad.', 'eyJhbGciOiJIUzI1NiJ9.x')).toBe(

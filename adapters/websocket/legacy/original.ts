@@ -9,10 +9,9 @@ import {
   type RecordKey,
   type SyncLayerError,
   type WriteMessage,
-} from '../../src/adapter-kit/kit.js';
-import { checkReply, type Http, type HttpRequest, pathOf, recordsOf } from './http.js';
-
-import { problem } from './problem.js';
+} from '../../../src/adapter-kit/kit.js';
+import { problem } from '../errors.js';
+import { checkReply, type Http, type HttpRequest, pathOf, recordsOf } from '../http.js';
 
 /**
  * Where a pull from a server of the original protocol stands. It can only be asked for rows changed since a time, page by
