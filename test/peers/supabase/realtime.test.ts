@@ -294,4 +294,38 @@ describe('the publication', () => {
     await save('after');
     expect(ids(await todos.received(1))).toEqual(['after']);
   });
+
+  describe('while it has no table', () => {
+    const schema = SCHEMA.replace(/alter publication.*/, '');
+    const publish = 'alter publication supabase_realtime add table todos';
+
+    test('nothing is read, and whoever subscribes to a table that is new to it is told `ok`', async () => {
+      await withPeer({ schema }, async (own) => {
+        const before = await listen(connect(own), { table: 'todos' }, 'before');
+        expect(before.system).toMatchObject([{ status: 'error' }]);
+        await own.sql(publish);
+        const todos = await listen(connect(own), { table: 'todos' });
+        expect(todos.system).toMatchObject([{ status: 'ok' }]);
+        await save('unread', own);
+        await own.delivered();
+        await own.repeatSystemOk();
+        await todos.announced(2);
+        expect(todos.events).toEqual([]);
+      });
+    });
+
+    test('what it is given is found by the next look, and what is committed from then on is sent', async () => {
+      await withPeer({ schema, delays: { publication: 50 } }, async (own) => {
+        const client = connect(own);
+        await listen(client, { table: 'todos' }, 'before');
+        await own.sql(`${publish}; insert into todos (id) values ('unread')`);
+        const todos = await listen(client, { table: 'todos' });
+        for (let number = 0; todos.events.length === 0; number++) {
+          await save(`read ${number}`, own);
+          await own.delivered();
+        }
+        expect(ids(todos.events)).not.toContain('unread');
+      });
+    });
+  });
 });

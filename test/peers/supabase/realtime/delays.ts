@@ -12,8 +12,13 @@ export interface Delays {
   readonly newClaims: number;
   /** From Postgres's return until the WAL is watched again. What is committed before is never sent. */
   readonly reconnect: number;
-  /** Between two looks at which tables are published. */
+  /** Between two looks at which tables are published. While there are none the WAL is not watched. */
   readonly publication: number;
+  /**
+   * From the look that finds a table in a publication that was empty, and the `system` ok that follows it, until the WAL is watched
+   * again. What is committed before is never sent.
+   */
+  readonly resume: number;
   /** A client that is silent for so long is closed with 1000. */
   readonly silence: number;
 }
@@ -27,6 +32,7 @@ export const REAL_DELAYS: Delays = {
   newClaims: 2_500,
   reconnect: 4_000,
   publication: 60_000,
+  resume: 650,
   silence: 66_000,
 };
 
@@ -39,5 +45,6 @@ export const FAST_DELAYS: Delays = {
   newClaims: 20,
   reconnect: 50,
   publication: 60_000,
+  resume: 50,
   silence: 66_000,
 };

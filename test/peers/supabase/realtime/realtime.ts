@@ -43,6 +43,8 @@ export interface Realtime {
 /** Broadcasts above this many bytes are dropped without a word to the client. */
 const MAX_BROADCAST_BYTES = 3_000_000;
 const BROADCAST_POLL = 5;
+/** The published tables where there are none. */
+const NOTHING = '[]';
 
 interface Watch {
   readonly replication: Promise<Replication>;
@@ -54,11 +56,15 @@ export function createRealtime({ database, tokens, delays, rateLimit }: Realtime
   const connections = new Map<object, Connection>();
   const mayPass = createRateLimiter(rateLimit);
   let serving = true;
+  /** Undefined while nothing is published: the WAL is not watched. */
   let changes: Watch | undefined;
   let messages: Watch | undefined;
   /** Undefined until they were looked at once. */
   let published: string | undefined;
   let rechecks: NodeJS.Timeout | undefined;
+  let firstLook: Promise<void> | undefined;
+  /** Watching the WAL begins again, and subscriptions are told `ok` before it does. */
+  let isResuming = false;
 
   const channels = (): { readonly connection: Connection; readonly channel: Channel }[] =>
     [...connections.values()].flatMap((connection) =>
@@ -137,21 +143,43 @@ export function createRealtime({ database, tokens, delays, rateLimit }: Realtime
     const text = 'select schemaname, tablename from pg_publication_tables where pubname = $1 order by 1, 2';
     return JSON.stringify(await database.query(text, [PUBLICATION]));
   };
+  const begin = (isFirst: boolean): void => {
+    const begun = watch(PUBLICATION, isFirst ? delays.coldStart : delays.resume, delays.poll, onChanges);
+    changes = begun;
+    isResuming = !isFirst;
+    void begun.replication
+      .then((replication) => replication.ready())
+      .then(() => {
+        if (changes === begun) isResuming = false;
+      });
+  };
+  const end = async (): Promise<void> => {
+    const ended = changes;
+    changes = undefined;
+    ended?.cancel();
+    await (await ended?.replication)?.close();
+  };
+  /** What is published now, and with that whether the WAL is watched. */
   const recheck = async (): Promise<void> => {
+    const looking = rechecks;
     const known = published;
     const now = await publishedTables().catch(() => known);
+    // The server was stopped meanwhile.
+    if (rechecks !== looking) return;
     published = now;
+    if (now === NOTHING) await end();
+    else if (changes === undefined) begin(known === undefined);
     if (known !== undefined && now !== known) await resubscribe();
   };
 
   const watching = async (): Promise<void> => {
-    if (changes === undefined) {
-      changes = watch(PUBLICATION, delays.coldStart, delays.poll, onChanges);
+    if (rechecks === undefined) {
       published = undefined;
       rechecks = setInterval(() => void recheck(), delays.publication);
-      void recheck();
+      firstLook = recheck();
     }
-    await (await changes.replication).ready();
+    await firstLook;
+    if (!isResuming) await (await changes?.replication)?.ready();
   };
 
   const cut = (code: number | 'crash'): void => {
@@ -206,11 +234,12 @@ export function createRealtime({ database, tokens, delays, rateLimit }: Realtime
       serving = false;
       cut(how === 'kill' ? 'crash' : 1012);
       clearInterval(rechecks);
-      const watches = [changes, messages].filter((each) => each !== undefined);
-      changes = undefined;
+      rechecks = undefined;
+      isResuming = false;
+      const ended = messages;
       messages = undefined;
-      for (const { cancel } of watches) cancel();
-      await Promise.all(watches.map(async ({ replication }) => (await replication).close()));
+      ended?.cancel();
+      await Promise.all([end(), ended?.replication.then((replication) => replication.close())]);
     },
     start: () => {
       serving = true;
