@@ -25,6 +25,8 @@ let made = 0;
  * meanwhile is told `ok` at once. So after one that was refused, what the first minutes bring is read as well. In ms.
  */
 const LOOKS_AFTER_REFUSAL = [60_000, 120_000];
+/** How a subscription fails that Realtime has refused: that its table is not published may pass. */
+const REFUSALS: ReadonlySet<string> = new Set(['SUBSCRIBE_REJECTED', 'CONNECT_FAILED']);
 
 export interface ChannelEvents {
   report(error: SyncLayerError): void;
@@ -175,7 +177,7 @@ export function createLive(link: Link, options: ParsedOptions, tables: Tables, h
         const events: ChannelEvents = {
           report: (error) => host().report(error),
           failed(error) {
-            if (error.code === 'SUBSCRIBE_REJECTED') refused.add(collection);
+            if (REFUSALS.has(error.code)) refused.add(collection);
             sink.error(link.judge(error));
           },
         };

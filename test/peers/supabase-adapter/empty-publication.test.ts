@@ -9,7 +9,7 @@ let project: Project;
 beforeAll(async () => {
   project = await startProject({
     schema: `${touch} ${table('todos', true)} alter publication supabase_realtime drop table todos;`,
-    delays: { publication: 300, resume: 100 },
+    delays: { publication: 300, resume: 400 },
   });
 });
 afterAll(() => project?.close());
