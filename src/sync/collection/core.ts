@@ -12,12 +12,15 @@ import type { Announcer } from '../announcer.js';
 import type { Clock } from '../clock.js';
 import type { ConflictResolver } from '../conflict/merge.js';
 import type { EditRules } from '../edits.js';
-import { departure, loadCollection, type Origin, originWrite } from '../load.js';
+import { loadCollection, type Origin } from '../load.js';
 import { createLedger } from './ledger.js';
+import { createListeners } from './listeners.js';
 import type { createRemote, Remote } from './remote.js';
 import type { remoteRules } from './remote-rules.js';
 import { createReplica, type Replica } from './replica.js';
+import { restore } from './restore.js';
 import type { createSession, Session, SessionHooks } from './session.js';
+import { createSource } from './source.js';
 
 /** So many rows are counted for the price of one. */
 const COUNTED = 1000;
@@ -95,50 +98,39 @@ export interface CollectionCore {
 /** Reads a collection back from the store and wires its parts. */
 export async function openCollection(options: CollectionCoreOptions): Promise<CollectionCore> {
   const { name, own, settings, transport, store, journal, announcer, clock, hooks } = options;
-  const listeners = new Set<(deltas: readonly Delta[]) => void>();
-  const queue: (readonly Delta[])[] = [];
-  /** A listener that edits makes a batch inside a batch: every listener still gets the first one first. */
-  const notify = (deltas: readonly Delta[]): void => {
-    if (queue.push(deltas) > 1) return;
-    try {
-      for (const batch of queue) for (const listener of [...listeners]) listener(batch);
-    } finally {
-      queue.length = 0;
-    }
-  };
-  let origin: Origin = { source: options.source, filter: JSON.stringify(own.filter) };
+  const { filter } = own;
+  const { notify, onChange } = createListeners();
+  const origin: Origin = { source: options.source, filter: JSON.stringify(filter) };
   const counted = transport.count && { tombstones: capabilitiesOf(transport, name).deletes === 'tombstones' };
   const loaded = await loadCollection(store, name, origin, counted);
-  if (loaded.user !== undefined) origin = { ...origin, user: loaded.user };
   journal.append(loaded.writes);
-  const noteOrigin = (): void => journal.append([originWrite(name, origin)]);
   const invalid = (error: SyncLayerError): void => announcer.invalid(error, name);
   const edits: EditRules = { collection: name, nextOrder: options.nextOrder, newId, user: options.user };
-  const ledger = createLedger(
-    {
-      collection: name,
-      limit: own.filter.limit,
-      hooks: {
-        write: journal.append,
-        changed: notify,
-        remote: (delta) => announcer.remote(name, delta),
-        conflict: announcer.conflict,
-        operation: (what, entry) => {
-          announcer.operation(what, entry);
-          hooks.settled();
-        },
-        invalid,
-        doubt: () => session?.look(),
-      },
-    },
-    loaded,
-  );
-  const replica = createReplica(ledger, edits);
-
-  let { fresh } = loaded;
-  let caughtUp = replica.cursor !== null;
   let remote: Remote | undefined;
   let session: Session | undefined;
+  const ledger = createLedger({
+    collection: name,
+    limit: filter.limit,
+    hooks: {
+      write: journal.append,
+      changed: notify,
+      remote: (delta) => announcer.remote(name, delta),
+      conflict: announcer.conflict,
+      operation: (what, entry) => {
+        announcer.operation(what, entry);
+        hooks.settled();
+      },
+      invalid,
+      doubt: () => session?.look(),
+    },
+  });
+  restore(ledger, loaded);
+  const replica = createReplica(ledger, edits);
+  const source = createSource({
+    ...{ name, replica, journal, origin, loaded },
+    adopt: settings.editsBeforeSignIn === 'send',
+    forget: () => session?.forget(),
+  });
   const sessionHooks: SessionHooks = {
     ...hooks,
     clock: clock.measure,
@@ -146,20 +138,17 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
       if (timestamp !== undefined) announcer.metrics.latency(Date.now() + clock.offset() - timestamp);
     },
     caughtUp: (records) => {
-      const first = !caughtUp;
-      caughtUp = true;
-      if (first) {
-        noteOrigin();
-        replica.readAgain();
-        notify([]);
-      }
+      if (source.wasRead()) notify([]);
       announcer.events.emit('realtimeSync', { collection: name, records });
       hooks.caughtUp();
     },
   };
 
   return {
+    ...source,
     replica,
+    notify,
+    onChange,
     get session() {
       return session;
     },
@@ -174,71 +163,10 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
         report: (error) => announcer.report(error, name),
       });
       remote = parts.createRemote(ledger, rules);
-      const { filter } = own;
-      session = parts.createSession({
-        collection: name,
-        transport,
-        replica: remote,
-        filter,
-        settings,
-        hooks: sessionHooks,
-      });
+      const reading = { collection: name, transport, replica: remote, filter, settings };
+      session = parts.createSession({ ...reading, hooks: sessionHooks });
     },
-    notify,
-    ready: () => caughtUp,
     price: () => (transport.count ? Math.ceil(replica.rows.size / COUNTED) + 2 : replica.rows.size),
-    mayPush: () => caughtUp || !fresh,
-    onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    clear() {
-      caughtUp = false;
-      session?.forget();
-      replica.reset();
-    },
-    noteOrigin,
-    // An origin is noted only once all has been read from there.
-    stored: () => [
-      ...replica.stored(),
-      ...(caughtUp ? [originWrite(name, origin)] : departure(name, fresh ? '' : origin.source, origin.user)),
-    ],
-    user: () => origin.user,
-    switchUser(next) {
-      const before = origin.user;
-      if (next === before) return;
-      const { user: _, ...rest } = origin;
-      origin = next === undefined ? rest : { ...rest, user: next };
-      replica.switchUser({ before, next, adopt: settings.editsBeforeSignIn === 'send' });
-      if (before === undefined) {
-        if (caughtUp) noteOrigin();
-        return;
-      }
-      // The rows are those that another one may see.
-      caughtUp = false;
-      session?.forget();
-      replica.rereadAll();
-      journal.append(departure(name, origin.source, next));
-    },
-    leave() {
-      const before = origin.user;
-      if (before !== undefined) {
-        origin = { ...origin, user: null };
-        replica.switchUser({ before, next: null, adopt: false });
-      }
-      caughtUp = false;
-      session?.forget();
-      replica.rereadAll();
-      replica.forgetRows();
-      journal.append(departure(name, origin.source, origin.user));
-    },
-    moveTo(source) {
-      origin = { ...origin, source };
-      fresh = true;
-      caughtUp = false;
-      session?.forget();
-      replica.depart();
-      journal.append(departure(name, '', origin.user));
-    },
+    stored: () => [...replica.stored(), ...source.stored()],
   };
 }

@@ -2,19 +2,10 @@ import type { Row, Version } from '../../base/change.js';
 import type { SyncLayerError } from '../../base/errors.js';
 import { deepEqual } from '../../base/json.js';
 import type { Delta } from '../../query/types.js';
-import type { StoreWrite } from '../../store/store.js';
 import type { Cursor } from '../../transport/transport.js';
 import { type BatchHooks, createBatch } from '../batch.js';
 import type { Conflict } from '../conflict/merge.js';
-import type { Loaded } from '../load.js';
-import {
-  type OutboxEntry,
-  type Pending,
-  type ServerState,
-  type StoredRow,
-  settledState,
-  UNKNOWN,
-} from '../replica-state.js';
+import { type OutboxEntry, type Pending, type ServerState, type StoredRow, settledState } from '../replica-state.js';
 import { createServerRows } from '../server-rows.js';
 
 /** What a collection tells: once per batch, after memory has changed. */
@@ -42,7 +33,7 @@ export const storedState = (state: ServerState): StoredRow => (state.row ? state
  * consistent; what changes them, and why, is in `replica.ts` and `remote.ts`. No I/O: what must become durable goes to `hooks.write`, in
  * the batch that it belongs to.
  */
-export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded: Loaded) {
+export function createLedger({ collection, limit, hooks }: LedgerOptions) {
   /** What the app sees: the server's rows with the local edits on top. */
   const rows = new Map<string, Row>();
   const server = createServerRows(rows, limit);
@@ -54,7 +45,7 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
   /** Ids that changed while the backend was asked about them: its answer says nothing about those. */
   const trackers = new Set<Set<string>>();
   const batch = createBatch(hooks);
-  const reading: { cursor: Cursor | null; reread: boolean } = { cursor: loaded.cursor, reread: loaded.reread };
+  const reading: { cursor: Cursor | null; reread: boolean } = { cursor: null, reread: false };
 
   const saveEntry = (entry: OutboxEntry): void =>
     batch.write({ table: 'outbox', key: [collection, entry.opId], value: entry });
@@ -110,43 +101,6 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
     saveEntry(entry);
   }
 
-  /**
-   * All edits are for another backend than they were made for: none was ever on its way there. Where the old one had no row
-   * (any more), no other client can have changed or deleted it in the new one, so the first edit makes one.
-   */
-  function bringAlong(): void {
-    const brought = (entry: OutboxEntry): OutboxEntry => ({
-      ...entry,
-      sent: false,
-      attempts: 0,
-      mayHaveArrived: entry.mayHaveArrived || entry.sent,
-    });
-    // They are compared with the rows of this backend once their author is back.
-    for (const entry of held.values()) keepHeld({ ...brought(entry), baseVersion: entry.base && UNKNOWN });
-    for (const [id, { server: from, entries }] of pending) {
-      const { row } = from;
-      const moved = entries.map(brought);
-      if (!row) Object.assign(moved[0] as OutboxEntry, { base: null, baseVersion: null });
-      setPending(id, { row, version: row && UNKNOWN }, moved);
-    }
-  }
-
-  for (const [id, state] of loaded.server) {
-    server.set(id, state);
-    if (state.row) rows.set(id, state.row);
-  }
-  for (const entry of loaded.entries) {
-    const { recordId: id, local } = entry;
-    const edits = pending.get(id);
-    const known = edits?.server ?? loaded.server.get(id) ?? { row: null, version: null };
-    setPending(id, known, [...(edits?.entries ?? []), entry]);
-    if (local) rows.set(id, local);
-    else rows.delete(id);
-  }
-  for (const entry of loaded.failed) failed.set(entry.opId, entry);
-  for (const entry of loaded.held) held.set(entry.opId, entry);
-  if (loaded.fresh) batch.run(bringAlong);
-
   return {
     rows,
     server,
@@ -162,6 +116,7 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
     doubtful: new Set<string>(),
     /** How far the backend was read. `reread`: all is read again, and a version that is known is taken again. */
     reading,
+    collection,
     hooks,
     batch,
     saveEntry,
@@ -174,7 +129,6 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
     amendHead,
     release,
     keepHeld,
-    bringAlong,
     synced: (entry: OutboxEntry): void => batch.tell(() => hooks.operation('synced', entry)),
 
     version(id: string): Version | null {
@@ -192,22 +146,6 @@ export function createLedger({ collection, limit, hooks }: LedgerOptions, loaded
       const ids = new Set<string>();
       trackers.add(ids);
       return { ids, stop: () => void trackers.delete(ids) };
-    },
-
-    /** All that the store should hold, the cursor last: without it what came before is read again. */
-    stored(): StoreWrite[] {
-      const entries = [
-        ...[...pending.values()].flatMap((edits) => edits.entries),
-        ...failed.values(),
-        ...held.values(),
-      ];
-      return [
-        ...entries.map((entry): StoreWrite => ({ table: 'outbox', key: [collection, entry.opId], value: entry })),
-        ...server
-          .ids()
-          .map((id): StoreWrite => ({ table: 'rows', key: [collection, id], value: storedState(serverState(id)) })),
-        { table: 'meta', key: [collection, 'cursor'], value: reading.cursor ?? undefined },
-      ];
     },
   };
 }

@@ -1,12 +1,13 @@
 import type { Change, Version } from '../../base/change.js';
 import { toSyncLayerError } from '../../base/errors.js';
 import { deepEqual } from '../../base/json.js';
-import type { Cursor, RecordKey } from '../../transport/transport.js';
+import type { Cursor } from '../../transport/transport.js';
 import type { AnswerRules } from '../answer.js';
 import { type After, createIncoming, type IncomingRules } from '../incoming.js';
 import { type Pending, type ServerState, UNKNOWN } from '../replica-state.js';
 import { type CarryOptions, createCarry } from './carry.js';
 import { inWordsOf } from './carry-over.js';
+import { createKeyLists } from './key-lists.js';
 import type { Ledger } from './ledger.js';
 import { createPushResults } from './push-result.js';
 import { createRespelled } from './respelled.js';
@@ -24,7 +25,7 @@ export interface RemoteRules extends CarryOptions, IncomingRules, Pick<AnswerRul
 /** What the backend does to a collection: its changes, its lists of keys, and its answers to pushes. */
 export function createRemote(ledger: Ledger, rules: RemoteRules) {
   const { collection } = rules;
-  const { server, pending, batch, hooks, noteServer, setPending, amendHead, serverState } = ledger;
+  const { server, pending, batch, hooks, noteServer, setPending, serverState } = ledger;
   const carry = createCarry(ledger, rules);
   const respelled = createRespelled(pending);
   const { accept, stateAfter } = createIncoming(rules, {
@@ -94,6 +95,7 @@ export function createRemote(ledger: Ledger, rules: RemoteRules) {
   }
 
   return {
+    ...createKeyLists(ledger, applyState),
     ...createPushResults(ledger, { carry, respelled, trim, rules: { ...rules, accept, invalid } }),
     get cursor(): Cursor | null {
       return ledger.reading.cursor;
@@ -124,42 +126,6 @@ export function createRemote(ledger: Ledger, rules: RemoteRules) {
       });
       return partial;
     },
-
-    /** Deletes rows that a *complete* list of the backend's keys lacks, but for those that changed meanwhile. */
-    removeMissing(exists: { has(id: string): boolean }, touched: ReadonlySet<string>): void {
-      batch.run(() => {
-        for (const [id, version] of [...server.versions]) {
-          if (exists.has(id) || touched.has(id)) continue;
-          const edits = pending.get(id);
-          // The row never was in this backend, so it cannot have been deleted there: the edit goes out as an insert.
-          if (version === UNKNOWN && edits) amendHead(id, edits, { base: null });
-          applyState(id, { row: null, version, inferred: true });
-        }
-        // A row of our own that was taken and deleted since: the answer to its push, once it comes, is of before that.
-        for (const [id, { server: from, entries }] of pending)
-          if (entries[0].sent && !from.row && !exists.has(id)) setPending(id, { ...from, inferred: true }, entries);
-      });
-    },
-
-    /** The backend has no tombstones of these any more, nor rows that the filter leaves out. */
-    forgetTombstones(ids: Iterable<string>): void {
-      batch.run(() => {
-        for (const id of ids) {
-          const { row, version } = serverState(id);
-          if (!row && !pending.has(id)) noteServer(id, { row, version, inferred: true });
-        }
-      });
-    },
-
-    /** Of these keys, those that are missing here, or have another version there. */
-    outdated: (keys: ReadonlyMap<string, RecordKey>): string[] =>
-      [...keys.values()]
-        .filter(({ recordId, version }) => {
-          const known = serverState(recordId);
-          if (known.version === null || known.inferred || (!known.row && !known.excluded)) return true;
-          return version !== undefined && version !== known.version;
-        })
-        .map(({ recordId }) => recordId),
   };
 }
 
