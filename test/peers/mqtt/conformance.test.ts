@@ -4,7 +4,7 @@ import { describeTransport } from '../../../src/testing/index.js';
 
 const { leftOut } = describeTransport({ describe, test }, mqttConformance);
 
-test('what is left out needs times, or a way to hide a single row', () => {
+test('what is left out needs times, a way to hide a single row, or keys that a catch-up asks for', () => {
   expect([...new Set(leftOut.map(({ why }) => why))].sort()).toEqual([
     'its cursor counts no time',
     'its keys are compared by audits only',
