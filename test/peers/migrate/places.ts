@@ -35,7 +35,7 @@ export const collections = ['todos', 'notes'] as const;
 const marked = (collection: string, field: string) => (collection === 'todos' ? { deletedAt: field } : {});
 
 export async function supabasePlace(): Promise<Place> {
-  const columns = { price: { type: 'numeric' as const } };
+  const fields = { price: { type: 'numeric' as const } };
   const tables = collections.map((name) => placeOf(name, marked(name, 'deleted_at')));
   const peer = await startSupabasePeer({
     schema: `
@@ -51,7 +51,7 @@ export async function supabasePlace(): Promise<Place> {
     collections: Object.fromEntries(
       collections.map((name) => [
         name,
-        { columns, ...marked(name, 'deleted_at'), ...(owner !== undefined && { filter: `owner=eq.${owner}` }) },
+        { fields, ...marked(name, 'deleted_at'), ...(owner !== undefined && { where: `owner=eq.${owner}` }) },
       ]),
     ),
   });
