@@ -1,11 +1,12 @@
-import { abort, abortable, throwIfAborted } from '../base/abort.js';
+import { abort, abortable } from '../base/abort.js';
 import type { Change, Row, Version } from '../base/change.js';
 import { SyncLayerError, toSyncLayerError } from '../base/errors.js';
 import { newId } from '../base/id.js';
 import { patchBetween } from '../base/patch.js';
 import { backoffDelay } from '../transport/backoff.js';
 import { delegate, ownTokenFirst } from '../transport/delegate.js';
-import type { Cursor, OutgoingChange, PullPage, RealtimeTransport } from '../transport/transport.js';
+import { type PullOne, readPages, readRows } from '../transport/read.js';
+import type { OutgoingChange, RealtimeTransport } from '../transport/transport.js';
 import { sameRow, valuesOf } from '../transport/values.js';
 
 export interface MirrorOptions {
@@ -64,14 +65,9 @@ async function fetched(
   signal: AbortSignal,
 ): Promise<Map<string, Held>> {
   if (!transport.fetch) return everything(transport, collection, signal);
-  const held = new Map<string, Held>();
-  for (let from = 0; from < ids.length; from += BATCH)
-    for (const change of await abortable(
-      transport.fetch(collection, ids.slice(from, from + BATCH), { signal }),
-      signal,
-    ))
-      held.set(change.recordId, heldOf(change));
-  return held;
+  const { fetch } = transport;
+  const rows = await readRows((some) => fetch.call(transport, collection, some, { signal }), ids, signal);
+  return new Map(rows.map((change) => [change.recordId, heldOf(change)]));
 }
 
 /** Every row of a collection. */
@@ -82,17 +78,12 @@ async function everything(
 ): Promise<Map<string, Held>> {
   const held = new Map<string, Held>();
   const partial = new Set<string>();
-  let cursor: Cursor | null = null;
-  for (let start = true; ; start = false) {
-    throwIfAborted(signal);
-    const page: PullPage = await abortable(transport.pull({ collection, cursor, start, limit: PAGE, signal }), signal);
-    for (const change of page.changes) {
+  const pull: PullOne = (cursor, start) => transport.pull({ collection, cursor, start, limit: PAGE, signal });
+  for await (const { changes } of readPages(pull, null, signal))
+    for (const change of changes) {
       held.set(change.recordId, heldOf(change));
       if (change.type === 'update' && change.partial) partial.add(change.recordId);
     }
-    if (page.changes.length === 0) break;
-    ({ cursor } = page);
-  }
   if (partial.size > 0 && transport.fetch)
     for (const [id, each] of await fetched(transport, collection, [...partial], signal)) held.set(id, each);
   return held;

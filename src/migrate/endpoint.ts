@@ -3,14 +3,13 @@ import { abortable } from '../base/abort.js';
 import type { Change } from '../base/change.js';
 import { SyncLayerError, toSyncLayerError } from '../base/errors.js';
 import { backoffDelay } from '../transport/backoff.js';
+import { readPages, readRows } from '../transport/read.js';
 import { createTokenSource } from '../transport/token.js';
 import type { ChangeSink, Cursor, PullPage, RealtimeTransport } from '../transport/transport.js';
 import type { MigrationEnd } from './types.js';
 
 /** How long one attempt to connect may take, ms. */
 const CONNECT_TIMEOUT = 20_000;
-/** Ids per `fetch`. */
-const FETCH = 100;
 const BACKOFF = { base: 250, max: 10_000 };
 
 /** Not every backend has the id among the fields; rows have. */
@@ -97,22 +96,23 @@ export function createEndpoint({ transport, authToken }: MigrationEnd, options: 
     transport,
     name: transport.name,
     run,
-    async pull(collection: string, cursor: Cursor | null, start: boolean, limit: number): Promise<PullPage> {
-      const request = { collection, cursor, start, limit, signal };
-      const page = await read(`Reading "${collection}"`, () => transport.pull(request));
-      return { ...page, changes: page.changes.map(withId) };
+    /** All pages from a cursor on. `within`: ends it before the next page too. */
+    pages(collection: string, from: Cursor | null, limit: number, within = signal): AsyncGenerator<PullPage> {
+      const pull = async (cursor: Cursor | null, start: boolean): Promise<PullPage> => {
+        const request = { collection, cursor, start, limit, signal };
+        const page = await read(`Reading "${collection}"`, () => transport.pull(request));
+        return { ...page, changes: page.changes.map(withId) };
+      };
+      return readPages(pull, from, within);
     },
 
     /** The rows of these ids as they are now; undefined: this backend gives no single rows. */
     async fetch(collection: string, ids: readonly string[]): Promise<Change[] | undefined> {
       const fetch = transport.fetch?.bind(transport);
       if (!fetch) return undefined;
-      const changes: Change[] = [];
-      for (let at = 0; at < ids.length; at += FETCH) {
-        const part = ids.slice(at, at + FETCH);
-        changes.push(...(await read(`Reading rows of "${collection}"`, () => fetch(collection, part, { signal }))));
-      }
-      return changes.map(withId);
+      const what = `Reading rows of "${collection}"`;
+      const part = (some: readonly string[]) => read(what, () => fetch(collection, some, { signal }));
+      return (await readRows(part, ids, signal)).map(withId);
     },
 
     /** Live changes, for as long as it is wanted: a subscription that ends is made anew, and says `gap`. */

@@ -1,6 +1,7 @@
 import { type Change, compareVersions } from '../base/change.js';
 import { SyncLayerError } from '../base/errors.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
+import { completed, readKeys } from '../transport/read.js';
 import type { Carrier } from './carrier.js';
 import type { Endpoint } from './endpoint.js';
 import type { State } from './state.js';
@@ -60,15 +61,6 @@ export function createLane(options: LaneOptions) {
     return rows;
   }
 
-  /** Parts of rows become whole rows. */
-  async function completed(changes: readonly Change[]): Promise<Change[]> {
-    const isPartial = (change: Change): boolean => change.type === 'update' && change.partial === true;
-    const partial = changes.filter(isPartial).map(({ recordId }) => recordId);
-    if (partial.length === 0) return [...changes];
-    const rows = await fetchRows([...new Set(partial)]);
-    return [...changes.filter((change) => !isPartial(change)), ...rows];
-  }
-
   /**
    * A source that reads as empty may be one whose rights were taken away, or that was restarted without its rows: nobody said
    * that they were deleted.
@@ -120,19 +112,13 @@ export function createLane(options: LaneOptions) {
     // Only all rows tell whether it still has these.
     if (sent.length > 0 && !transport.fetch) [cursor, snapshot] = [null, null];
     let written = 0;
-    const page = (at: typeof cursor, start: boolean) => source.pull(collection, at, start, options.pageSize);
-    let next = page(cursor, true);
-    for (;;) {
-      const { changes, cursor: after, snapshot: marked } = await next;
-      within?.throwIfAborted();
+    for await (const page of source.pages(collection, cursor, options.pageSize, within)) {
+      const { changes, cursor: after, snapshot: marked } = page;
       // A pull from the very beginning holds everything, whether the transport says so or not.
       if ((marked || cursor === null) && snapshot === null) snapshot = state.nextSnapshot();
       const ended = changes.length === 0;
       if (!ended) {
-        // Read ahead while the target writes.
-        next = page(after, false);
-        next.catch(() => undefined);
-        written += await carry(await completed(changes), snapshot);
+        written += await carry(await completed(changes, fetchRows), snapshot);
         options.onRows(changes.length);
       } else if (snapshot !== null) {
         written += await removeUnseen(snapshot);
@@ -143,8 +129,8 @@ export function createLane(options: LaneOptions) {
       whole ||= ended;
       // Only what the target has acknowledged is behind this mark.
       state.setProgress(collection, side, { cursor, snapshot, whole });
-      if (ended) return written;
     }
+    return written;
   }
 
   /** Finds what no pull tells: hard deletes, and commits that came later than the overlap. */
@@ -157,8 +143,7 @@ export function createLane(options: LaneOptions) {
     await source.run(`Reading the keys of "${collection}"`, async () => {
       pass = state.nextSnapshot();
       unknown = [];
-      for await (const page of keys(collection, { signal })) {
-        signal.throwIfAborted();
+      for await (const page of readKeys(keys(collection, { signal }), signal)) {
         if (within?.aborted) break;
         state.transaction(() => {
           for (const { recordId, version } of page) {
@@ -182,7 +167,7 @@ export function createLane(options: LaneOptions) {
     const changes = buffer;
     buffer = [];
     if (changes.length === 0) return 0;
-    const count = await carry(await completed(changes));
+    const count = await carry(await completed(changes, fetchRows));
     carried += count;
     return count;
   }

@@ -1,7 +1,6 @@
-import type { Change, Row } from '../base/change.js';
+import type { Row } from '../base/change.js';
 import { deepEqual } from '../base/json.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
-import type { Cursor } from '../transport/transport.js';
 import { sameValue, valuesOf } from '../transport/values.js';
 import { differingFields } from './canonical.js';
 import type { Endpoint } from './endpoint.js';
@@ -10,22 +9,6 @@ import type { State } from './state.js';
 import { expectedFindings } from './traits.js';
 import type { CollectionPlan, Finding } from './types.js';
 import type { Direction } from './wanted.js';
-
-/** Reads a collection from its beginning to its end. */
-async function readAll(
-  endpoint: Endpoint,
-  collection: string,
-  pageSize: number,
-  seen: (changes: readonly Change[]) => void,
-): Promise<void> {
-  let cursor: Cursor | null = null;
-  for (let start = true; ; start = false) {
-    const page = await endpoint.pull(collection, cursor, start, pageSize);
-    if (page.changes.length === 0) return;
-    seen(page.changes);
-    cursor = page.cursor;
-  }
-}
 
 /** Looks at both sides of a collection. Writes nothing. */
 export async function examine(
@@ -37,12 +20,14 @@ export async function examine(
   const profile = createProfile(values.from.tags);
   let there = 0;
   await Promise.all([
-    readAll(from, collection, pageSize, (changes) => {
-      for (const change of changes) if (change.type !== 'delete') profile.add(change);
-    }),
-    readAll(to, collection, pageSize, (changes) => {
-      for (const { type } of changes) if (type !== 'delete') there += 1;
-    }),
+    (async () => {
+      for await (const { changes } of from.pages(collection, null, pageSize))
+        for (const change of changes) if (change.type !== 'delete') profile.add(change);
+    })(),
+    (async () => {
+      for await (const { changes } of to.pages(collection, null, pageSize))
+        for (const { type } of changes) if (type !== 'delete') there += 1;
+    })(),
   ]);
   const plan: CollectionPlan = {
     collection,

@@ -57,15 +57,9 @@ function createScan(side: Side, options: VerifyOptions) {
 
   /** Reads on from where the last read ended. */
   async function read(seen: (changes: readonly Change[]) => void): Promise<void> {
-    const page = (at: Cursor | null, start: boolean) => endpoint.pull(collection, at, start, options.pageSize);
-    for (let next = page(cursor, true); ; ) {
-      const { changes, cursor: after } = await next;
-      options.within?.throwIfAborted();
-      cursor = after;
-      if (changes.length === 0) return;
-      next = page(after, false);
-      next.catch(() => undefined);
-      seen(changes);
+    for await (const page of endpoint.pages(collection, cursor, options.pageSize, options.within)) {
+      cursor = page.cursor;
+      if (page.changes.length > 0) seen(page.changes);
     }
   }
 

@@ -1,6 +1,6 @@
 import { abortable, throwIfAborted } from '../base/abort.js';
-import { asyncIterator } from '../base/async-iterator.js';
 import { SyncLayerError } from '../base/errors.js';
+import { readKeys } from '../transport/read.js';
 import type { RealtimeTransport, RecordKey, SyncFilter, VersionRange } from '../transport/transport.js';
 import type { Remote } from './collection/remote.js';
 import { checkKeys } from './duplicate-keys.js';
@@ -63,18 +63,10 @@ export async function allKeys(
 ): Promise<Map<string, RecordKey>> {
   const keys = new Map<string, RecordKey>();
   const list = transport.keys?.(collection, { signal, filter, ...(range && { range }) });
-  const pages = list?.[asyncIterator]();
-  try {
-    for (;;) {
-      const page = await abortable(Promise.resolve(pages?.next()), signal);
-      throwIfAborted(signal);
-      if (!page || page.done) return keys;
-      checkKeys(collection, page.value);
-      for (const key of page.value) keys.set(key.recordId, key);
-    }
-  } catch (error) {
-    // Nobody waits for it: it may hang itself.
-    void pages?.return?.().catch(() => undefined);
-    throw error;
+  if (!list) return keys;
+  for await (const page of readKeys(list, signal)) {
+    checkKeys(collection, page);
+    for (const key of page) keys.set(key.recordId, key);
   }
+  return keys;
 }

@@ -5,6 +5,7 @@ import type { Collection } from '../../collection.js';
 import type { SyncLayerInstance } from '../../instance.js';
 import type { SyncEvents } from '../../observe/events.js';
 import { createSyncLayer } from '../../sync-layer.js';
+import { type PullOne, readPages } from '../../transport/read.js';
 import type {
   ChangeSink,
   Cursor,
@@ -229,14 +230,15 @@ export async function createBench<B extends ConformanceBackend>(options: Conform
         async pullAll(from = null, limit = 100) {
           const rows = new Map<string, Change>();
           const pages: PullPage[] = [];
-          for (let cursor = from; ; ) {
-            const page = await transport.pull({ collection: first, cursor, start: pages.length === 0, limit, signal });
+          const pull: PullOne = (at, start) => transport.pull({ collection: first, cursor: at, start, limit, signal });
+          let cursor: Cursor = from;
+          for await (const page of readPages(pull, from, signal)) {
             pages.push(page);
             cursor = page.cursor;
             for (const change of page.changes) rows.set(change.recordId, change);
-            if (page.changes.length === 0) return { rows, pages, cursor };
             if (pages.length > 1000) fail('The pull never came to an empty page.');
           }
+          return { rows, pages, cursor };
         },
       };
     },
