@@ -25,7 +25,10 @@ function setUp({ link = initialState.link }: Partial<State> = {}, opened: Promis
       limit: { ms: 8000, signal: lifetime.signal },
       delay: (failures) => 1000 * failures,
       opened,
-      start: () => ({}) as Work,
+      start: () => {
+        if (lifetime.signal.aborted) done.push('started after the end');
+        return {} as Work;
+      },
       fetch: () => {
         tries.push(Date.now());
         return fetchChunk() as never;
@@ -148,4 +151,17 @@ test('nothing starts after the end, and nothing waits', async () => {
   await expect(loading).rejects.toMatchObject({ code: 'CLOSED' });
   await vi.advanceTimersByTimeAsync(0);
   expect([done, loader.current, vi.getTimerCount()]).toEqual([[], undefined, 0]);
+});
+
+test('nor where the end comes in the turn in which the chunk arrives', async () => {
+  for (let turns = 0; turns < 20; turns += 1) {
+    fetchChunk = async () => ({});
+    const { loader, done, lifetime } = setUp();
+    const loading = loader.load();
+    loading.catch(() => undefined);
+    for (let turn = 0; turn < turns; turn += 1) await null;
+    lifetime.abort(new SyncLayerError('CLOSED', 'It is closed.'));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(done, `${turns} turns`).toEqual([]);
+  }
 });
