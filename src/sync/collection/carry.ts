@@ -47,24 +47,24 @@ export function createCarry(ledger: Ledger, rules: CarryOptions) {
     else amendHead(id, edits, { sent: false, waiting: { code, message } });
   }
 
-  function reject(id: string, edits: Pending, { code, message }: SyncLayerError): void {
+  /** Returns the step with which the app sees the backend's row again. */
+  function reject(id: string, edits: Pending, { code, message }: SyncLayerError): Delta | undefined {
     const [head, next, ...later] = edits.entries;
     const aside = { ...head, failed: { code, message } };
     failed.set(aside.opId, aside);
     saveEntry(aside);
-    if (next) rebaseEdits(id, [withoutHead(head, next), ...later], edits.server);
-    else release(id, edits.server);
     batch.tell(() => hooks.operation('failed', aside));
+    return next ? rebaseEdits(id, [withoutHead(head, next), ...later], edits.server) : release(id, edits.server);
   }
 
   /** All edits of a row that this user may no longer see, as one: they are for when it is visible again. */
-  function setAside(id: string, entries: Pending['entries'], state: ServerState): void {
+  function setAside(id: string, entries: Pending['entries'], state: ServerState): Delta | undefined {
     const [{ base, baseVersion, order }] = entries;
     const tail = entries.at(-1) ?? entries[0];
     for (const old of entries) if (old !== tail) dropEntry(old);
     noteServer(id, state);
     const error = hiddenError(rules.collection, id);
-    reject(id, { server: state, entries: [{ ...tail, base, baseVersion, order }] }, error);
+    return reject(id, { server: state, entries: [{ ...tail, base, baseVersion, order }] }, error);
   }
 
   /** The backend knows a record that was made here by another key: there is one row at every moment. */

@@ -31,7 +31,8 @@ export function createPushResults(ledger: Ledger, { carry, respelled, rules, tri
         if (verdict.doubtful) carry.doubt(id);
         break;
       case 'hidden':
-        carry.setAside(id, edits.entries, verdict.state);
+        // The backend's row has gone from view, too: no answer to the edit alone would say that.
+        carry.told(carry.setAside(id, edits.entries, verdict.state));
         break;
       case 'merge':
         noteServer(id, verdict.state);

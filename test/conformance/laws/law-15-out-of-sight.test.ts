@@ -51,6 +51,29 @@ function rights(tells: boolean) {
 }
 
 describe('law 15: losing sight is not deletion', () => {
+  test('the app is told when an edited row leaves its view, and when it is back', async () => {
+    fakeTimers();
+    const { hidden, wrap } = rights(true);
+    const client = await open({
+      backend: backendWith({ a: { n: 1 } }),
+      deletes: 'none',
+      wrap,
+      config: { auditInterval: 60_000 },
+    });
+    await pass(0);
+    await live(client);
+    const told: string[] = [];
+    client.sync.events.on('remoteDelete', ({ recordId }) => void told.push(`delete ${recordId}`));
+    client.sync.events.on('remoteInsert', ({ recordId }) => void told.push(`insert ${recordId}`));
+    hidden.add('a');
+    await client.todos.update('a', { n: 2 });
+    await pass(60_000);
+    expect(told).toEqual(['delete a']);
+    hidden.clear();
+    await pass(60_000);
+    expect(told).toEqual(['delete a', 'insert a']);
+  });
+
   for (const tells of [true, false])
     test(`a row that a push could not see comes back with the version that it had (${tells ? 'told' : 'inferred'})`, async () => {
       fakeTimers();

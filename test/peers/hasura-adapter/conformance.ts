@@ -79,6 +79,12 @@ export const hasuraConformance: readonly ConformanceOptions[] = variants.map(({ 
     permissions: {
       revoke: (_, each) => project.permit('user', each, 'select', undefined),
       grant: (_, each) => project.permit('user', each, 'select', counting.select),
+      async hideRow(_, each, id, hidden) {
+        const filter = hidden ? { id: { _neq: id } } : {};
+        await project.permit('user', each, 'select', { ...counting.select, filter });
+        await project.permit('user', each, 'update', { ...counting.update, filter });
+        await project.permit('user', each, 'delete', { filter });
+      },
     },
   };
 });

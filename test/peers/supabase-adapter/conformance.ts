@@ -142,6 +142,12 @@ export const supabaseConformance: readonly ConformanceOptions[] = variants.map((
         revoke: async (_, collection) =>
           void (await project.sql(`revoke all on ${collection} from anon, authenticated`)),
         grant: async (_, collection) => void (await project.sql(`grant all on ${collection} to anon, authenticated`)),
+        async hideRow(_, collection, id, hidden) {
+          const policy = `create policy seen on ${collection} to anon, authenticated using (id <> '${id}') with check (true)`;
+          await project.sql(`drop policy if exists seen on ${collection}`);
+          if (hidden) await project.sql(policy);
+          await project.sql(`alter table ${collection} ${hidden ? 'enable' : 'disable'} row level security`);
+        },
       },
     }),
   };
