@@ -2,6 +2,7 @@ import {
   type AckMessage,
   type Change,
   type ConflictMessage,
+  type Cursor,
   type ErrorMessage,
   type EventMessage,
   isObject,
@@ -9,11 +10,53 @@ import {
   type PullPage,
   type PushResult,
   type SyncLayerError,
-  type WireErrorCode,
   type WriteMessage,
 } from '../../src/adapter-kit/kit.js';
-import type { SeqCursor } from './cursor.js';
-import { problem } from './errors.js';
+import { problem, toError } from './errors.js';
+
+const encoder = new TextEncoder();
+
+/** How long a text is on the wire, as UTF-8. A short one is counted here: calling the platform takes longer than that. */
+export function byteLength(text: string): number {
+  let bytes = text.length;
+  if (bytes > 2000) return encoder.encode(text).length;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    // Three bytes above 0x7ff, but the two halves of a pair have four together.
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit & 0xf800) !== 0xd800 ? 2 : 1;
+  }
+  return bytes;
+}
+
+/**
+ * JSON without fields named __proto__: assigning such a field sets a prototype instead. `poisoned`: there was one.
+ * Throws SyntaxError.
+ */
+export function parseJson(text: string): { readonly value: unknown; readonly poisoned: boolean } {
+  let poisoned = false;
+  // A reviver makes parsing several times slower, so only a text that could hide one gets it.
+  const suspect = text.includes('__proto__') || text.includes('\\u00');
+  const value: unknown = suspect
+    ? JSON.parse(text, (key, inner: unknown) => {
+        if (key !== '__proto__') return inner;
+        poisoned = true;
+        return undefined;
+      })
+    : JSON.parse(text);
+  return { value, poisoned };
+}
+
+/** Where a pull from a server that counts changes stands. */
+export interface SeqCursor {
+  readonly seq: number;
+  readonly snapshot?: number | true;
+}
+
+/** Undefined: it is a cursor of the original protocol. */
+export function seqCursor(cursor: Cursor | null): SeqCursor | undefined {
+  if (cursor === null) return { seq: 0 };
+  return isObject(cursor) && typeof cursor.seq === 'number' ? (cursor as unknown as SeqCursor) : undefined;
+}
 
 /** What answers a push. */
 export type Answer = AckMessage | ConflictMessage | ErrorMessage;
@@ -106,18 +149,6 @@ export function toWrite(change: OutgoingChange): WriteMessage {
     // Versions of another backend are strings; as a number that no record has they make a conflict, which is right.
     metadata: { opId, baseVersion: typeof baseVersion === 'string' ? 0 : baseVersion, ...(unset && { unset }) },
   };
-}
-
-/** Codes that another attempt can cure. */
-const passing: readonly (WireErrorCode | undefined)[] = ['RATE_LIMIT_EXCEEDED', 'SERVER_ERROR'];
-
-/** The server's `error` frame as an error of ours. `details.unclear`: the server has failed, perhaps over this one write. */
-export function toError({ error, code, metadata }: ErrorMessage, what: string): SyncLayerError {
-  const ours = code === 'AUTH_FAILED' ? 'AUTH_REQUIRED' : passing.includes(code) ? 'CONNECTION_LOST' : 'PUSH_REJECTED';
-  const unclear = code === 'SERVER_ERROR' && { unclear: true };
-  return problem(ours, `${what}: the server answered ${code ?? 'an error'}: ${error}`, {
-    details: { serverCode: code, ...metadata, ...unclear },
-  });
 }
 
 /** The server's answer to one push; undefined: none came, though others did. */

@@ -1,7 +1,6 @@
 import { LONGEST_TIMER, type OutgoingChange, type PushResult } from '../../src/adapter-kit/kit.js';
 import { problem } from './errors.js';
-import { byteLength } from './json.js';
-import { type Answer, toResults, toWrite } from './normalize.js';
+import { type Answer, byteLength, toResults, toWrite } from './normalize.js';
 
 /** A write on its way: JSON text, and its size in bytes. */
 export interface Frame {

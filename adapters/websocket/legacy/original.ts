@@ -11,7 +11,8 @@ import {
   type WriteMessage,
 } from '../../../src/adapter-kit/kit.js';
 import { problem } from '../errors.js';
-import { checkReply, type Http, type HttpRequest, pathOf, recordsOf } from '../http.js';
+import { checkReply, type Http, type HttpRequest, pathOf, recordsOf } from '../fallback.js';
+import type { ParsedOptions } from '../options.js';
 
 /**
  * Where a pull from a server of the original protocol stands. It can only be asked for rows changed since a time, page by
@@ -70,11 +71,21 @@ function follow(page: readonly Change[], known: number, last: string): readonly 
   return at === known - 1 ? page.slice(known) : undefined;
 }
 
+/** What this device has cannot be compared with what the server has by now. */
+export function notComparable(): SyncLayerError {
+  const what = 'The server at this address spoke the original protocol, and now counts changes.';
+  return problem('UNSUPPORTED', `${what} Give it another path, or call sync.clear() on this device.`);
+}
+
 /**
  * The original protocol, by HTTP: the truth, since over its socket nothing is acknowledged, and what was missed is not
- * repeated. Writes are unconditional; deletes leave no trace.
+ * repeated. Writes are unconditional; deletes leave no trace. Throws UNSUPPORTED without `baseUrl`.
  */
-export function createOriginal(http: Http, overlap: number) {
+export function createOriginal(http: Http, { baseUrl, overlap }: Pick<ParsedOptions, 'baseUrl' | 'overlap'>) {
+  if (!baseUrl) {
+    const what = 'This server speaks the original protocol, which repeats and acknowledges nothing.';
+    throw problem('UNSUPPORTED', `${what} Set baseUrl, where its /sync/... is.`);
+  }
   /** What a batch has already achieved: repeated, a write could undo somebody else's. */
   const done = new Set<string>();
 
@@ -205,3 +216,5 @@ export function createOriginal(http: Http, overlap: number) {
     fetch,
   };
 }
+
+export type Original = ReturnType<typeof createOriginal>;

@@ -1,7 +1,16 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { seqCursor } from '../../../adapters/websocket/cursor.js';
-import { byteLength, parseJson } from '../../../adapters/websocket/json.js';
-import { fromEvent, fromRecord, toError, toPage, toResult, toWrite } from '../../../adapters/websocket/normalize.js';
+import { toError } from '../../../adapters/websocket/errors.js';
+import {
+  byteLength,
+  fromEvent,
+  fromRecord,
+  parseJson,
+  seqCursor,
+  toPage,
+  toResult,
+  toWrite,
+} from '../../../adapters/websocket/normalize.js';
 import type { EventMessage, OutgoingChange, SyncLayerError } from '../../../src/adapter-kit/index.js';
 
 const at = '2026-01-02T03:04:05.678Z';
@@ -205,4 +214,26 @@ describe('JSON', () => {
   test('is measured in bytes', () => {
     expect([byteLength(''), byteLength('a'), byteLength('ä'), byteLength('🦄')]).toEqual([0, 1, 2, 4]);
   });
+});
+
+test('the length of a text is that of its UTF-8, short or long', () => {
+  const encoder = new TextEncoder();
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 50 }), fc.constantFrom(1, 41), (text, times) => {
+      const whole = text.repeat(times);
+      expect(byteLength(whole)).toBe(encoder.encode(whole).length);
+    }),
+  );
+});
+
+test.each([
+  '{"__proto__":{"a":1},"b":2}',
+  '{"\\u005f_proto__":1,"b":2}',
+  '{"_\\u005Fproto__":[],"b":2}',
+  '{"__\\u0070roto__":{},"b":2}',
+])('%s is poisoned, however it is written', (text) => {
+  const { value, poisoned } = parseJson(text);
+  expect(poisoned).toBe(true);
+  expect(value).toEqual({ b: 2 });
+  expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRequests } from '../../../adapters/websocket/requests.js';
+import { createRequests } from '../../../adapters/websocket/link.js';
 
 const live = (): AbortSignal => new AbortController().signal;
 
