@@ -22,7 +22,7 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/websocket': '{ websocketTransport }' },
     parts: ['work', 'live'],
-    limit: 46_300,
+    limit: 46_600,
   },
   { imports: { synclayer: '', 'synclayer/websocket': '' }, limit: 30_800 },
   { imports: { synclayer: '' } },
