@@ -11,17 +11,17 @@ export interface LoggerOptions {
     | undefined;
 }
 
-/** `urgent`: where the app has not asked for a log, nor for none, it is told all the same. */
-export type Log = (
-  level: LogLevel,
-  message: string,
-  details?: Readonly<Record<string, unknown>>,
-  urgent?: boolean,
-) => void;
+type Details = Readonly<Record<string, unknown>>;
+
+/**
+ * A function as `details` is called only if the line is written: what it counts costs nothing else. `urgent`: where the app has not
+ * asked for a log, nor for none, the line is written all the same.
+ */
+export type Log = (level: LogLevel, message: string, details?: Details | (() => Details), urgent?: boolean) => void;
 
 const order: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
-const toConsole: Log = (level, message, details) => {
+const toConsole = (level: LogLevel, message: string, details?: Details): void => {
   // biome-ignore lint/suspicious/noConsole: this is the one place that writes to it, when the app asks or nothing will ever work.
   console[level](`[synclayer] ${message}`, ...(details ? [details] : []));
 };
@@ -45,7 +45,7 @@ export function createLogger(initial?: LoggerOptions): { log: Log; configure(opt
       )
         return;
       try {
-        (options.customLogger ?? toConsole)(level, message, details);
+        (options.customLogger ?? toConsole)(level, message, typeof details === 'function' ? details() : details);
       } catch (error) {
         // Not in the middle of what was being logged; the app's tools see it all the same.
         queueMicrotask(() => {

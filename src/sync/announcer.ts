@@ -1,6 +1,6 @@
 import type { Row } from '../base/change.js';
 import { type ErrorCode, kindOf, type SyncLayerError } from '../base/errors.js';
-import { handOut } from '../base/json.js';
+import { deepEqual, handOut } from '../base/json.js';
 import type { Emitter, SyncEvents } from '../observe/events.js';
 import type { Log } from '../observe/logger.js';
 import type { Metrics } from '../observe/metrics.js';
@@ -40,7 +40,11 @@ export function createAnnouncer(events: Emitter, metrics: Metrics, log: Log) {
       metrics.counts.conflicts += 1;
       const conflict = handOut(found);
       handOut(result);
-      const { collection, recordId } = conflict;
+      const { collection, recordId, local, remote, fields } = conflict;
+      log('debug', 'conflict', () => {
+        const kept = deepEqual(result, remote) ? 'remote' : deepEqual(result, local) ? 'local' : 'merged';
+        return { collection, recordId, fields, kept };
+      });
       events.emit('conflictDetected', { collection, recordId, conflict });
       events.emit('conflictResolved', { collection, recordId, conflict, result });
     },

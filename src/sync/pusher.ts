@@ -1,6 +1,7 @@
 import { abortable, throwIfAborted } from '../base/abort.js';
 import { isSyncLayerError, SyncLayerError, toSyncLayerError } from '../base/errors.js';
 import { patchBetween } from '../base/patch.js';
+import type { Log } from '../observe/logger.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import { storedId, usualSpelling } from '../transport/key-spelling.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
@@ -9,6 +10,7 @@ import { afterAnswer, FIRST_LIMITS, type SentBatch, sizeOf } from './batch-limit
 import type { Remote } from './collection/remote.js';
 import { type Remedy, remedyFor } from './push-trouble.js';
 import { type OutboxEntry, operationType } from './replica-state.js';
+import { msSince, tally } from './tally.js';
 
 /** Conflicts of one record in one run. Somebody else may be first a few times, but not for ever. */
 const MAX_CONFLICTS = 10;
@@ -41,6 +43,7 @@ export interface PusherOptions {
   readonly settled: () => void;
   /** Nobody is signed in, and somebody may yet. */
   readonly awaitsSignIn: () => boolean;
+  readonly log: Log;
 }
 
 interface Run {
@@ -71,7 +74,15 @@ const WORTH_ASKING = 4096;
 const recordOf = ({ collection, recordId }: OutboxEntry): string => JSON.stringify([collection, recordId]);
 
 /** Sends the outbox, oldest edit first, one push at a time, until nothing is left that may go. */
-export function createPusher({ transport, collections, clockOffset, flushed, settled, awaitsSignIn }: PusherOptions) {
+export function createPusher({
+  transport,
+  collections,
+  clockOffset,
+  flushed,
+  settled,
+  awaitsSignIn,
+  log,
+}: PusherOptions) {
   const adapter = transport.name;
   let running: Run | undefined;
   let limits = FIRST_LIMITS;
@@ -148,6 +159,7 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
     const changes = batch.map((entry) => outgoing(entry, clockOffset()));
     const touched = new Map([...collections].map(([collection, { replica }]) => [collection, replica.track()]));
     let results: PushResult[];
+    const startedAt = performance.now();
     try {
       results = await abortable(transport.push(changes, { signal }), signal);
     } finally {
@@ -158,6 +170,11 @@ export function createPusher({ transport, collections, clockOffset, flushed, set
       const message = `The ${adapter} transport answered ${results.length} of ${batch.length} pushed changes.`;
       throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter });
     }
+    for (const collection of new Set(batch.map((entry) => entry.collection)))
+      log('debug', 'push', () => {
+        const own = results.filter((_, index) => batch[index]?.collection === collection);
+        return { collection, edits: own.length, ...tally(own.map(({ type }) => type)), ms: msSince(startedAt) };
+      });
     const before = run.taken;
     // One commit and one notification for the whole batch.
     for (const [collection, { replica }] of collections) {

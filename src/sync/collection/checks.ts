@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../../base/abort.js';
 import { toSyncLayerError } from '../../base/errors.js';
 import type { AuditContext } from '../audit.js';
+import { msSince } from '../tally.js';
 import type { Pull } from './pull.js';
 import type { SessionOptions } from './session.js';
 
@@ -16,7 +17,7 @@ async function loadAudit(signal: AbortSignal) {
 }
 
 /** What no pull tells: rows read by id, comparisons of all keys, and whether the live link brings what they find. */
-export function createChecks({ collection, transport, replica, filter }: Omit<SessionOptions, 'hooks'>, pull: Pull) {
+export function createChecks({ collection, transport, replica, filter, hooks }: SessionOptions, pull: Pull) {
   const compared: AuditContext['compared'] = new Map();
   const looks = { count: 0 };
   const contextOf = (signal: AbortSignal): AuditContext => ({
@@ -30,8 +31,14 @@ export function createChecks({ collection, transport, replica, filter }: Omit<Se
     /** Reads the rows of partial changes. */
     complete: async (ids: readonly string[], signal: AbortSignal, news?: Set<string>): Promise<unknown> =>
       (await loadAudit(signal)).fetchRows(contextOf(signal), ids, news),
-    compare: async (signal: AbortSignal, news?: Set<string>): Promise<void> =>
-      (await loadAudit(signal)).compare(contextOf(signal), news),
+    async compare(signal: AbortSignal, news?: Set<string>): Promise<void> {
+      const audit = await loadAudit(signal);
+      const startedAt = performance.now();
+      const before = news?.size ?? 0;
+      await audit.compare(contextOf(signal), news);
+      const found = news && { found: news.size - before };
+      hooks.log('audit', () => ({ rows: replica.present(false).size, ...found, ms: msSince(startedAt) }));
+    },
     async settleDoubts(signal: AbortSignal): Promise<void> {
       if (replica.doubtful.size > 0) await (await loadAudit(signal)).settleDoubts(contextOf(signal));
     },

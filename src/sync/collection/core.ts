@@ -134,6 +134,7 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   const sessionHooks: SessionHooks = {
     ...hooks,
     clock: clock.measure,
+    log: (what, details) => announcer.log('debug', what, () => ({ collection: name, ...details() })),
     received: ({ timestamp }) => {
       if (timestamp !== undefined) announcer.metrics.latency(Date.now() + clock.offset() - timestamp);
     },

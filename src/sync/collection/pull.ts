@@ -2,12 +2,14 @@ import { abortable, throwIfAborted } from '../../base/abort.js';
 import { capabilitiesOf } from '../../transport/capabilities.js';
 import type { Cursor, PullPage } from '../../transport/transport.js';
 import { checkRows } from '../duplicate-keys.js';
+import { msSince } from '../tally.js';
 import type { Remote } from './remote.js';
 import type { SessionOptions } from './session.js';
 
 export interface PullOptions extends Omit<SessionOptions, 'hooks'> {
   /** A page came, with the server's clock. */
   readonly clock: (serverTime: number, sentAt: number) => void;
+  readonly log: SessionOptions['hooks']['log'];
   /** Fetches the rows of partial changes. */
   readonly complete: (ids: readonly string[], signal: AbortSignal, news?: Set<string>) => Promise<unknown>;
 }
@@ -21,7 +23,7 @@ export interface Pulled {
 
 /** Reads a collection page by page, from where the last one ended. */
 export function createPull(options: PullOptions) {
-  const { collection, transport, replica, filter, settings, clock, complete } = options;
+  const { collection, transport, replica, filter, settings, clock, log, complete } = options;
   /** A snapshot under way: it survives a failed page, so that a bad line does not start it over. */
   let snapshot:
     | { cursor: Cursor | null; seen: Set<string> | undefined; readonly touched: ReturnType<Remote['track']> }
@@ -48,6 +50,8 @@ export function createPull(options: PullOptions) {
     let cursor = snapshot ? snapshot.cursor : replica.cursor;
     let whole = cursor === null;
     let count = 0;
+    let pages = 0;
+    const startedAt = performance.now();
     // From before the first page is asked for: it may be made before a row that is saved and acknowledged meanwhile.
     const touched = snapshot?.touched ?? replica.track();
     try {
@@ -65,6 +69,7 @@ export function createPull(options: PullOptions) {
         else if (!snapshot) touched.stop();
         cursor = page.cursor;
         count += page.changes.length;
+        pages += 1;
         const ended = page.changes.length === 0;
         // The backend makes the next page while this one is applied.
         if (!ended) next = pullPage(cursor, false, signal);
@@ -91,6 +96,7 @@ export function createPull(options: PullOptions) {
           whole = seen !== undefined;
           forget();
         }
+        log('pull', () => ({ pages, rows: count, ms: msSince(startedAt) }));
         return { count, whole };
       }
     } finally {

@@ -3,6 +3,7 @@ import type { Change } from '../../base/change.js';
 import { SyncLayerError, toSyncLayerError } from '../../base/errors.js';
 import type { Settings } from '../../config/defaults.js';
 import type { RealtimeTransport, SyncFilter, Unsubscribe } from '../../transport/transport.js';
+import { msSince, tally } from '../tally.js';
 import { createCatchUp } from './catch-up.js';
 import { type Checks, createChecks } from './checks.js';
 import { createLiveBuffer } from './live-buffer.js';
@@ -21,6 +22,8 @@ export interface SessionHooks {
   clock(serverTime: number, sentAt: number): void;
   /** A live change arrived. */
   received(change: Change): void;
+  /** A line of the log, at `debug`; `details` is called only if it is written. */
+  log(what: string, details: () => Readonly<Record<string, unknown>>): void;
 }
 
 export interface SessionOptions {
@@ -45,6 +48,7 @@ export function createSession(options: SessionOptions) {
   const pull = createPull({
     ...options,
     clock: hooks.clock,
+    log: hooks.log,
     complete: (...args: Parameters<Checks['complete']>) => checks.complete(...args),
   });
   const checks = createChecks(options, pull);
@@ -68,7 +72,9 @@ export function createSession(options: SessionOptions) {
   /** Applies what is in the buffer. Returns the ids of partial changes, whose rows must be fetched. */
   function applyBuffer(): string[] {
     const changes = buffer.take();
-    return changes.length > 0 ? replica.apply(changes) : [];
+    if (changes.length === 0) return [];
+    hooks.log('change', () => tally(changes.map(({ type }) => type)));
+    return replica.apply(changes);
   }
 
   function flush(): void {
@@ -104,6 +110,7 @@ export function createSession(options: SessionOptions) {
   function start(): void {
     if (unsubscribe) return;
     phases.rest('subscribing');
+    const startedAt = performance.now();
     let over = false;
     const guard =
       <A extends unknown[]>(fn: (...args: A) => void) =>
@@ -118,6 +125,7 @@ export function createSession(options: SessionOptions) {
       hooks.lost(error);
     });
     const onLive = guard(() => {
+      hooks.log('subscribe', () => ({ ms: msSince(startedAt) }));
       phases.becomesLive();
       catchUp.gap();
     });

@@ -29,7 +29,14 @@ export function createEffects(context: Context, workers: Workers): { readonly [N
     const link = connectionState(context.state.link);
     const isUp = link.status === 'connected';
     metrics.connected(isUp);
-    log('debug', `connection: ${link.status}`);
+    log('debug', `connection: ${link.status}`, () => {
+      const { reason, retryAt, failures } = context.state.link;
+      return {
+        code: reason?.code,
+        failures,
+        ...(retryAt !== undefined && { delay: Math.max(0, retryAt - Date.now()) }),
+      };
+    });
     if (isUp) events.emit('realtimeConnected', { collections: [...collections.keys()] });
     else if (last.name === 'connected') events.emit('realtimeDisconnected', { state: link });
   }

@@ -19,6 +19,7 @@ export function createPushing(context: Context, signalOfWork: () => AbortSignal)
     flushed: context.journal.flushed,
     settled: context.updateStatus,
     awaitsSignIn: () => context.tokens.awaitsSignIn,
+    log: announcer.log,
   });
   /** The run of the pusher that is under way, or was the last. */
   let run: Promise<void> | undefined;
