@@ -133,6 +133,7 @@ export const appsyncConformance: readonly ConformanceOptions<Backend>[] = varian
       permissions: {
         revoke: async (_, collection) => peer.revoke(names[collection] ?? ''),
         grant: async (_, collection) => peer.grant(names[collection] ?? ''),
+        hideRow: async (_, collection, id, hidden) => peer.disown(names[collection] ?? '', id, hidden),
       },
     };
   },

@@ -98,6 +98,13 @@ export function createApi(options: ApiOptions) {
   /** Fields that nobody may read, by model. */
   const hidden = new Map<string, Set<string>>();
 
+  /** Items of another owner, by model: lists leave them out, and whoever asks for one is refused. */
+  const owned = new Map<string, Set<string>>();
+  const isOwned = ({ name }: Model, id: unknown): boolean => owned.get(name)?.has(String(id)) === true;
+  const assertOwn = (model: Model, id: unknown, field: string, type: string): void => {
+    if (isOwned(model, id)) throw new Refusal('Unauthorized', `Not Authorized to access ${field} on type ${type}`);
+  };
+
   /** An item whose hidden fields refuse to be read. */
   function readable({ name }: Model, item: Item): Item {
     const refusals = [...(hidden.get(name) ?? [])].map((field) => [
@@ -110,7 +117,7 @@ export function createApi(options: ApiOptions) {
   }
   const readablePage = <P extends { readonly items: readonly Item[] }>(model: Model, page: P): P => ({
     ...page,
-    items: page.items.map((item) => readable(model, item)),
+    items: page.items.filter(({ id }) => !isOwned(model, id)).map((item) => readable(model, item)),
   });
 
   const guarded = <A, R>(model: Model, type: string, resolve: (args: A, info: GraphQLResolveInfo) => R) => {
@@ -125,6 +132,7 @@ export function createApi(options: ApiOptions) {
   for (const model of models) {
     const query = <A>(resolve: (args: A) => unknown) => guarded<A, unknown>(model, 'Query', resolve);
     root[`get${model.name}`] = query(({ id }: { id: string }) => {
+      assertOwn(model, id, `get${model.name}`, 'Query');
       const item = source.get(model, id);
       return item ? readable(model, item) : null;
     });
@@ -132,6 +140,7 @@ export function createApi(options: ApiOptions) {
     root[`sync${pluralOf(model)}`] = query((args: ListArguments) => readablePage(model, source.sync(model, args)));
     for (const operation of operations)
       root[mutationOf(operation, model)] = guarded(model, 'Mutation', (args: MutationArguments, info) => {
+        assertOwn(model, args.input.id, info.fieldName, 'Mutation');
         const own = info.fieldNodes[0]?.selectionSet;
         const selected = namesIn(own, fragmentsOf(info.fragments as unknown as Fragments));
         try {
@@ -161,6 +170,7 @@ export function createApi(options: ApiOptions) {
     source,
     closed,
     hidden,
+    owned,
 
     /** Answers a query or a mutation. */
     async run(query: unknown, variables: Values | null | undefined): Promise<Answer> {

@@ -70,6 +70,8 @@ export interface AppsyncPeer {
   put(model: string, item: Readonly<Record<string, unknown>> & { readonly id: string }): void;
   /** Nobody may read these fields of a model: each is null, with an `Unauthorized` error for its path. None: all may be read. */
   hide(model: string, ...fields: readonly string[]): void;
+  /** `true`: an item is another owner's from now on, though nothing else of it has changed. `false`: it is the client's again. */
+  disown(model: string, id: string, away: boolean): void;
   delete(model: string, id: string, how?: Pick<WriteOptions, 'select'>): void;
   /** The items that are there. */
   read(model: string): Item[];
@@ -211,6 +213,11 @@ export async function startAppsyncPeer(options: AppsyncPeerOptions): Promise<App
     hide(name, ...fields) {
       api.hidden.set(modelOf(name).name, new Set(fields));
     },
+    disown(name, id, away) {
+      const ids = api.owned.get(modelOf(name).name) ?? new Set();
+      ids[away ? 'add' : 'delete'](id);
+      api.owned.set(modelOf(name).name, ids);
+    },
     delete(name, id, { select } = {}) {
       const model = modelOf(name);
       const item = api.source.erase(model, id);
@@ -236,6 +243,7 @@ export async function startAppsyncPeer(options: AppsyncPeerOptions): Promise<App
       requests = {};
       api.closed.clear();
       api.hidden.clear();
+      api.owned.clear();
       tables.clear();
     },
     async close() {

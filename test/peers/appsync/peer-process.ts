@@ -8,12 +8,27 @@ interface Call {
 }
 
 const peer = await startAppsyncPeer(JSON.parse(process.argv[2] ?? '{}'));
-const { token, expire, write, put, hide, read, revoke, grant, fault, httpFault, drop, reset, delete: erase } = peer;
+const {
+  token,
+  expire,
+  write,
+  put,
+  hide,
+  disown,
+  read,
+  revoke,
+  grant,
+  fault,
+  httpFault,
+  drop,
+  reset,
+  delete: erase,
+} = peer;
 const methods: Record<string, (...args: never[]) => unknown> = {
   connections: () => peer.connections,
   subscriptions: () => peer.subscriptions,
   requests: () => peer.requests,
-  ...{ token, expire, write, put, hide, read, revoke, grant, fault, httpFault, drop, reset, delete: erase },
+  ...{ token, expire, write, put, hide, disown, read, revoke, grant, fault, httpFault, drop, reset, delete: erase },
 };
 
 process.on('message', ({ id, method, args }: Call) => {

@@ -43,7 +43,19 @@ async function bundle(folder: string): Promise<string> {
 }
 
 const names = [
-  ...['connections', 'subscriptions', 'requests', 'token', 'expire', 'write', 'put', 'hide', 'delete', 'read'],
+  ...[
+    'connections',
+    'subscriptions',
+    'requests',
+    'token',
+    'expire',
+    'write',
+    'put',
+    'hide',
+    'disown',
+    'delete',
+    'read',
+  ],
   ...['revoke', 'grant', 'fault', 'httpFault', 'drop', 'reset'],
 ];
 
