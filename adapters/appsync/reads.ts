@@ -12,6 +12,7 @@ import {
   type TransportHost,
 } from '../../src/adapter-kit/kit.js';
 import { loadPart } from '../../src/adapter-kit/load-part.js';
+import { createUploads } from '../../src/adapter-kit/uploads.js';
 import type { ErrorEntry, errorOf } from './errors.js';
 import { COMPLETE, fromItem, idOf } from './normalize.js';
 import { type ParsedOptions, problem } from './options.js';
@@ -76,13 +77,14 @@ const failureOf = async (...about: Parameters<typeof errorOf>): Promise<SyncLaye
 /** Queries and mutations. Resolves where GraphQL answered, whatever it said of single fields; rejects otherwise. */
 export function createAsk(options: ParsedOptions, authorizer: Authorizer, host: () => TransportHost): Ask {
   const { url, requestTimeout, fetch } = options;
+  const uploads = createUploads();
   return async (what, kind, request, signal) => {
     const body = JSON.stringify({ query: request.query, variables: request.variables });
     const signed = await authorizer.headers(body, 'http');
     // The platform sets the host itself.
     const { host: _, ...headers } = signed;
     if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
-    const http = { url, requestTimeout, fetch, problem, host: host() };
+    const http = { url, requestTimeout, fetch, uploads, problem, host: host() };
     const sent = { body, headers: { 'content-type': 'application/json', ...headers } };
     const { response, said, serverTime } = await askGraphql(http, what, sent, signal);
     const { data, errors = [] } = (said ?? {}) as Partial<Pick<Answer, 'data' | 'errors'>>;

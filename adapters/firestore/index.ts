@@ -4,6 +4,7 @@ import { timedCapabilities } from '../../src/adapter-kit/capabilities.js';
 import { createLifetime, type RealtimeTransport } from '../../src/adapter-kit/kit.js';
 import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { unattached } from '../../src/adapter-kit/unattached.js';
+import { createUploads } from '../../src/adapter-kit/uploads.js';
 import { appLink, loadSdk, ownLink, signedIn } from './link.js';
 import type { Live } from './live.js';
 import { TAGS } from './normalize.js';
@@ -41,6 +42,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
   const plain = given ? appLink(given) : ownLink(options);
   const app = (given?.app ?? options.app) as FirebaseApp | undefined;
   const link = app ? signedIn(plain, app, () => attached) : plain;
+  const uploads = createUploads();
   const reads = createReads(
     link,
     options,
@@ -86,7 +88,7 @@ export function firestoreTransport(input: FirestoreTransportOptions): RealtimeTr
       life.during(request.signal, (signal) => reads.pull(tables.get(request.collection), { ...request, signal })),
     push: async (changes, { signal }) =>
       life.during(signal, async (signal) =>
-        (await writes()).pushChanges({ link, options, tables, reads, host: () => attached }, changes, signal),
+        (await writes()).pushChanges({ link, options, tables, reads, uploads, host: () => attached }, changes, signal),
       ),
     fetch: async (collection, ids, { signal }) =>
       life.during(signal, async (signal) => (await onDemand()).inSight(reads, tables.get(collection), ids, signal)),

@@ -13,6 +13,7 @@ import { withoutOutOfSight } from '../../src/adapter-kit/out-of-sight.js';
 import { hasOp, marksOf } from '../../src/adapter-kit/own-marks.js';
 import { clockOfWrites } from '../../src/adapter-kit/server-clock.js';
 import { unstorableField } from '../../src/adapter-kit/storable.js';
+import type { Uploads } from '../../src/adapter-kit/uploads.js';
 import { failure, isContention, writeError, writeRefusal } from './errors.js';
 import { answered, type Link, type Session } from './link.js';
 import { fromDocument, holds, timeOf } from './normalize.js';
@@ -126,9 +127,10 @@ interface Means {
   readonly tables: Tables;
   readonly reads: Reads;
   readonly host: () => TransportHost;
+  readonly uploads: Uploads;
 }
 
-function createSender({ link, options, tables, reads, host }: Means, signal: AbortSignal) {
+function createSender({ link, options, tables, reads, host, uploads }: Means, signal: AbortSignal) {
   /** One transaction. Gives the answers that are known, and none for what was written. */
   function attempt(session: Session, changes: readonly OutgoingChange[]): Promise<Map<string, PushResult>> {
     const { sdk, db } = session;
@@ -203,16 +205,22 @@ function createSender({ link, options, tables, reads, host }: Means, signal: Abo
       changes.length === 1 ? `Writing ${only.collection}/${only.recordId}` : `Writing ${changes.length} documents`;
     const failWith = (result: PushResult): Map<string, PushResult> =>
       new Map(changes.map(({ opId }) => [opId, result]));
+    const bytes = JSON.stringify(changes.map(sentBy)).length;
     for (let tries = 1; ; tries += 1) {
       const session = await link.session();
       const sentAt = Date.now();
       try {
-        const known = await answered(session, attempt(session, changes), what, options.requestTimeout, signal);
+        const limit = options.requestTimeout + uploads.limit(bytes);
+        const known = await answered(session, attempt(session, changes), what, limit, signal);
+        uploads.met(bytes, Date.now() - sentAt);
         host().alive?.(signal);
         const written = changes.filter(({ opId }) => !known.has(opId));
         return new Map([...(await asSeen(changes, known)), ...(await stamps(written, sentAt))]);
       } catch (error) {
-        if (isSyncLayerError(error)) throw error;
+        if (isSyncLayerError(error)) {
+          if (error.code === 'CONNECTION_LOST') uploads.missed(bytes);
+          throw error;
+        }
         // The server has said no to this attempt.
         host().alive?.(signal);
         if (isContention(error)) {

@@ -16,6 +16,7 @@ import { loadPart } from '../../src/adapter-kit/load-part.js';
 import { cursorAfter, cursorOf, type TimeCursor } from '../../src/adapter-kit/postgres-cursor.js';
 import { type Columns, changeOf, isSendable, keyOf } from '../../src/adapter-kit/postgres-rows.js';
 import { stampOf, timeOf, versionOf } from '../../src/adapter-kit/postgres-time.js';
+import { createUploads } from '../../src/adapter-kit/uploads.js';
 import { type ParsedOptions, problem } from './options.js';
 import { allOf, behind, type Document, dated, keysDocument, notDeleted, pageDocument, type Table } from './table.js';
 
@@ -40,6 +41,7 @@ const noHeaders = () =>
 
 function createRequests(options: ParsedOptions, host: () => TransportHost) {
   const { url, fetch, requestTimeout } = options;
+  const uploads = createUploads();
 
   /** Asks for the token and the headers. Throws AUTH_REQUIRED, also for a token that no header can carry. */
   async function credentials(): Promise<Credentials> {
@@ -59,7 +61,7 @@ function createRequests(options: ParsedOptions, host: () => TransportHost) {
     signed?: Credentials,
   ): Promise<Answer> {
     const { headers, token } = signed ?? (await credentials());
-    const http = { url, fetch, requestTimeout, problem, host: host() };
+    const http = { url, fetch, requestTimeout, uploads, problem, host: host() };
     const sent = {
       body: JSON.stringify({ query, variables }),
       headers: { 'Content-Type': 'application/json', ...headers },

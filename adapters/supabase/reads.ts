@@ -17,6 +17,7 @@ import { cursorAfter, cursorOf, type TimeCursor } from '../../src/adapter-kit/po
 import { type Columns, changeOf, isSendable } from '../../src/adapter-kit/postgres-rows.js';
 import { stampOf, timeOf, versionOf } from '../../src/adapter-kit/postgres-time.js';
 import { serverClock } from '../../src/adapter-kit/server-clock.js';
+import { createUploads } from '../../src/adapter-kit/uploads.js';
 import type { RestFailure } from './errors.js';
 import type { Link } from './link.js';
 import { type ParsedOptions, problem } from './options.js';
@@ -58,6 +59,7 @@ export const schemaOf = (client: SupabaseClient, { schema }: Table): string =>
 
 /** Asks PostgREST for something, with the token and the limit of a request. */
 function createRequest(link: Link, { requestTimeout }: ParsedOptions, host: () => TransportHost) {
+  const uploads = createUploads();
   return async (
     what: string,
     kind: 'read' | 'write',
@@ -69,17 +71,25 @@ function createRequest(link: Link, { requestTimeout }: ParsedOptions, host: () =
     const rest = client.schema(schemaOf(client, table));
     let serverTime: number | undefined;
     let heard = (): void => undefined;
+    let wait: (more: number) => void = heard;
+    let bytes = 0;
+    let isAnswered = false;
     const counted: typeof fetch = async (input, init) => {
       const sentAt = Date.now();
-      host().traffic('out', typeof init?.body === 'string' ? init.body.length : 0);
+      bytes = typeof init?.body === 'string' ? init.body.length : 0;
+      host().traffic('out', bytes);
+      wait(uploads.limit(bytes));
       // The client's own: it knows the keys and what the app gave for fetch.
       const response = await (rest.fetch ?? fetch)(input, init);
+      isAnswered = true;
+      uploads.met(bytes, Date.now() - sentAt);
       heard();
       serverTime = serverClock(response, sentAt, host());
       host().traffic('in', Number(response.headers.get('content-length') ?? 0));
       return inParts(response, heard);
     };
-    const ask = async (limited: AbortSignal, onHeard: () => void) => {
+    const ask = async (limited: AbortSignal, onHeard: (more?: number) => void) => {
+      wait = onHeard;
       heard = () => {
         onHeard();
         host().alive?.(signal);
@@ -90,6 +100,7 @@ function createRequest(link: Link, { requestTimeout }: ParsedOptions, host: () =
     };
     const { data, error, status } = await joined([signal], ask, requestTimeout).catch((cause: unknown) => {
       if (signal.aborted) throw problem('CLOSED', `${what} was given up.`);
+      if (!isAnswered && isTimeout(cause)) uploads.missed(bytes);
       const why = isTimeout(cause) ? ` within ${requestTimeout} ms` : '';
       throw problem('CONNECTION_LOST', `${what} got no answer${why}. Is the server up?`, { cause });
     });

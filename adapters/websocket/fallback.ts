@@ -12,6 +12,7 @@ import {
 } from '../../src/adapter-kit/kit.js';
 import { hasLoneSurrogate } from '../../src/adapter-kit/lone-surrogate.js';
 import { serverClock } from '../../src/adapter-kit/server-clock.js';
+import { createUploads } from '../../src/adapter-kit/uploads.js';
 import { problem, withoutToken } from './errors.js';
 import { type Answer, byteLength, type CountedPage, parseJson, type SeqCursor, toPage } from './normalize.js';
 import type { ParsedOptions } from './options.js';
@@ -76,6 +77,7 @@ export function createHttp(
   options: Pick<ParsedOptions, 'baseUrl' | 'authToken' | 'requestTimeout' | 'fetch'>,
   host: () => TransportHost,
 ) {
+  const uploads = createUploads();
   const base = `${options.baseUrl?.replace(/\/+$/, '')}/sync`;
 
   return async ({ method, path, signal, body }: HttpRequest): Promise<HttpReply> => {
@@ -101,6 +103,7 @@ export function createHttp(
         signal,
         timeout: options.requestTimeout,
         alive: host().alive,
+        upload: { uploads, bytes: byteLength(body ?? '') },
       });
       const { status } = response;
       host().traffic('in', byteLength(text));

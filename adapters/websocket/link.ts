@@ -11,6 +11,7 @@ import {
   toSyncLayerError,
 } from '../../src/adapter-kit/kit.js';
 import { renewalDelay } from '../../src/adapter-kit/renewal.js';
+import { createUploads, type Uploads } from '../../src/adapter-kit/uploads.js';
 import { problem, toError, withoutToken } from './errors.js';
 import { byteLength, parseJson } from './normalize.js';
 import type { ParsedOptions } from './options.js';
@@ -29,6 +30,7 @@ export interface LinkOptions
     ParsedOptions,
     'url' | 'authMode' | 'authToken' | 'heartbeatInterval' | 'heartbeatTimeout' | 'WebSocket'
   > {
+  readonly uploads: Uploads;
   readonly host: TransportHost;
   readonly signal: AbortSignal;
   readonly onMessage: (message: ServerMessage) => void;
@@ -79,7 +81,7 @@ const cut = (socket: WebSocket): void => {
  * the end.
  */
 export async function openLink(options: LinkOptions): Promise<Link> {
-  const { host, signal, authMode, heartbeatInterval, heartbeatTimeout } = options;
+  const { host, signal, authMode, heartbeatInterval, heartbeatTimeout, uploads } = options;
   const Socket = options.WebSocket ?? globalThis.WebSocket;
   if (!Socket) {
     const fix = 'Pass one: websocketTransport({ WebSocket }), e.g. of the "ws" package.';
@@ -101,6 +103,8 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   let over = false;
   /** The token that the server has answered: a refusal may cross the next one on its way. */
   let admitted = token;
+  /** Bytes sent since a frame has come: an answer waits behind them. */
+  let ahead = 0;
 
   return new Promise<Link>((resolve, reject) => {
     /** Once, whatever comes first: an error, a close, silence, an abort. */
@@ -159,7 +163,9 @@ export async function openLink(options: LinkOptions): Promise<Link> {
 
     function send(frame: string): void {
       if (socket.readyState !== OPEN) return;
-      host.traffic('out', byteLength(frame));
+      const size = byteLength(frame);
+      ahead += size;
+      host.traffic('out', size);
       socket.send(frame);
     }
 
@@ -171,8 +177,12 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       timers.schedule('ping', heartbeatInterval, ping);
       // A half-open socket says nothing: no error, no close. Any frame is a sign of life.
       if (timers.has('pong')) return;
-      const message = `${where} is silent: no answer to a ping for ${heartbeatTimeout} ms.`;
-      timers.schedule('pong', heartbeatTimeout, () => end(problem('HEARTBEAT_TIMEOUT', message)));
+      const bytes = ahead;
+      const limit = Math.round(heartbeatTimeout + uploads.limit(bytes));
+      timers.schedule('pong', limit, () => {
+        uploads.missed(bytes);
+        end(problem('HEARTBEAT_TIMEOUT', `${where} is silent: no answer to a ping for ${limit} ms.`));
+      });
     }
 
     /** Asks for a new token while the old one is good for a little longer, again and again until there is one. */
@@ -206,6 +216,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     function onFrame({ data }: MessageEvent): void {
       host.traffic('in', typeof data === 'string' ? byteLength(data) : 0);
       timers.cancel('pong');
+      ahead = 0;
       const message = parse(data, host);
       if (message?.type === 'error') onError({ ...message, error: withoutToken(String(message.error), token) });
       else if (message?.type === 'authenticated') {
@@ -248,6 +259,10 @@ interface Waiting<Answer> {
   readonly reject: (error: SyncLayerError) => void;
   readonly size: number;
   readonly since: number;
+  /** Bytes that were to be sent by then and are not answered: they are on the line before its answer. */
+  readonly ahead: number;
+  /** How long it may take, in ms. */
+  readonly limit: number;
   readonly signal: AbortSignal;
 }
 
@@ -255,16 +270,25 @@ const givenUp = (): SyncLayerError => problem('CLOSED', 'The request was given u
 
 /**
  * Answers that are awaited, each by the id that it will name. One is given up when it has not come for `timeout` ms and
- * no other has come meanwhile: a busy server answers a long queue one by one, and is not silent. `alive` is called with the signal of
- * each that is answered: a call may wait for many.
+ * no other has come meanwhile, beside what the frames up to its own take on the line: a busy server answers a long queue one by one,
+ * and is not silent. `alive` is called with the signal of each that is answered: a call may wait for many.
  */
-export function createRequests<Answer>(what: string, timeout: number, alive?: (signal: AbortSignal) => void) {
+export function createRequests<Answer>(
+  what: string,
+  timeout: number,
+  alive?: (signal: AbortSignal) => void,
+  uploads = createUploads(),
+) {
   const waiting = new Map<string, Waiting<Answer>>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let heardAt = 0;
+  /** Bytes of the frames that are not answered. */
+  let sent = 0;
+  /** The silence after what was sent last has been noted: its frames are given up one by one. */
+  let noted = false;
 
   /** How long this one still has, in ms. */
-  const left = ({ since }: Waiting<Answer>): number => Math.max(since, heardAt) + timeout - performance.now();
+  const left = ({ since, limit }: Waiting<Answer>): number => Math.max(since, heardAt) + limit - performance.now();
 
   function watch(): void {
     clearTimeout(timer);
@@ -275,7 +299,10 @@ export function createRequests<Answer>(what: string, timeout: number, alive?: (s
 
   function expire(): void {
     const error = problem('CONNECTION_LOST', `The server has not answered ${what} for ${timeout} ms.`);
-    for (const waiter of [...waiting.values()]) if (left(waiter) < 1) waiter.reject(error);
+    const late = [...waiting.values()].filter((waiter) => left(waiter) < 1);
+    if (late.length > 0 && !noted) uploads.missed(sent);
+    noted ||= late.length > 0;
+    for (const { reject } of late) reject(error);
     watch();
   }
 
@@ -292,11 +319,16 @@ export function createRequests<Answer>(what: string, timeout: number, alive?: (s
         const settle = (action: () => void): void => {
           signal.removeEventListener('abort', onAbort);
           waiting.delete(id);
+          sent -= size;
           watch();
           action();
         };
         const onAbort = (): void => settle(() => reject(givenUp()));
+        sent += size;
+        noted = false;
         waiting.set(id, {
+          ahead: sent,
+          limit: timeout + uploads.limit(sent),
           resolve: (answer) => settle(() => resolve(answer)),
           reject: (error) => settle(() => reject(error)),
           size,
@@ -312,6 +344,7 @@ export function createRequests<Answer>(what: string, timeout: number, alive?: (s
       const waiter = id === undefined ? undefined : waiting.get(id);
       if (!waiter) return false;
       heardAt = performance.now();
+      uploads.met(waiter.ahead, heardAt - waiter.since);
       alive?.(waiter.signal);
       waiter.resolve(answer);
       return true;

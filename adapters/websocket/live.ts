@@ -15,6 +15,7 @@ import type {
   TransportHost,
   Unsubscribe,
 } from '../../src/adapter-kit/kit.js';
+import { createUploads } from '../../src/adapter-kit/uploads.js';
 import { problem, toError } from './errors.js';
 import { createRequests, type Link, openLink } from './link.js';
 import { type Answer, type CountedPage, fromEvent, type SeqCursor, toPage } from './normalize.js';
@@ -53,9 +54,11 @@ function refused(
 export function createChannel(options: ParsedOptions, { host, counts, tooLarge }: ChannelHooks) {
   const subscriptions = new Map<string, Subscription>();
   const subscribes = createRequests<SubscribedMessage | ErrorMessage>('a subscription', options.requestTimeout);
+  /** Of what this line carries: it is the same with the next link. */
+  const uploads = createUploads();
   const alive = (signal: AbortSignal): void => host().alive?.(signal);
   const pulls = createRequests<SyncMessage | ErrorMessage>('a pull', options.requestTimeout, alive);
-  const pushes = createRequests<Answer>('a push', options.requestTimeout, alive);
+  const pushes = createRequests<Answer>('a push', options.requestTimeout, alive, uploads);
   let link: Link | undefined;
   let lastRequest = 0;
   /** Of the server behind this link, which may have been updated since the last one. */
@@ -170,7 +173,7 @@ export function createChannel(options: ParsedOptions, { host, counts, tooLarge }
     async connect(signal: AbortSignal): Promise<void> {
       void link?.close();
       onLost(notConnected());
-      const opened = await openLink({ ...options, host: host(), signal, onMessage, onLost });
+      const opened = await openLink({ ...options, uploads, host: host(), signal, onMessage, onLost });
       if (!signal.aborted && opened.isOpen) {
         link = opened;
         return;

@@ -1,4 +1,5 @@
-import { joined, type TransportHost } from './kit.js';
+import { isTimeout, joined, type TransportHost } from './kit.js';
+import { createUploads, type Uploads } from './uploads.js';
 
 export interface HttpAnswer {
   readonly response: Response;
@@ -30,28 +31,41 @@ export async function inParts(response: Response, heard: () => void): Promise<Re
   return new Response(await textOf(response, heard), { status, statusText, headers });
 }
 
+export interface HttpLimits {
+  readonly signal: AbortSignal;
+  /** How long the server may be silent, in ms. */
+  readonly timeout: number;
+  readonly alive?: TransportHost['alive'];
+  /** What this line carries, and how many bytes it is to carry now: see `createUploads`. */
+  readonly upload?: { readonly uploads: Uploads; readonly bytes: number };
+}
+
 /**
- * A request and the whole of its answer. `timeout`, in ms, counts silence: however long a slow line takes for a large answer, it is
- * waited for as long as bytes arrive. `alive` is called for them with `signal`. Fails with what `isTimeout` knows where none did.
+ * A request and the whole of its answer. `timeout` counts silence: however long a slow line takes for a large answer, it is waited for as
+ * long as bytes arrive. `alive` is called for them with `signal`. Fails with what `isTimeout` knows where none did.
  */
-export const askHttp = (
+export async function askHttp(
   send: (signal: AbortSignal) => Promise<Response>,
-  {
-    signal,
-    timeout,
-    alive,
-  }: { readonly signal: AbortSignal; readonly timeout: number; readonly alive?: TransportHost['alive'] },
-): Promise<HttpAnswer> =>
-  joined(
-    [signal],
-    async (limited, onHeard) => {
-      const heard = (): void => {
-        onHeard();
-        alive?.(signal);
-      };
-      const response = await send(limited);
-      heard();
-      return { response, text: await textOf(response, heard) };
-    },
-    timeout,
-  );
+  { signal, timeout, alive, upload: { uploads, bytes } = { uploads: createUploads(), bytes: 0 } }: HttpLimits,
+): Promise<HttpAnswer> {
+  const sentAt = performance.now();
+  let answered = false;
+  const ask = async (limited: AbortSignal, onHeard: (more?: number) => void): Promise<HttpAnswer> => {
+    const heard = (): void => {
+      onHeard();
+      alive?.(signal);
+    };
+    onHeard(uploads.limit(bytes));
+    const response = await send(limited);
+    answered = true;
+    uploads.met(bytes, performance.now() - sentAt);
+    heard();
+    return { response, text: await textOf(response, heard) };
+  };
+  try {
+    return await joined([signal], ask, timeout);
+  } catch (error) {
+    if (!answered && isTimeout(error)) uploads.missed(bytes);
+    throw error;
+  }
+}

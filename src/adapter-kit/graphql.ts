@@ -2,6 +2,7 @@ import { askHttp } from './ask-http.js';
 import { isBug, isTimeout, type TransportHost } from './kit.js';
 import type { ProblemMaker } from './problem.js';
 import { serverClock } from './server-clock.js';
+import { createUploads, type Uploads } from './uploads.js';
 
 /** Where and how a GraphQL API is asked. */
 export interface GraphqlHttp {
@@ -9,6 +10,8 @@ export interface GraphqlHttp {
   readonly fetch: typeof globalThis.fetch | undefined;
   /** In ms: how long the API may be silent. */
   readonly requestTimeout: number;
+  /** Left out: each upload is taken for a quick one. */
+  readonly uploads?: Uploads;
   readonly problem: ProblemMaker;
   readonly host: TransportHost;
 }
@@ -38,7 +41,7 @@ function parsed(text: string): GraphqlAnswer['said'] {
  * const { said } = await askGraphql(http, 'Reading "todos"', { body: JSON.stringify({ query, variables }), headers }, signal);
  */
 export async function askGraphql(
-  { url, fetch = globalThis.fetch, requestTimeout, problem, host }: GraphqlHttp,
+  { url, fetch = globalThis.fetch, requestTimeout, uploads = createUploads(), problem, host }: GraphqlHttp,
   what: string,
   { body, headers }: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
   signal: AbortSignal,
@@ -47,7 +50,12 @@ export async function askGraphql(
   host.traffic('out', body.length);
   const send = (limited: AbortSignal) => fetch(url, { method: 'POST', headers, body, signal: limited });
   try {
-    const { response, text } = await askHttp(send, { signal, timeout: requestTimeout, alive: host.alive });
+    const { response, text } = await askHttp(send, {
+      signal,
+      timeout: requestTimeout,
+      alive: host.alive,
+      upload: { uploads, bytes: body.length },
+    });
     host.traffic('in', text.length);
     return { response, text, said: parsed(text), serverTime: () => serverClock(response, sentAt, host) };
   } catch (error) {

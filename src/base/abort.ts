@@ -70,7 +70,7 @@ export const isTimeout = (error: unknown): boolean => (error as { name?: unknown
 
 /**
  * What `work` resolves with. Its signal aborts as soon as one of `signals` does, and after `ms` milliseconds of silence, if they are
- * given: they begin anew each time that `work` calls `heard`. The reason is then what `late` returns. What ignores its signal is left
+ * given: they begin anew each time that `work` calls `heard`, with `more` on top. The reason is then what `late` returns. What ignores its signal is left
  * behind with the same reason.
  *
  * @example
@@ -78,16 +78,17 @@ export const isTimeout = (error: unknown): boolean => (error as { name?: unknown
  */
 export async function joined<T>(
   signals: readonly AbortSignal[],
-  work: (signal: AbortSignal, heard: () => void) => Promise<T>,
+  work: (signal: AbortSignal, heard: (more?: number) => void) => Promise<T>,
   ms?: number,
   late = (): unknown => named('TimeoutError', `No answer within ${ms} ms.`),
 ): Promise<T> {
   const { controller, release } = join(signals);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
-  const heard = (): void => {
+  const heard = (more = 0): void => {
     clearTimeout(timer);
-    if (ms !== undefined && !ended) timer = setTimeout(() => abort(controller, late()), Math.min(ms, LONGEST_TIMER));
+    if (ms !== undefined && !ended)
+      timer = setTimeout(() => abort(controller, late()), Math.min(ms + more, LONGEST_TIMER));
   };
   heard();
   try {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { SubscribedMessage, WireErrorCode, WireFilter } from '../base/protocol.js';
@@ -57,6 +58,7 @@ export function openSession(
   const limiter = createLimiter(settings.rateLimit, now);
   const subscriptions = new Map<string, WireFilter | undefined>();
   let heardAt = performance.now();
+  let received = 0;
   let user: SyncUser | null = null;
   let admitted = false;
   let release: (() => void) | undefined;
@@ -252,6 +254,10 @@ export function openSession(
 
   return {
     get heardAt() {
+      // A large message on a slow line is not whole for long.
+      const { bytesRead = received } = socket as Partial<Socket>;
+      if (bytesRead !== received) hear();
+      received = bytesRead;
       return heardAt;
     },
     expire() {

@@ -118,3 +118,24 @@ test('a slow server that answers a long queue one by one is not taken for silent
   expect(errors).toEqual([]);
   expect(server.frames.filter(({ type }) => type === 'insert').length).toBe(12);
 });
+
+test('an edit that is longer on its way than an answer, a ping or a client may be silent passes a slow line', {
+  timeout: 60_000,
+}, async () => {
+  const server = await startServer({ idleTimeout: 1000 });
+  const proxy = await startProxy({ port: portOf(server.url) });
+  const limits = { requestTimeout: 500, heartbeatInterval: 300, heartbeatTimeout: 300 };
+  const sync = await device({ transport: { type: 'websocket', url: `ws://127.0.0.1:${proxy.port}/ws`, ...limits } });
+  await live(sync);
+  const errors = errorsOf(sync);
+  // 4 s.
+  proxy.set({ bytesPerSecond: 100_000 });
+  const before = proxy.bytes.up;
+  await sync.collection('todos').save({ text: 'x'.repeat(400_000) }, 'large');
+  await pushed(sync);
+  expect(server.collection('todos').get('large')).toBeDefined();
+  expect(proxy.bytes.up - before).toBeLessThan(3 * 400_000);
+  console.log(
+    `a large edit: ${Math.round((proxy.bytes.up - before) / 4000)} % of it was sent, ${errors.length} errors`,
+  );
+});

@@ -83,6 +83,31 @@ test('a trigger that raises an exception over one row: the others arrive, and th
   await live();
 });
 
+test('one edit that is longer on its way than a request may take passes a slow line', async () => {
+  const proxy = await createTcpProxy({ port: Number(new URL(peer.url).port) });
+  try {
+    const at = new URL(peer.url);
+    at.port = String(proxy.port);
+    const { sync, live } = await openClient(
+      { url: at.href, adminSecret: peer.adminSecret },
+      { tasks: collections.tasks },
+      { requestTimeout: 500, heartbeatInterval: 5000 },
+      { maxRetries: 0 },
+    );
+    await live();
+    proxy.set({ bytesPerSecond: 100_000 });
+    const text = 'x'.repeat(200_000);
+    const before = proxy.bytes.up;
+    await sync.collection('tasks').save({ text }, crypto.randomUUID());
+    await until('it is sent', () => sync.status.pending === 0);
+    expect(proxy.bytes.up - before).toBeLessThan(3 * text.length);
+    expect(sync.outbox.failed()).toEqual([]);
+    expect(await peer.sql('select length(text)::int from tasks')).toEqual([{ length: text.length }]);
+  } finally {
+    await proxy.close();
+  }
+});
+
 test('250 rows over a slow line: less than three times their size is sent, though requests outlast their limit', async () => {
   const proxy = await createTcpProxy({ port: Number(new URL(peer.url).port) });
   try {

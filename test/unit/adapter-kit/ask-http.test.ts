@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { askHttp, inParts } from '../../../src/adapter-kit/ask-http.js';
+import { createUploads } from '../../../src/adapter-kit/uploads.js';
 import { isTimeout } from '../../../src/base/abort.js';
 
 function fakeTimers(): void {
@@ -89,4 +90,32 @@ test('a response for an SDK is the same one', async () => {
   expect([read.status, read.headers.get('content-range'), await read.json(), parts]).toEqual([206, '0-0/1', {}, 2]);
   const empty = new Response(null, { status: 204 });
   expect(await inParts(empty, heard)).toBe(empty);
+});
+
+test('what is sent may take longer, by its size and each time that it was cut off', async () => {
+  fakeTimers();
+  const uploads = createUploads();
+  const givenUpAfter = async (bytes: number): Promise<number> => {
+    const asked = askHttp(() => new Promise(() => undefined), {
+      signal: never,
+      timeout: 1000,
+      upload: { uploads, bytes },
+    });
+    let failed = false;
+    asked.catch(() => {
+      failed = true;
+    });
+    let ms = 0;
+    for (; !failed; ms += 500) await vi.advanceTimersByTimeAsync(500);
+    return ms;
+  };
+  expect(await givenUpAfter(300)).toBe(1500);
+  expect(await givenUpAfter(160_000)).toBe(11_000);
+  expect(await givenUpAfter(160_000)).toBe(21_000);
+  // Once it is there silence is what it always was.
+  const { response } = slowResponse();
+  const asked = askHttp(async () => response, { signal: never, timeout: 1000, upload: { uploads, bytes: 160_000 } });
+  const failed = expect(asked).rejects.toSatisfy(isTimeout);
+  await vi.advanceTimersByTimeAsync(1000);
+  await failed;
 });

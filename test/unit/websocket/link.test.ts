@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createRequests } from '../../../adapters/websocket/link.js';
 
 const live = (): AbortSignal => new AbortController().signal;
@@ -30,4 +30,27 @@ test('each answer shows life of the call that waits for it', async () => {
   for (const id of ['b', 'c', 'a']) requests.settle(id, id);
   expect(await Promise.all(answers)).toEqual(['a', 'b', 'c']);
   expect(heard).toEqual([mine, other, mine]);
+});
+
+test('an answer behind large frames may take longer, and the longer each time that it was cut off', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const requests = createRequests<string>('a push', 1000);
+  for (const limit of [11_000, 21_000]) {
+    let failed = 0;
+    for (const [id, size] of [
+      ['large', 160_000],
+      ['small', 300],
+    ] as const)
+      requests.expect(id, live(), size).catch(() => {
+        failed += 1;
+      });
+    await vi.advanceTimersByTimeAsync(limit - 1);
+    expect(failed).toBe(0);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(failed).toBe(2);
+  }
+  const alone = expect(requests.expect('small', live(), 300)).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+  await vi.advanceTimersByTimeAsync(1400);
+  await alone;
 });
