@@ -22,7 +22,7 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/websocket': '{ websocketTransport }' },
     parts: ['work', 'live'],
-    limit: 46_600,
+    limit: 46_950,
   },
   { imports: { synclayer: '', 'synclayer/websocket': '' }, limit: 30_800 },
   { imports: { synclayer: '' } },
@@ -40,12 +40,12 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/appsync': '{ appsyncTransport }' },
     beyond: { synclayer: '{ createSyncLayer }' },
-    limit: 8250,
+    limit: 8500,
   },
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/hasura': '{ hasuraTransport }' },
     beyond: { synclayer: '{ createSyncLayer }' },
-    limit: 6550,
+    limit: 6950,
   },
 ];
 
