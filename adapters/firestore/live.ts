@@ -23,7 +23,7 @@ const MOST = 16;
  * Asks again and again whether the server is there, unless it spoke by itself meanwhile. An answer waits behind all that is on
  * its way: each time that none came, the next may take twice as long, else a large first load over a slow line never ends.
  */
-export function createPulse(interval: number, ask: (ms: number) => Promise<void>, dead: (error: unknown) => void) {
+export function createHeartbeat(interval: number, ask: (ms: number) => Promise<void>, dead: (error: unknown) => void) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** Counts starts and stops: an answer to an earlier question means nothing. */
   let turn = 0;
@@ -223,7 +223,7 @@ export interface LiveOptions {
 export function createLive({ link, options, reads, life, host }: LiveOptions) {
   /** Since when no server is found. */
   let refusedAt: number | undefined;
-  function judge(error: unknown): void {
+  function onFailure(error: unknown): void {
     const refused = isSyncLayerError(error) && error.details.code === 'unavailable';
     refusedAt = refused ? (refusedAt ?? performance.now()) : undefined;
   }
@@ -233,34 +233,34 @@ export function createLive({ link, options, reads, life, host }: LiveOptions) {
     host().reads?.(1);
   }
 
-  const pulse = createPulse(
+  const heartbeat = createHeartbeat(
     options.heartbeatInterval,
     async (ms) => {
       if (link.current) await ask(link.current, ms, life.signal);
     },
     (error) => {
-      judge(error);
+      onFailure(error);
       link.lose(toSyncLayerError(error, 'CONNECTION_LOST', 'A heartbeat failed.', { adapter: 'firestore' }));
     },
   );
 
   return {
-    heard: pulse.heard,
-    stop: pulse.stop,
+    heard: heartbeat.heard,
+    stop: heartbeat.stop,
 
     async connect(signal: AbortSignal): Promise<void> {
       if (life.over || signal.aborted) throw problem('CONNECT_FAILED', 'The connection was given up.');
-      pulse.stop();
+      heartbeat.stop();
       link.lose(problem('CONNECTION_LOST', 'A new link to Firestore is being made.'));
       try {
         const session = await link.renew(refusedAt);
         await life.during(signal, (signal) => ask(session, options.requestTimeout, signal));
         refusedAt = undefined;
       } catch (error) {
-        judge(error);
+        onFailure(error);
         throw error;
       }
-      pulse.start();
+      heartbeat.start();
     },
 
     subscribe(table: Table, sink: ChangeSink): Unsubscribe {
@@ -287,12 +287,12 @@ export function createLive({ link, options, reads, life, host }: LiveOptions) {
         const conditions = await conditionsOf(session, table);
         if (over.signal.aborted) return;
         const heard = (documents: number): void => {
-          pulse.heard();
+          heartbeat.heard();
           host().reads?.(documents);
         };
         stop = listen(session, table, [...conditions, ...(from ? [since(session, table, from)] : [])], sink, {
           heard,
-          doubt: pulse.doubt,
+          doubt: heartbeat.doubt,
           check: () => link.check?.(),
           found: reads.clock.learn,
           unstamped: () => void reads.unstamped(table),

@@ -18,7 +18,7 @@ export interface Link {
   /** For a request; with a token that was just asked for, where the client does not see to that itself. */
   request(): Promise<{ readonly client: SupabaseClient; readonly token?: string | undefined }>;
   /** What a channel ended with, seen in the light of the token that the socket had. */
-  judge(error: SyncLayerError): SyncLayerError;
+  asRefusal(error: SyncLayerError): SyncLayerError;
   /** Once it was connected. */
   readonly current: SupabaseClient | undefined;
   connect(signal: AbortSignal): Promise<void>;
@@ -131,7 +131,7 @@ export function appLink(client: SupabaseClient, host: () => TransportHost): Link
   }
   return {
     request: async () => ({ client, token: await token() }),
-    judge: (error) => error,
+    asRefusal: (error) => error,
     current: client,
     async connect(signal) {
       await token();
@@ -230,7 +230,7 @@ export function ownLink(options: ParsedOptions, host: () => TransportHost): Link
 
   return {
     request,
-    judge: (error) => host().refused?.(token, error) ?? error,
+    asRefusal: (error) => host().refused?.(token, error) ?? error,
     get current() {
       return current;
     },

@@ -178,7 +178,7 @@ export function createLive(link: Link, options: ParsedOptions, tables: Tables, h
           report: (error) => host().report(error),
           failed(error) {
             if (REFUSALS.has(error.code)) refused.add(collection);
-            sink.error(link.judge(error));
+            sink.error(link.asRefusal(error));
           },
         };
         end = openChannel(client, schemaOf(client, table), table, options, sink, events, refused.delete(collection));

@@ -8,7 +8,7 @@ import { combinedValues, valuesOf } from '../transport/values.js';
 
 export interface FailoverOptions {
   /**
-   * The transports are doors to one backend (two addresses of one database): its name. Their cursors and versions are then
+   * The transports are endpoints of one backend (two addresses of one database): its name. Their cursors and versions are then
    * good at each of them, and a switch costs a reconnect. Left out, they are replicas: each switch reads all anew.
    */
   readonly source?: string;
@@ -29,10 +29,10 @@ export interface FailoverReport {
   readonly switches: number;
 }
 
-interface Door {
+interface Endpoint {
   readonly transport: RealtimeTransport;
   /** Failures in a row, for the backoff. */
-  strikes: number;
+  failures: number;
   /** Tried last until then, in ms since 1970. */
   until: number;
 }
@@ -61,7 +61,7 @@ export function failoverTransport(
 ): RealtimeTransport & { report(): FailoverReport } {
   if (transports.length < 2)
     throw new SyncLayerError('INVALID_ARGUMENT', 'failoverTransport needs a list of two or more transports.');
-  const doors = transports.map((transport): Door => ({ transport, strikes: 0, until: 0 }));
+  const endpoints = transports.map((transport): Endpoint => ({ transport, failures: 0, until: 0 }));
   const sinks = new Set<ChangeSink>();
   const lifetime = new AbortController();
   let host: TransportHost | undefined;
@@ -72,38 +72,39 @@ export function failoverTransport(
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** Since when each kind of work fails. */
   const failing: { pull?: number; push?: number } = {};
-  /** The collections that have been asked for, the last one last: a door can be tried with it. */
+  /** The collections that have been asked for, the last one last: a endpoint can be tried with it. */
   const asked = new Set<string>();
 
-  const current = (): RealtimeTransport => (doors[active] as Door).transport;
+  const current = (): RealtimeTransport => (endpoints[active] as Endpoint).transport;
   /** Two that do not say which backend they lead to are two backends. */
-  const sourceOf = (index: number): string => source ?? (doors[index] as Door).transport.source ?? String(index);
+  const sourceOf = (index: number): string =>
+    source ?? (endpoints[index] as Endpoint).transport.source ?? String(index);
   const identity = (index: number): string => {
-    const { transport } = doors[index] as Door;
+    const { transport } = endpoints[index] as Endpoint;
     const mappings = [...asked].sort().map((collection) => transport.mapping?.(collection));
     return JSON.stringify([transport.name, sourceOf(index), mappings]);
   };
 
   /** Left alone for a while. */
-  function hold(door: Door): void {
-    door.strikes += 1;
-    door.until = Date.now() + dwell + backoffDelay(door.strikes, { base: dwell, max: 10 * dwell });
+  function hold(endpoint: Endpoint): void {
+    endpoint.failures += 1;
+    endpoint.until = Date.now() + dwell + backoffDelay(endpoint.failures, { base: dwell, max: 10 * dwell });
   }
 
   /** Those that may work first, the earlier ones before the later. */
-  const inOrder = (): Door[] => {
+  const inOrder = (): Endpoint[] => {
     const now = Date.now();
-    return [...doors.filter(({ until }) => until <= now), ...doors.filter(({ until }) => until > now)];
+    return [...endpoints.filter(({ until }) => until <= now), ...endpoints.filter(({ until }) => until > now)];
   };
 
   /**
    * Opens its link and reads a row, or rejects in time. A link proves little: its server may be up, and its database down. The
    * one in use need not prove itself, as long as it answers.
    */
-  async function reach(door: Door, signal: AbortSignal): Promise<void> {
-    const { transport } = door;
+  async function reach(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+    const { transport } = endpoint;
     const polled = transport.capabilities.live === false;
-    const proven = !polled && door === doors[active] && door.strikes === 0;
+    const proven = !polled && endpoint === endpoints[active] && endpoint.failures === 0;
     const collection = proven ? undefined : [...asked].at(-1);
     if (polled && collection === undefined) return;
     const limit = new AbortController();
@@ -133,8 +134,8 @@ export function failoverTransport(
     }
   }
 
-  function become(door: Door): void {
-    const next = doors.indexOf(door);
+  function become(endpoint: Endpoint): void {
+    const next = endpoints.indexOf(endpoint);
     if (next !== active) {
       const before = active;
       const left = current();
@@ -159,7 +160,7 @@ export function failoverTransport(
     clearTimeout(timer);
     timer = undefined;
     if (active === 0 || lifetime.signal.aborted) return;
-    const next = Math.min(...doors.slice(0, active).map(({ until }) => until));
+    const next = Math.min(...endpoints.slice(0, active).map(({ until }) => until));
     const wait = Math.max(next, since + dwell) - Date.now();
     timer = setTimeout(() => void lookBack().catch(ignore), Math.min(Math.max(wait, 0), LONGEST_TIMER));
   }
@@ -167,18 +168,18 @@ export function failoverTransport(
   /** Goes back to an earlier one that is well again. */
   async function lookBack(): Promise<void> {
     timer = undefined;
-    for (const door of doors.slice(0, active)) {
-      if (door.until > Date.now() || connecting > 0) continue;
+    for (const endpoint of endpoints.slice(0, active)) {
+      if (endpoint.until > Date.now() || connecting > 0) continue;
       try {
-        await reach(door, lifetime.signal);
-        await door.transport.disconnect?.();
+        await reach(endpoint, lifetime.signal);
+        await endpoint.transport.disconnect?.();
       } catch {
-        hold(door);
+        hold(endpoint);
         continue;
       }
       if (connecting > 0 || lifetime.signal.aborted) break;
-      if (sinks.size === 0) become(door);
-      else leave(`Back to ${door.transport.name}, which works again.`);
+      if (sinks.size === 0) become(endpoint);
+      else leave(`Back to ${endpoint.transport.name}, which works again.`);
       return;
     }
     lookBackLater();
@@ -186,7 +187,7 @@ export function failoverTransport(
 
   /** What fails for long is left. Without a link nobody connects again, so the next one must prove itself here. */
   async function stumble(kind: 'pull' | 'push', collection: string, signal: AbortSignal): Promise<void> {
-    const from = doors[active] as Door;
+    const from = endpoints[active] as Endpoint;
     const begun = failing[kind];
     failing[kind] ??= Date.now();
     if (begun === undefined || Date.now() - begun < failAfter) return;
@@ -197,16 +198,16 @@ export function failoverTransport(
       return;
     }
     if (connecting > 0) return;
-    for (const door of inOrder()) {
-      if (door === from) continue;
+    for (const endpoint of inOrder()) {
+      if (endpoint === from) continue;
       try {
-        await abortable(door.transport.pull({ collection, cursor: null, start: true, limit: 1, signal }), signal);
+        await abortable(endpoint.transport.pull({ collection, cursor: null, start: true, limit: 1, signal }), signal);
       } catch {
         continue;
       }
-      if (doors[active] !== from || signal.aborted) return;
+      if (endpoints[active] !== from || signal.aborted) return;
       hold(from);
-      become(door);
+      become(endpoint);
       return;
     }
   }
@@ -228,7 +229,7 @@ export function failoverTransport(
       if (at === active) {
         delete failing[kind];
         // Only now: one that connects and fails each read is to be left alone for longer each time.
-        Object.assign(doors[at] as Door, { strikes: 0, until: 0 });
+        Object.assign(endpoints[at] as Endpoint, { failures: 0, until: 0 });
       }
       return result;
     } catch (error) {
@@ -249,35 +250,35 @@ export function failoverTransport(
     values: (collection) => combinedValues(transports.map((transport) => valuesOf(transport, collection))),
     attach(given) {
       host = given;
-      for (const door of doors) {
+      for (const endpoint of endpoints) {
         // One that is only looked at answers nothing that core waits for.
         const alive = (signal?: AbortSignal): void => {
-          if (doors[active] === door) given.alive?.(signal);
+          if (endpoints[active] === endpoint) given.alive?.(signal);
         };
-        door.transport.attach?.({ ...ownTokenFirst(given), alive });
+        endpoint.transport.attach?.({ ...ownTokenFirst(given), alive });
       }
     },
 
     async connect({ signal }) {
       throwIfAborted(lifetime.signal);
       connecting += 1;
-      const failed = new Map<Door, unknown>();
+      const failed = new Map<Endpoint, unknown>();
       try {
-        for (const door of inOrder()) {
+        for (const endpoint of inOrder()) {
           try {
-            await reach(door, signal);
+            await reach(endpoint, signal);
           } catch (error) {
             // Out of time: the next attempt begins with another one.
-            if (signal.aborted && isSyncLayerError(reasonOf(signal))) hold(door);
+            if (signal.aborted && isSyncLayerError(reasonOf(signal))) hold(endpoint);
             // A token that is refused, or a wrong configuration, is not cured by another address.
             const cured = failed.size > 0 || !isSyncLayerError(error) || error.kind === 'retry';
             if (signal.aborted || !cured) throw error;
-            failed.set(door, error);
+            failed.set(endpoint, error);
             continue;
           }
           // Only now: where none can be reached it is the network that failed.
           for (const each of failed.keys()) hold(each);
-          become(door);
+          become(endpoint);
           return;
         }
         throw failed.values().next().value;

@@ -2,13 +2,12 @@ import { SyncLayerError } from '../base/errors.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import { nullIsMissing, valuesOf } from '../transport/values.js';
 import type { Sameness } from './canonical.js';
-import { createCarrier } from './carrier.js';
 import { createEndpoint, sourceOf } from './endpoint.js';
-import { createLane, type Lane } from './lane.js';
 import { createLimiter } from './limiter.js';
 import { checkOptions } from './options.js';
 import { examine, trialFindings } from './plan.js';
 import type { Examples } from './profile.js';
+import { createReader, type Reader } from './reader.js';
 import { openState } from './state.js';
 import { checkWay, clientsOf, createSwitch, unfinishedOf } from './switch.js';
 import type {
@@ -28,12 +27,13 @@ import type {
 } from './types.js';
 import { MOST_LISTED, verifyCollection } from './verify.js';
 import { backward, type Direction, forward } from './wanted.js';
+import { createWriter } from './writer.js';
 
-/** Live changes that are carried over until it is stopped. */
+/** Live changes that are copied over until it is stopped. */
 export interface Following {
   /** Rows written since it began. */
-  readonly carried: number;
-  /** Stops listening; what has come is carried over first. */
+  readonly copied: number;
+  /** Stops listening; what has come is copied over first. */
   stop(): Promise<void>;
   /** Rejects if it ends by itself: a backend was out of reach for too long, or refuses us. */
   readonly ended: Promise<void>;
@@ -58,7 +58,7 @@ export interface Migration {
   drain(direction?: 'forward' | 'backward'): Promise<number>;
   /** Compares all rows of both sides, and brings the target up to date meanwhile: what is only on its way is no difference. */
   verify(direction?: 'forward' | 'backward'): Promise<Verification>;
-  /** Compares all rows of both sides as they are. Writes nothing: what was not carried over yet is a difference. */
+  /** Compares all rows of both sides as they are. Writes nothing: what was not copied over yet is a difference. */
   compare(direction?: 'forward' | 'backward'): Promise<Comparison>;
   /**
    * Writes what a verification found to be missing or different once more. Rows that only the target has stay.
@@ -151,8 +151,8 @@ export function createMigration(input: MigrationOptions): Migration {
     };
   }
 
-  function makeLane(collection: string, direction: Direction): Lane {
-    const carrier = createCarrier({
+  function makeReader(collection: string, direction: Direction): Reader {
+    const writer = createWriter({
       collection,
       direction,
       target: ends[direction.target],
@@ -168,26 +168,26 @@ export function createMigration(input: MigrationOptions): Migration {
       signal,
       onEvent: emit,
     });
-    return createLane({
+    return createReader({
       ...options,
       collection,
       direction,
       source: ends[direction.source],
-      carrier,
+      writer,
       state,
       signal,
       onRows: (count) => onRows.get(collection)?.(count),
     });
   }
   const onRows = new Map<string, (count: number) => void>();
-  const lanes = {
-    forward: collections.map((collection) => makeLane(collection, forward)),
-    backward: collections.map((collection) => makeLane(collection, backward)),
+  const readers = {
+    forward: collections.map((collection) => makeReader(collection, forward)),
+    backward: collections.map((collection) => makeReader(collection, backward)),
   };
 
-  async function drain(way: keyof typeof lanes, audit = true, within?: AbortSignal): Promise<number> {
+  async function drain(way: keyof typeof readers, audit = true, within?: AbortSignal): Promise<number> {
     let written = 0;
-    for (const lane of lanes[way]) written += await lane.catchUp(audit, within);
+    for (const reader of readers[way]) written += await reader.catchUp(audit, within);
     return written;
   }
 
@@ -214,11 +214,11 @@ export function createMigration(input: MigrationOptions): Migration {
     if (examples.size === 0) await plan();
     enter('trial');
     const findings: Finding[] = [];
-    for (const lane of lanes.forward) {
-      const rows = examples.get(lane.collection) ?? new Map();
-      tried.set(lane.collection, [...rows.keys()]);
-      await lane.carry([...rows.values()]);
-      findings.push(...trialFindings(lane.collection, rows, forward, state));
+    for (const reader of readers.forward) {
+      const rows = examples.get(reader.collection) ?? new Map();
+      tried.set(reader.collection, [...rows.keys()]);
+      await reader.copy([...rows.values()]);
+      findings.push(...trialFindings(reader.collection, rows, forward, state));
     }
     return findings;
   }
@@ -230,20 +230,20 @@ export function createMigration(input: MigrationOptions): Migration {
     });
 
   async function backfill(): Promise<void> {
-    for (const lane of lanes.forward) {
-      const { collection } = lane;
+    for (const reader of readers.forward) {
+      const { collection } = reader;
       enter('backfill', collection);
       onRows.set(collection, counter(collection));
       try {
-        await lane.catchUp(true);
-        await lane.retryRefused();
+        await reader.catchUp(true);
+        await reader.retryRefused();
       } finally {
         onRows.delete(collection);
       }
     }
   }
 
-  function follow(way: keyof typeof lanes = 'forward'): Following {
+  function follow(way: keyof typeof readers = 'forward'): Following {
     enter('follow');
     let fail: (error: unknown) => void = () => undefined;
     let stop: () => void = () => undefined;
@@ -253,11 +253,11 @@ export function createMigration(input: MigrationOptions): Migration {
     });
     // Who does not ask is told by the next step.
     ended.catch(() => undefined);
-    const running = lanes[way].map((lane) => lane.follow(fail));
+    const running = readers[way].map((reader) => reader.follow(fail));
     return {
       ended,
-      get carried() {
-        return running.reduce((sum, { carried }) => sum + carried, 0);
+      get copied() {
+        return running.reduce((sum, { copied }) => sum + copied, 0);
       },
       async stop() {
         await Promise.all(running.map((each) => each.stop()));
@@ -266,12 +266,12 @@ export function createMigration(input: MigrationOptions): Migration {
     };
   }
 
-  async function check(way: keyof typeof lanes, writes: boolean, within?: AbortSignal): Promise<Verification> {
+  async function check(way: keyof typeof readers, writes: boolean, within?: AbortSignal): Promise<Verification> {
     enter('verify');
     const started = performance.now();
     const done = [];
-    for (const lane of lanes[way]) {
-      const { collection } = lane;
+    for (const reader of readers[way]) {
+      const { collection } = reader;
       done.push(
         await verifyCollection({
           collection,
@@ -280,7 +280,7 @@ export function createMigration(input: MigrationOptions): Migration {
           source: directions[way].source,
           sameness: samenessOf(collection),
           pageSize,
-          drain: writes ? () => lane.catchUp(true, within) : undefined,
+          drain: writes ? () => reader.catchUp(true, within) : undefined,
           within,
         }),
       );
@@ -296,25 +296,25 @@ export function createMigration(input: MigrationOptions): Migration {
     };
   }
 
-  const verify = (way: keyof typeof lanes, within?: AbortSignal): Promise<Verification> => check(way, true, within);
+  const verify = (way: keyof typeof readers, within?: AbortSignal): Promise<Verification> => check(way, true, within);
 
-  async function compare(way: keyof typeof lanes): Promise<Comparison> {
+  async function compare(way: keyof typeof readers): Promise<Comparison> {
     const { source } = directions[way];
     const unfinished = collections.filter((collection) => !state.progress(collection, source).whole);
     return { ...(await check(way, false)), unfinished };
   }
 
-  async function repair({ differences }: Verification, way: keyof typeof lanes = 'forward'): Promise<void> {
+  async function repair({ differences }: Verification, way: keyof typeof readers = 'forward'): Promise<void> {
     checkWay(state, way);
-    for (const lane of lanes[way]) {
-      const listed = differences.filter(({ collection }) => collection === lane.collection);
+    for (const reader of readers[way]) {
+      const listed = differences.filter(({ collection }) => collection === reader.collection);
       const ids = listed.flatMap(({ kind, recordId }) => (kind === 'extra' ? [] : [recordId]));
       // There may be more than a list holds.
-      await lane.repair(listed.length < MOST_LISTED ? ids : state.differing(lane.collection));
+      await reader.repair(listed.length < MOST_LISTED ? ids : state.differing(reader.collection));
     }
   }
 
-  const { change, idle } = createSwitch({ state, lanes, signal, drain, verify, enter });
+  const { change, idle } = createSwitch({ state, readers, signal, drain, verify, enter });
   const one = (direction: keyof typeof directions | undefined) => direction ?? 'forward';
 
   return {
@@ -354,7 +354,7 @@ export function createMigration(input: MigrationOptions): Migration {
     refused: () => state.refused(),
     async close() {
       closing.abort(new SyncLayerError('CLOSED', 'The migration was closed.'));
-      await Promise.allSettled([idle(), ...[...lanes.forward, ...lanes.backward].map((lane) => lane.idle())]);
+      await Promise.allSettled([idle(), ...[...readers.forward, ...readers.backward].map((reader) => reader.idle())]);
       await Promise.allSettled([ends.from.close(), ends.to.close()]);
       state.close();
     },

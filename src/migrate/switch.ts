@@ -3,7 +3,7 @@ import { abortable } from '../base/abort.js';
 import { SyncLayerError } from '../base/errors.js';
 import { LONGEST_TIMER } from '../base/timers.js';
 import { backoffDelay } from '../transport/backoff.js';
-import type { Lane } from './lane.js';
+import type { Reader } from './reader.js';
 import type { State } from './state.js';
 import type { CutOverOptions, CutOverResult, MigrationPhase, SwitchPhase, Verification } from './types.js';
 
@@ -54,7 +54,7 @@ export function checkWay(state: State, way: Way): void {
 
 export interface SwitchOptions {
   readonly state: State;
-  readonly lanes: Readonly<Record<Way, readonly Lane[]>>;
+  readonly readers: Readonly<Record<Way, readonly Reader[]>>;
   readonly signal: AbortSignal;
   /** Both end with the next page once `within` aborts. */
   readonly drain: (way: Way, audit?: boolean, within?: AbortSignal) => Promise<number>;
@@ -74,9 +74,9 @@ export function timesOf({ grace = 30_000, quiet = 10_000, maxHold = 300_000 }: O
 }
 
 /** Moves clients from one side to the other. */
-export function createSwitch({ state, lanes, signal, drain, verify, enter }: SwitchOptions) {
+export function createSwitch({ state, readers, signal, drain, verify, enter }: SwitchOptions) {
   /** All writes count, also those of live changes. */
-  const written = (way: Way): number => lanes[way].reduce((sum, lane) => sum + lane.written, 0);
+  const written = (way: Way): number => readers[way].reduce((sum, reader) => sum + reader.written, 0);
 
   /** What was under way when clients could be held no longer. It ends with its next page. */
   let leftOver: Promise<unknown> = Promise.resolve();

@@ -33,7 +33,7 @@ export type Outcome =
 type Settle = (outcome: Outcome) => void;
 
 /** One sender's writes: they are committed in the order in which they were submitted. */
-export interface Lane {
+export interface WriteQueue {
   /** `settle` is called after the commit, in the same step as the broadcast, exactly once. */
   submit(write: Write, user: SyncUser | null, settle: Settle): void;
   /** How many writes wait. */
@@ -44,7 +44,7 @@ export interface Lane {
 
 export interface Committer {
   /** `sender` is handed to `publish`, which leaves it out. */
-  lane(sender?: unknown): Lane;
+  writes(sender?: unknown): WriteQueue;
   /** Commits now all that waits for nothing but its turn. */
   flush(): void;
   /** A write of the server itself, committed at once. */
@@ -250,7 +250,7 @@ export function createCommitter(
 
   const queueOf = (sender: unknown): Queue => ({ sender, jobs: [], asking: false, wake: [] });
 
-  function lane(sender: unknown): Lane {
+  function writes(sender: unknown): WriteQueue {
     const queue = queueOf(sender);
     return {
       get size() {
@@ -272,7 +272,7 @@ export function createCommitter(
 
   const own = queueOf(undefined);
   return {
-    lane,
+    writes,
     flush,
     write(write) {
       let outcome: Outcome = refused('SERVER_ERROR', 'authorize and validate must not write');

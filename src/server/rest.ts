@@ -102,12 +102,12 @@ export function createRest({
   }
 
   const submit = (user: SyncUser | null, wanted: Write) =>
-    new Promise<Outcome>((resolve) => committer.lane().submit(wanted, user, resolve));
+    new Promise<Outcome>((resolve) => committer.writes().submit(wanted, user, resolve));
 
   async function batch(user: SyncUser | null, key: string, body: unknown): Promise<Answer> {
     const changes = isObject(body) ? body.changes : undefined;
     if (!Array.isArray(changes)) return problem(400, 'INVALID_MESSAGE', 'The body must be { "changes": [...] }');
-    const lane = committer.lane();
+    const writes = committer.writes();
     const results = changes.map(
       (change, i): RestBatchAnswer['results'][number] | Promise<RestBatchAnswer['results'][number]> => {
         const wanted = parseBatchItem(change);
@@ -118,7 +118,7 @@ export function createRest({
           return errorMessage('RATE_LIMIT_EXCEEDED', 'Too many changes', { ...originOf(wanted), retryAfter });
         }
         return new Promise((resolve) => {
-          lane.submit(wanted, user, (outcome) => resolve(answerTo(wanted, wanted.opId ?? '', outcome)));
+          writes.submit(wanted, user, (outcome) => resolve(answerTo(wanted, wanted.opId ?? '', outcome)));
         });
       },
     );

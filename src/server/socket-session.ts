@@ -68,7 +68,7 @@ export function openSession(
     if (subscriptions.has(collection)) outlet.send(subscribed(collection, { gap: true }));
   });
   const { send, isOpen } = outlet;
-  const lane = committer.lane(outlet);
+  const writes = committer.writes(outlet);
 
   function subscribed(collection: string, extra: SubscribedMessage['metadata']): SubscribedMessage {
     const metadata = { ...extra, seq: store.seq(collection) };
@@ -155,7 +155,7 @@ export function openSession(
       return refuseSubscription('UNAUTHORIZED', `Not allowed to read collection '${collection}'`, about);
     }
     // What the client wrote before it asked comes before the answer.
-    await lane.idle();
+    await writes.idle();
     if (!isOpen()) return;
     const filter = message.filter ?? subscriptions.get(collection);
     const sees = access.reader(user, collection, filter);
@@ -184,12 +184,12 @@ export function openSession(
 
   function submit(message: Write): void | Promise<void> {
     const { opId } = message;
-    lane.submit(message, user, (outcome) => {
+    writes.submit(message, user, (outcome) => {
       if (opId !== undefined) send(answerTo(message, opId, outcome));
       else if (outcome.kind === 'refused') send(errorMessage(outcome.code, outcome.reason, originOf(message)));
     });
     // A slow `authorize` must not let writes pile up.
-    if (lane.size >= MAX_WRITES) return lane.idle();
+    if (writes.size >= MAX_WRITES) return writes.idle();
   }
 
   function answer(message: Incoming): void | Promise<void> {

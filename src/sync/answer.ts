@@ -119,7 +119,7 @@ function conflicting(
 }
 
 /** What the backend's answer to the first of a record's edits means. */
-export function judge(edits: Pending, result: PushResult, how: PushCircumstances, rules: AnswerRules): Verdict {
+export function verdictOn(edits: Pending, result: PushResult, how: PushCircumstances, rules: AnswerRules): Verdict {
   if (result.type === 'applied') return applied(edits, result, how, rules);
   if (result.type === 'conflict') return conflicting(edits, result, how, rules);
   if (result.type === 'waiting') return { type: 'held', error: result.error };

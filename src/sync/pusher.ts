@@ -5,7 +5,7 @@ import type { Log } from '../observe/logger.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import { storedId, usualSpelling } from '../transport/key-spelling.js';
 import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
-import { beforeSignIn, judge, type PushCircumstances } from './answer.js';
+import { beforeSignIn, type PushCircumstances, verdictOn } from './answer.js';
 import { afterAnswer, FIRST_LIMITS, type SentBatch, sizeOf } from './batch-limits.js';
 import type { Remote } from './collection/remote.js';
 import { type Remedy, remedyFor } from './push-trouble.js';
@@ -200,7 +200,7 @@ export function createPusher({
     const result = beforeSignIn(answer, awaitsSignIn());
     const replica = collections.get(collection)?.replica;
     const keys = { usual: usualSpelling(recordId), stored: storedId(recordId, result) };
-    return replica?.settle(recordId, opId, keys, (edits, rules) => judge(edits, result, how, rules)) ?? true;
+    return replica?.settle(recordId, opId, keys, (edits, rules) => verdictOn(edits, result, how, rules)) ?? true;
   }
 
   /** Leaves an edit to a later run, after its backoff, if the backend wants that or will not let it through. */

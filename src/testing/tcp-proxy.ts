@@ -70,7 +70,7 @@ interface Budget {
 }
 
 /** One direction of a connection. */
-interface Lane {
+interface Pipe {
   /** Looks again whether something may pass. */
   flow(): void;
   stop(): void;
@@ -106,28 +106,28 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
   const budgets = new Set<Budget>();
   const pairs = new Set<Pair>();
 
-  /** How many of these bytes may pass, and whether a `cutAfter` strikes then. `ends`: where in them WebSocket frames end. */
+  /** How many of these bytes may pass, and whether a `cutAfter` cut then. `ends`: where in them WebSocket frames end. */
   function spend(
     direction: TcpDirection,
     length: number,
     ends: readonly number[],
-  ): { readonly pass: number; readonly strikes?: Budget } {
+  ): { readonly pass: number; readonly cut?: Budget } {
     const mine = [...budgets].filter((budget) => budget.direction === direction);
     /** At which byte a budget is used up. */
     const reach = ({ unit, left }: Budget): number =>
       unit === 'bytes' ? left : (ends[left - 1] ?? Number.POSITIVE_INFINITY);
     const next = mine.sort((a, b) => reach(a) - reach(b))[0];
     const pass = Math.min(length, next ? reach(next) : length);
-    const strikes = next && reach(next) === pass ? next : undefined;
+    const cut = next && reach(next) === pass ? next : undefined;
     const frames = ends.filter((end) => end <= pass).length;
     for (const budget of mine) budget.left -= budget.unit === 'bytes' ? pass : frames;
     bytes[direction] += pass;
-    if (!strikes) return { pass };
-    budgets.delete(strikes);
-    return { pass, strikes };
+    if (!cut) return { pass };
+    budgets.delete(cut);
+    return { pass, cut };
   }
 
-  function createLane(from: Socket, to: Socket, direction: TcpDirection, end: (reset: boolean) => void): Lane {
+  function createPipe(from: Socket, to: Socket, direction: TcpDirection, end: (reset: boolean) => void): Pipe {
     const queue: { readonly chunk: Buffer; readonly due: number; readonly ends: readonly number[] }[] = [];
     const scan = createFrameScanner();
     let queued = 0;
@@ -148,18 +148,18 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
         const { chunk, due, ends } = next;
         // A slow line carries many small pieces, not a large one after a long wait.
         const most = Math.min(chunk.length, Math.ceil(conditions.bytesPerSecond / 50));
-        const { pass, strikes } = spend(direction, most, ends);
+        const { pass, cut } = spend(direction, most, ends);
         if (pass < chunk.length) {
           const later = ends.filter((end) => end > pass).map((end) => end - pass);
           queue.unshift({ chunk: chunk.subarray(pass), due, ends: later });
         }
         queued -= pass;
         freeAt = performance.now() + (1000 * pass) / conditions.bytesPerSecond;
-        if (!strikes) to.write(chunk.subarray(0, pass));
+        if (!cut) to.write(chunk.subarray(0, pass));
         else {
           to.write(chunk.subarray(0, pass), () => {
-            end(strikes.reset);
-            strikes.done();
+            end(cut.reset);
+            cut.done();
           });
           // Nothing more may pass until then.
           queue.length = 0;
@@ -202,8 +202,8 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
         else socket.destroy();
       }
     };
-    const up = createLane(client, server, 'up', end);
-    const down = createLane(server, client, 'down', end);
+    const up = createPipe(client, server, 'up', end);
+    const down = createPipe(server, client, 'down', end);
     const flow = (): void => {
       if (conditions.blackHole) return;
       // Even the start of a connection is lost in a black hole.

@@ -202,16 +202,16 @@ test.each(kinds.slice(0, 2))(
     const writing = writer(a, from.deletes === 'none');
     await migration.backfill();
     const following = migration.follow();
-    await until(() => following.carried > 20);
+    await until(() => following.copied > 20);
     const during = await migration.verify();
     expect(during.differences).toEqual([]);
     writing.stop();
     await migration.drain();
     expect(rowsOf(b)).toEqual(rowsOf(a));
     await following.stop();
-    const { carried } = following;
+    const { copied } = following;
     fill(a, 3, 100);
-    expect(following.carried).toBe(carried);
+    expect(following.copied).toBe(copied);
     await migration.close();
   },
 );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Row } from '../../../src/base/change.js';
-import { type AnswerRules, judge, type PushCircumstances } from '../../../src/sync/answer.js';
+import { type AnswerRules, type PushCircumstances, verdictOn } from '../../../src/sync/answer.js';
 import type { OutboxEntry, Pending, ServerState } from '../../../src/sync/replica-state.js';
 import type { PushResult } from '../../../src/transport/transport.js';
 
@@ -34,7 +34,7 @@ function answer(
   how: Partial<PushCircumstances> = {},
   rules: Partial<AnswerRules> = {},
 ) {
-  return judge(
+  return verdictOn(
     edits,
     result,
     { touched: false, repeated: false, ...how },

@@ -2,10 +2,10 @@ import { type Change, compareVersions } from '../base/change.js';
 import { SyncLayerError } from '../base/errors.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import { completed, readKeys } from '../transport/read.js';
-import type { Carrier } from './carrier.js';
 import type { Endpoint } from './endpoint.js';
 import type { State } from './state.js';
 import type { Direction } from './wanted.js';
+import type { Writer } from './writer.js';
 
 /** So many rows may have vanished at the source, or this share of them; more look like a source that cannot be read. */
 const MOST_GONE = 20;
@@ -13,11 +13,11 @@ const MOST_GONE_SHARE = 0.1;
 /** Live changes held in memory; more are dropped, and pulled. */
 const MOST_BUFFERED = 10_000;
 
-export interface LaneOptions {
+export interface ReaderOptions {
   readonly collection: string;
   readonly direction: Direction;
   readonly source: Endpoint;
-  readonly carrier: Carrier;
+  readonly writer: Writer;
   readonly state: State;
   readonly pageSize: number;
   readonly signal: AbortSignal;
@@ -28,23 +28,23 @@ export interface LaneOptions {
   readonly onRows: (count: number) => void;
 }
 
-/** One collection in one direction: reads the source, in order and without a gap, and has it carried over. */
-export function createLane(options: LaneOptions) {
+/** One collection in one direction: reads the source, in order and without a gap, and has it copied. */
+export function createReader(options: ReaderOptions) {
   const { collection, direction, source, state, signal } = options;
   const side = direction.source;
   const { transport } = source;
   /** One thing at a time: what a pull brings and what events bring must not overtake one another. */
   let turn: Promise<unknown> = Promise.resolve();
   let buffer: Change[] = [];
-  /** Live changes that were carried over. */
-  let carried = 0;
+  /** Live changes that were copied. */
+  let copied = 0;
   /** Rows that were written, whatever told of them. */
   let written = 0;
 
-  async function carry(changes: readonly Change[], snapshot: number | null = null, anew = false): Promise<number> {
+  async function copy(changes: readonly Change[], snapshot: number | null = null, anew = false): Promise<number> {
     // What comes while a snapshot is open may lie before the place where it goes on: that it is not seen there again is no delete.
     const open = snapshot ?? state.progress(collection, side).snapshot;
-    const count = await options.carrier.carry(changes, open, anew);
+    const count = await options.writer.write(changes, open, anew);
     written += count;
     return count;
   }
@@ -85,7 +85,7 @@ export function createLane(options: LaneOptions) {
         const known = state.pair(collection, recordId)[side];
         return known ? [{ type: 'delete', collection, recordId, version: known.version, inferred: true }] : [];
       });
-      count += await carry(gone);
+      count += await copy(gone);
     }
     return count;
   }
@@ -93,10 +93,10 @@ export function createLane(options: LaneOptions) {
   /** What was under way when a run ended: the target may have it, and the source may have deleted it since. */
   async function settleSent(ids: readonly string[]): Promise<number> {
     const rows = transport.fetch && ids.length > 0 ? await fetchRows(ids) : [];
-    let count = await carry(rows);
+    let count = await copy(rows);
     const there = new Set(rows.flatMap(({ type, recordId }) => (type === 'delete' ? [] : [recordId])));
     const gone = ids.filter((id) => !there.has(id) && !state.pair(collection, id)[side]?.row);
-    if (gone.length > 0) count += await options.carrier.takeBack(gone);
+    if (gone.length > 0) count += await options.writer.takeBack(gone);
     state.transaction(() => {
       for (const id of ids) state.answered(collection, side, id);
     });
@@ -118,7 +118,7 @@ export function createLane(options: LaneOptions) {
       if ((marked || cursor === null) && snapshot === null) snapshot = state.nextSnapshot();
       const ended = changes.length === 0;
       if (!ended) {
-        written += await carry(await completed(changes, fetchRows), snapshot);
+        written += await copy(await completed(changes, fetchRows), snapshot);
         options.onRows(changes.length);
       } else if (snapshot !== null) {
         written += await removeUnseen(snapshot);
@@ -159,7 +159,7 @@ export function createLane(options: LaneOptions) {
     // Not before: what the target fails with is not the source's fault.
     let count = 0;
     for (let at = 0; transport.fetch && at < unknown.length; at += options.pageSize)
-      count += await carry(await fetchRows(unknown.slice(at, at + options.pageSize)), pass);
+      count += await copy(await fetchRows(unknown.slice(at, at + options.pageSize)), pass);
     return count + (await removeUnseen(pass));
   }
 
@@ -167,8 +167,8 @@ export function createLane(options: LaneOptions) {
     const changes = buffer;
     buffer = [];
     if (changes.length === 0) return 0;
-    const count = await carry(await completed(changes, fetchRows));
-    carried += count;
+    const count = await copy(await completed(changes, fetchRows));
+    copied += count;
     return count;
   }
 
@@ -196,15 +196,15 @@ export function createLane(options: LaneOptions) {
     retryRefused: (): Promise<void> =>
       inTurn(async () => {
         for (const changes of state.refusedChanges(collection, side)) {
-          // What came since has been carried, or refused in its place.
+          // What came since has been copied, or refused in its place.
           const last = changes.filter(
             ({ recordId, version }) => state.pair(collection, recordId)[side]?.version === version,
           );
-          await carry(last, null, true);
+          await copy(last, null, true);
         }
       }),
     /** Brings these over, whatever comes of the rest. */
-    carry: (changes: readonly Change[]): Promise<number> => inTurn(() => carry(changes)),
+    copy: (changes: readonly Change[]): Promise<number> => inTurn(() => copy(changes)),
     /** Brings these rows over as if nothing were known of them. */
     repair: (ids: readonly string[]): Promise<void> =>
       inTurn(async () => {
@@ -215,7 +215,7 @@ export function createLane(options: LaneOptions) {
         });
         if (transport.fetch) {
           for (let at = 0; at < ids.length; at += options.pageSize)
-            await carry(await fetchRows(ids.slice(at, at + options.pageSize)));
+            await copy(await fetchRows(ids.slice(at, at + options.pageSize)));
           return;
         }
         state.setProgress(collection, side, { cursor: null, snapshot: null, whole: false });
@@ -225,7 +225,7 @@ export function createLane(options: LaneOptions) {
     idle: (): Promise<unknown> => turn,
 
     /** Carries live changes over until it is stopped. `failed` is told of what ends it before. */
-    follow(failed: (error: unknown) => void): { stop(): Promise<void>; readonly carried: number } {
+    follow(failed: (error: unknown) => void): { stop(): Promise<void>; readonly copied: number } {
       let stopped = false;
       let waiting: ReturnType<typeof setTimeout> | undefined;
       let flushing = false;
@@ -282,8 +282,8 @@ export function createLane(options: LaneOptions) {
         : (): void => undefined;
       if (!live) pull(true);
       return {
-        get carried() {
-          return carried;
+        get copied() {
+          return copied;
         },
         async stop() {
           stopped = true;
@@ -296,4 +296,4 @@ export function createLane(options: LaneOptions) {
   };
 }
 
-export type Lane = ReturnType<typeof createLane>;
+export type Reader = ReturnType<typeof createReader>;

@@ -13,7 +13,7 @@ import { type Direction, outcomeOf, type Step, stepOf, type Write } from './want
 /** How often a row is tried that others keep changing. */
 const MOST_TRIES = 12;
 
-export interface CarrierOptions {
+export interface WriterOptions {
   readonly collection: string;
   readonly direction: Direction;
   readonly target: Endpoint;
@@ -29,7 +29,7 @@ export interface CarrierOptions {
 }
 
 /** A row on its way. */
-interface Errand {
+interface Task {
   readonly pair: Pair;
   readonly change: Change;
   /** Null: the source never told of it, or no more. */
@@ -59,22 +59,22 @@ function lastOfEach(changes: readonly Change[]): Change[] {
 const isInferred = (change: Change): boolean => change.type === 'delete' && change.inferred === true;
 
 /** Brings changes of the source to the target. What the target has acknowledged is remembered, and nothing before. */
-export function createCarrier(options: CarrierOptions) {
+export function createWriter(options: WriterOptions) {
   const { collection, direction, target, state, sameness, limiter, signal, onEvent } = options;
   const { source: from, target: to } = direction;
-  const attempt = (write: Write, errand: Errand): string =>
-    state.opId(from, collection, errand.pair.recordId, errand.source?.version ?? null, write.type, write.baseVersion);
+  const attempt = (write: Write, task: Task): string =>
+    state.opId(from, collection, task.pair.recordId, task.source?.version ?? null, write.type, write.baseVersion);
 
   /** Pushes some rows. Gives those that must go again. */
-  async function push(errands: readonly Errand[]): Promise<Errand[]> {
-    await limiter.take(errands.length, signal);
-    const changes = errands.map((errand) => ({
-      ...errand.write,
+  async function push(tasks: readonly Task[]): Promise<Task[]> {
+    await limiter.take(tasks.length, signal);
+    const changes = tasks.map((task) => ({
+      ...task.write,
       collection,
-      opId: attempt(errand.write, errand),
+      opId: attempt(task.write, task),
       timestamp: Date.now(),
     }));
-    const fresh = errands.filter(({ write }) => write.type === 'insert');
+    const fresh = tasks.filter(({ write }) => write.type === 'insert');
     if (fresh.length > 0)
       state.transaction(() => {
         for (const { pair } of fresh) state.send(collection, from, pair.recordId);
@@ -84,26 +84,26 @@ export function createCarrier(options: CarrierOptions) {
       results = await target.run(`Writing to "${collection}"`, () => target.transport.push(changes, { signal }));
     } catch (error) {
       if (!isSyncLayerError(error) || error.code !== 'TOO_LARGE') throw error;
-      const half = Math.ceil(errands.length / 2);
-      if (errands.length > 1) return [...(await push(errands.slice(0, half))), ...(await push(errands.slice(half)))];
+      const half = Math.ceil(tasks.length / 2);
+      if (tasks.length > 1) return [...(await push(tasks.slice(0, half))), ...(await push(tasks.slice(half)))];
       results = [{ type: 'rejected', error }];
     }
-    const again: Errand[] = [];
+    const again: Task[] = [];
     state.transaction(() => {
-      for (const [index, errand] of errands.entries()) {
+      for (const [index, task] of tasks.entries()) {
         const result = results[index];
-        if (settle(errand, result)) state.answered(collection, from, errand.pair.recordId);
-        else again.push(errand);
+        if (settle(task, result)) state.answered(collection, from, task.pair.recordId);
+        else again.push(task);
       }
     });
     return again;
   }
 
   /** True: this row needs nothing more. */
-  function settle(errand: Errand, result: PushResult | undefined): boolean {
-    const { pair, source, wanted, change } = errand;
+  function settle(task: Task, result: PushResult | undefined): boolean {
+    const { pair, source, wanted, change } = task;
     const { recordId } = pair;
-    const outcome = result ? outcomeOf(errand.write, wanted, result, sameness) : ({ type: 'retry' } as const);
+    const outcome = result ? outcomeOf(task.write, wanted, result, sameness) : ({ type: 'retry' } as const);
     if (outcome.type === 'done') {
       state.setPair(collection, { ...pair, [from]: source, [to]: outcome.target });
       state.accepted(collection, from, recordId);
@@ -111,16 +111,16 @@ export function createCarrier(options: CarrierOptions) {
     }
     let reason = outcome.type === 'refused' ? outcome.reason : undefined;
     if (outcome.type === 'retry') {
-      errand.unwantedSince ??= performance.now();
-      const time = Math.round(performance.now() - errand.unwantedSince);
+      task.unwantedSince ??= performance.now();
+      const time = Math.round(performance.now() - task.unwantedSince);
       if (time > options.giveUpAfter) reason = `The target did not take it for ${time} ms.`;
     }
     if (outcome.type === 'again') {
-      delete errand.unwantedSince;
-      errand.tries += 1;
-      if (errand.tries >= MOST_TRIES) reason = `Others changed it in each of ${errand.tries} attempts.`;
+      delete task.unwantedSince;
+      task.tries += 1;
+      if (task.tries >= MOST_TRIES) reason = `Others changed it in each of ${task.tries} attempts.`;
       if (outcome.overwrites) onEvent({ type: 'overwritten', collection, recordId });
-      errand.write = outcome.write;
+      task.write = outcome.write;
     }
     if (reason !== undefined) {
       state.refuse(from, change, reason);
@@ -136,12 +136,12 @@ export function createCarrier(options: CarrierOptions) {
     return false;
   }
 
-  async function pushAll(errands: readonly Errand[]): Promise<void> {
-    let left: readonly Errand[] = errands;
+  async function pushAll(tasks: readonly Task[]): Promise<void> {
+    let left: readonly Task[] = tasks;
     for (let round = 1; left.length > 0; round += 1) {
-      const parts: Errand[][] = [];
+      const parts: Task[][] = [];
       for (let at = 0; at < left.length; at += options.pushSize) parts.push(left.slice(at, at + options.pushSize));
-      const again: Errand[] = [];
+      const again: Task[] = [];
       const worker = async (): Promise<void> => {
         for (let part = parts.shift(); part; part = parts.shift()) again.push(...(await push(part)));
       };
@@ -159,8 +159,8 @@ export function createCarrier(options: CarrierOptions) {
      * Resolves once the target has them all, or has refused them; with how many were written. `anew`: also what is known
      * already.
      */
-    async carry(changes: readonly Change[], snapshot: number | null = null, anew = false): Promise<number> {
-      const errands: Errand[] = [];
+    async write(changes: readonly Change[], snapshot: number | null = null, anew = false): Promise<number> {
+      const tasks: Task[] = [];
       const steps: (readonly [Change, Pair, Step])[] = lastOfEach(changes).map((change) => {
         const known = state.pair(collection, change.recordId);
         const pair = anew ? { ...known, [from]: null } : known;
@@ -173,23 +173,23 @@ export function createCarrier(options: CarrierOptions) {
             state.accepted(collection, from, change.recordId);
           if (step.type === 'note') state.setPair(collection, { ...pair, [from]: step.source });
           else if (step.type === 'write')
-            errands.push({ pair, change, source: step.source, wanted: step.source.row, write: step.write, tries: 0 });
+            tasks.push({ pair, change, source: step.source, wanted: step.source.row, write: step.write, tries: 0 });
         }
       });
-      await pushAll(errands);
+      await pushAll(tasks);
       if (snapshot !== null)
         state.transaction(() => {
           for (const { recordId, type } of changes)
             if (type !== 'delete') state.see(collection, from, recordId, snapshot);
         });
-      return errands.length;
+      return tasks.length;
     },
 
     /** Deletes rows that were sent, that the target may have taken, and that the source has no more. */
     async takeBack(ids: readonly string[]): Promise<number> {
       const rows = await target.fetch(collection, ids);
       const there = new Map(rows?.flatMap((row) => (row.type === 'delete' ? [] : [[row.recordId, row]])));
-      const errands = ids.flatMap((recordId): Errand[] => {
+      const tasks = ids.flatMap((recordId): Task[] => {
         const row = there.get(recordId);
         if (rows && !row) return [];
         const [base, baseVersion] = row ? [row.data, row.version] : [null, null];
@@ -198,10 +198,10 @@ export function createCarrier(options: CarrierOptions) {
         const pair: Pair = { recordId, from: null, to: null };
         return [{ pair, change, source: null, wanted: null, write, tries: 0 }];
       });
-      await pushAll(errands);
-      return errands.length;
+      await pushAll(tasks);
+      return tasks.length;
     },
   };
 }
 
-export type Carrier = ReturnType<typeof createCarrier>;
+export type Writer = ReturnType<typeof createWriter>;
