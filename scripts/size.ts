@@ -22,7 +22,7 @@ const measures: readonly Measure[] = [
   {
     imports: { synclayer: '{ createSyncLayer }', 'synclayer/websocket': '{ websocketTransport }' },
     parts: ['work', 'live'],
-    limit: 47_200,
+    limit: 47_600,
   },
   { imports: { synclayer: '', 'synclayer/websocket': '' }, limit: 31_000 },
   { imports: { synclayer: '' } },

@@ -1,36 +1,20 @@
 import { abortable, throwIfAborted } from '../base/abort.js';
 import { isSyncLayerError, SyncLayerError, toSyncLayerError } from '../base/errors.js';
-import { patchBetween } from '../base/patch.js';
 import type { Log } from '../observe/logger.js';
 import { capabilitiesOf } from '../transport/capabilities.js';
 import { storedId, usualSpelling } from '../transport/key-spelling.js';
-import type { OutgoingChange, PushResult, RealtimeTransport } from '../transport/transport.js';
+import type { PushResult, RealtimeTransport } from '../transport/transport.js';
 import { beforeSignIn, type PushCircumstances, verdictOn } from './answer.js';
 import { afterAnswer, FIRST_LIMITS, type SentBatch, sizeOf } from './batch-limits.js';
 import type { Remote } from './collection/remote.js';
+import { outgoing } from './outgoing.js';
 import { type Remedy, remedyFor } from './push-trouble.js';
-import { type OutboxEntry, operationType } from './replica-state.js';
+import type { OutboxEntry } from './replica-state.js';
+import { takeBatch } from './take-batch.js';
 import { msSince, tally } from './tally.js';
 
 /** Conflicts of one record in one run. Somebody else may be first a few times, but not for ever. */
 const MAX_CONFLICTS = 10;
-
-/** An outbox entry as the transport gets it. */
-export function outgoing(entry: OutboxEntry, clockOffset: number): OutgoingChange {
-  const { base, local } = entry;
-  const change = {
-    type: operationType(entry),
-    collection: entry.collection,
-    recordId: entry.recordId,
-    opId: entry.opId,
-    data: local,
-    base,
-    baseVersion: entry.baseVersion,
-    // The row holds the edits that this one was merged with, too.
-    timestamp: Math.max(entry.editedAt + clockOffset, (entry.mergedAt ?? Number.NEGATIVE_INFINITY) + 1),
-  };
-  return base && local ? { ...change, ...patchBetween(base, local) } : change;
-}
 
 export interface PusherOptions {
   readonly transport: RealtimeTransport;
@@ -58,6 +42,10 @@ interface Run {
   readonly suspects: (readonly [OutboxEntry, SyncLayerError])[];
   /** Edits that the backend has taken. */
   taken: number;
+  /** A batch met a lock: from here on each batch is of one collection. */
+  isApart: boolean;
+  /** Collections that met one, and wait for the next run. */
+  readonly blocked: Set<string>;
   failure: SyncLayerError | undefined;
 }
 
@@ -92,10 +80,14 @@ export function createPusher({
   const lost = new Set<string>();
   /** Edits that failed alone. */
   const suspected = new Set<string>();
+  /** Collections whose edits met a lock the last time: they go after the others, which it does not concern. */
+  const locked = new Set<string>();
 
   /** Refused before: it goes after the others and apart from them, since it may spoil the whole batch. */
   const isDoubtful = ({ attempts, waiting, opId }: OutboxEntry): boolean =>
     attempts > 0 || waiting !== undefined || suspected.has(opId);
+
+  const rankOf = (entry: OutboxEntry): number => (locked.has(entry.collection) ? 2 : isDoubtful(entry) ? 1 : 0);
 
   const inWords = (error: unknown): SyncLayerError =>
     toSyncLayerError(error, 'CONNECTION_LOST', `Pushing through ${adapter} failed; it is tried again.`);
@@ -105,28 +97,25 @@ export function createPusher({
     [...collections.values()]
       .flatMap(({ replica, mayPush }) => (mayPush() ? [...replica.pending.values()] : []))
       .map(({ entries }) => entries[0])
-      .sort((a, b) => Number(isDoubtful(a)) - Number(isDoubtful(b)) || a.order - b.order);
+      .sort((a, b) => rankOf(a) - rankOf(b) || a.order - b.order);
 
   /** Those that may go now. */
-  const open = ({ tried, waiting, taken }: Run): OutboxEntry[] =>
+  const open = ({ tried, blocked, waiting, taken }: Run): OutboxEntry[] =>
     heads().filter((entry) => {
       const record = recordOf(entry);
-      return !tried.has(entry.opId) && !tried.has(record) && (waiting.get(entry.opId) ?? -1) < taken;
+      return (
+        !blocked.has(entry.collection) &&
+        !tried.has(entry.opId) &&
+        !tried.has(record) &&
+        (waiting.get(entry.opId) ?? -1) < taken
+      );
     });
 
   /** Takes as much from the front of the queue as goes into one push. */
-  function take(queue: OutboxEntry[]): Batch {
-    const entries: OutboxEntry[] = [];
-    let bytes = 0;
-    for (const entry of queue) {
-      const [first] = entries;
-      if (first && (entries.length >= limits.edits || isDoubtful(entry) !== isDoubtful(first))) break;
-      const size = sizeOf(outgoing(entry, 0));
-      if (first && bytes + size > limits.bytes) break;
-      bytes += size;
-      entries.push(entry);
-    }
-    queue.splice(0, entries.length);
+  function take(queue: OutboxEntry[], { isApart }: Run): Batch {
+    const sizeOfEntry = (entry: OutboxEntry): number => sizeOf(outgoing(entry, 0));
+    const apart = (collection: string): boolean => isApart || locked.has(collection);
+    const { entries, bytes } = takeBatch(queue, { limits, sizeOf: sizeOfEntry, isDoubtful, isApart: apart });
     return { entries, edits: entries.length, bytes, ms: 0 };
   }
 
@@ -238,6 +227,7 @@ export function createPusher({
       limits = afterAnswer(limits, sent());
       unclear = 0;
       for (const { opId } of entries) for (const noted of [lost, suspected]) noted.delete(opId);
+      for (const { collection } of entries) locked.delete(collection);
       blame(run);
       return [];
     } catch (thrown) {
@@ -256,6 +246,7 @@ export function createPusher({
 
   function apply(remedy: Remedy, entries: readonly OutboxEntry[], error: SyncLayerError, run: Run): OutboxEntry[] {
     const [first] = entries;
+    if (first && remedy.type === 'wait' && error.details.passing === true) return apart(entries, first, error, run);
     // A second one that fails alone, and none that is taken: it is not the edits.
     if (!first || remedy.type === 'wait' || (remedy.type === 'suspect' && run.suspects.length > 0)) throw error;
     if (remedy.type === 'halve') return [...entries];
@@ -270,15 +261,31 @@ export function createPusher({
     return [];
   }
 
+  /** A lock is of one table, as a rule: the edits of other collections need not wait for it. */
+  function apart(
+    entries: readonly OutboxEntry[],
+    { collection }: OutboxEntry,
+    error: SyncLayerError,
+    run: Run,
+  ): OutboxEntry[] {
+    run.isApart = true;
+    if (entries.some((entry) => entry.collection !== collection)) return [...entries];
+    run.failure = error;
+    locked.add(collection);
+    run.blocked.add(collection);
+    return [];
+  }
+
   /** Asks for the rows of edits whose answer was lost: those that are in need not be sent again. */
-  async function recall({ signal }: Run): Promise<void> {
+  async function recall(run: Run): Promise<void> {
+    const { signal } = run;
     const queue = heads().filter(({ opId }) => lost.has(opId));
     // Once: where this gets no answer either they are sent.
     lost.clear();
     if (!transport.fetch) return;
     try {
       while (queue.length > 0) {
-        const { entries } = take(queue);
+        const { entries } = take(queue, run);
         for (const [collection, { replica }] of collections) {
           const ids = entries.filter((entry) => entry.collection === collection).map(({ recordId }) => recordId);
           if (ids.length === 0) continue;
@@ -298,8 +305,8 @@ export function createPusher({
       if (lost.size > 0) await recall(run);
       for (let queue = open(run); queue.length > 0; queue = open(run)) {
         while (queue.length > 0) {
-          const batch = take(queue);
-          const entries = batch.entries.flatMap(stillHead);
+          const batch = take(queue, run);
+          const entries = batch.entries.flatMap(stillHead).filter(({ collection }) => !run.blocked.has(collection));
           if (entries.length > 0) queue.unshift(...(await attempt({ ...batch, entries, edits: entries.length }, run)));
         }
       }
@@ -324,6 +331,8 @@ export function createPusher({
         conflicts: new Map(),
         suspects: [],
         taken: 0,
+        isApart: false,
+        blocked: new Set(),
         failure: undefined,
       };
       running = run;

@@ -42,6 +42,7 @@ function batches(
 }
 
 const unclear = () => new SyncLayerError('CONNECTION_LOST', 'database query error', { details: { unclear: true } });
+const locked = () => new SyncLayerError('CONNECTION_LOST', 'a lock', { details: { unclear: true, passing: true } });
 const noParent = (): PushResult => ({
   type: 'waiting',
   error: new SyncLayerError('CONNECTION_LOST', 'the list "p" is not there'),
@@ -86,6 +87,36 @@ describe('law 14: an edit is rejected only for what it is', () => {
       expect(client.sync.outbox.failed()).toMatchObject([
         { recordId: 'row 37', error: { message: 'database query error' } },
       ]);
+    });
+
+    test('a lock on one table delays no edit of another', async () => {
+      const client = await openLive({ config: { maxRetries: 0, collections: ['todos', 'notes', 'tags'] } });
+      const of = (name: string) => client.sync.collection(name as 'todos');
+      let isLocked = true;
+      const sent: string[] = [];
+      client.wire.before = (step, detail) => {
+        if (step !== 'push') return;
+        const names = new Set((detail as readonly OutgoingChange[]).map(({ collection }) => collection));
+        sent.push([...names].join(' '));
+        if (isLocked && names.has('todos')) throw locked();
+      };
+      await client.sync.pause();
+      for (let n = 0; n < 5; n++)
+        for (const name of ['todos', 'notes', 'tags']) await of(name).save({ n }, `${name} ${n}`);
+      client.sync.resume();
+      await until(() => client.backend.rows('tags').size === 5);
+      expect(client.backend.rows('notes').size).toBe(5);
+      expect(client.backend.rows('todos').size).toBe(0);
+      expect(sent.slice(0, 4)).toEqual(['todos notes tags', 'todos', 'notes', 'tags']);
+      // From now on that one comes last.
+      await of('todos').save({ n: 5 }, 'todos 5');
+      await of('notes').save({ n: 5 }, 'notes 5');
+      await until(() => client.backend.rows('notes').size === 6);
+      expect(client.backend.rows('todos').size).toBe(0);
+      isLocked = false;
+      await synced(client);
+      expect(client.backend.rows('todos').size).toBe(6);
+      expect(client.sync.outbox.failed()).toEqual([]);
     });
 
     test('a transport that rejects the push for one bad edit: that one alone is rejected', async () => {

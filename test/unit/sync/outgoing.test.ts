@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { outgoing } from '../../../src/sync/pusher.js';
+import { outgoing } from '../../../src/sync/outgoing.js';
 import type { OutboxEntry } from '../../../src/sync/replica-state.js';
 
 const entry = (base: OutboxEntry['base'], local: OutboxEntry['local']): OutboxEntry => ({
