@@ -334,7 +334,7 @@ export interface RealtimeTransport {
    * Three rejections let core send fewer changes at a time, until one is alone: TOO_LARGE (more than the backend takes in one
    * request; a change that is too large by itself is rejected with its size), PUSH_REJECTED, SUBSCRIBE_REJECTED and
    * VALIDATION_FAILED (one of them is refused for good), and `details.unclear: true` (a failure that one change may cause; it counts as `retry`
-   * for a change that fails alone while the backend takes others, unless `details.passing: true` says that it passes, as a lock does).
+   * for a change that fails alone while the backend takes others, unless `details.passing: true` says that it passes, as a lock does: the changes of other collections then go without that one).
    */
   push(changes: readonly OutgoingChange[], options: { readonly signal: AbortSignal }): Promise<PushResult[]>;
   /** The current rows of these ids; rows that do not exist are left out. Completes partial changes. */
