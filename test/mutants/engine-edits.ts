@@ -62,7 +62,7 @@ export const engineMutants: readonly EngineMutant[] = [
   },
   {
     name: 'each retry has another opId',
-    file: 'src/sync/pusher.ts',
+    file: 'src/sync/outgoing.ts',
     line: 'opId: entry.opId,',
     becomes: 'opId: entry.opId + Math.random(),',
   },
@@ -119,7 +119,7 @@ export const engineMutants: readonly EngineMutant[] = [
   },
   {
     name: 'what is retried has lost its base version',
-    file: 'src/sync/pusher.ts',
+    file: 'src/sync/outgoing.ts',
     line: 'baseVersion: entry.baseVersion,',
     becomes: 'baseVersion: entry.baseVersion && Number.MAX_SAFE_INTEGER,',
   },
