@@ -3,6 +3,7 @@
  * without reasons, no `crypto` and a URL that reads http addresses only; its Hermes has no `isWellFormed` and no `\p{Surrogate}`.
  */
 import { globSync, readFileSync } from 'node:fs';
+import ts from 'typescript';
 
 const rules: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\.throwIfAborted\(/, 'throwIfAborted(signal) of src/base/abort.ts'],
@@ -25,8 +26,32 @@ const exempt =
 const files = globSync(['src/**/*.ts', 'adapters/**/*.ts'])
   .map((path) => path.replaceAll('\\', '/'))
   .filter((path) => !exempt.test(path));
+/**
+ * Lines with a getter behind a spread. Metro up to React Native 0.79 makes `Object.assign({}, spread, { get a() {} })` of them, which
+ * reads the getter once and keeps the value; a getter before the spread stays one.
+ */
+function gettersBehindSpreads(file: string): number[] {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+  const lines: number[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isObjectLiteralExpression(node)) {
+      const spread = node.properties.findIndex((property) => ts.isSpreadAssignment(property));
+      for (const [index, property] of node.properties.entries())
+        if (spread >= 0 && index > spread && ts.isGetAccessor(property))
+          lines.push(source.getLineAndCharacterOfPosition(property.getStart()).line + 1);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return lines;
+}
+
 let offences = 0;
 for (const file of files) {
+  for (const line of gettersBehindSpreads(file)) {
+    offences += 1;
+    console.error(`${file}:${line}: a getter behind a spread is a value in some builds. Put it before the spread.`);
+  }
   const code = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*/g, (comment) =>
     comment.replace(/[^\n]/g, ' '),
   );

@@ -114,11 +114,12 @@ export function signedIn(link: Link, app: FirebaseApp, host: () => TransportHost
     auth ??= watchAuth(app, host);
     return auth.ready();
   }
+  const { current: _, ...others } = link;
   return {
-    ...link,
     get current() {
       return link.current;
     },
+    ...others,
     async session() {
       await ready();
       return link.session();

@@ -146,16 +146,16 @@ export async function openCollection(options: CollectionCoreOptions): Promise<Co
   };
 
   return {
-    ...source,
-    replica,
-    notify,
-    onChange,
     get session() {
       return session;
     },
     get remote() {
       return remote;
     },
+    ...source,
+    replica,
+    notify,
+    onChange,
     begin(parts) {
       const rules = parts.remoteRules({
         ...{ name, own, edits, transport, invalid },

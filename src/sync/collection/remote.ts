@@ -95,11 +95,11 @@ export function createRemote(ledger: Ledger, rules: RemoteRules) {
   }
 
   return {
-    ...createKeyLists(ledger, applyState),
-    ...createPushResults(ledger, { carry, respelled, trim, rules: { ...rules, accept, invalid } }),
     get cursor(): Cursor | null {
       return ledger.reading.cursor;
     },
+    ...createKeyLists(ledger, applyState),
+    ...createPushResults(ledger, { carry, respelled, trim, rules: { ...rules, accept, invalid } }),
     pending: pending as ReadonlyMap<string, Pending>,
     doubtful: ledger.doubtful,
     version: (id: string): Version | null => serverState(id).version,

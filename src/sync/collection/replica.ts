@@ -51,11 +51,11 @@ export function createReplica(ledger: Ledger, rules: EditRules) {
   }
 
   return {
-    ...createAside(ledger, rules),
-    rows: rows as ReadonlyMap<string, Row>,
     get cursor() {
       return reading.cursor;
     },
+    ...createAside(ledger, rules),
+    rows: rows as ReadonlyMap<string, Row>,
     pending: pending as ReadonlyMap<string, Pending>,
     unsigned: ledger.unsigned as ReadonlySet<string>,
     failed: failed as ReadonlyMap<string, OutboxEntry>,

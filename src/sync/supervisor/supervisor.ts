@@ -56,6 +56,9 @@ export async function createSupervisor({ collections: settingsOfAll, ...options 
     },
   });
   const context: Context = {
+    get state(): State {
+      return driver.state;
+    },
     ...options,
     tokens,
     timers,
@@ -63,9 +66,6 @@ export async function createSupervisor({ collections: settingsOfAll, ...options 
     collections: new Map<string, CollectionCore>(),
     dispatch: driver.dispatch,
     updateStatus,
-    get state(): State {
-      return driver.state;
-    },
   };
   let collectionsOpened: () => void = () => undefined;
   const loader = createWorkLoader(context, {
