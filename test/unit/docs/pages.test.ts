@@ -1,4 +1,5 @@
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createSyncLayer, fromEnv } from '../../../src/index.js';
 
@@ -58,4 +59,35 @@ test.each(lines)('docs/configuration.md: an app opens with %s', async (line) => 
   });
   expect(sync.inspect().transport).toBe(env.SYNCLAYER_TRANSPORT);
   await sync.close();
+});
+
+test('docs/architecture.md names every module of src/sync and src/transport, and none that is not there', () => {
+  const [, section = ''] = readFileSync('docs/architecture.md', 'utf8').split(
+    '## Every module of sync and transport\n',
+  );
+  const tables = [...(section.split(/^## /m)[0] ?? '').matchAll(/^`(src\/[\w/]+)\/`:\n\n((?:\|.*\n)+)/gm)];
+  const named = tables.flatMap(([, folder = '', table = '']) =>
+    [...table.matchAll(/^\|([^|]*)\|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([\w/-]+)`/g)].map(([, name]) => `${folder}/${name}.ts`),
+    ),
+  );
+  const modules = globSync(['src/sync/**/*.ts', 'src/transport/*.ts']).map((path) => path.replaceAll('\\', '/'));
+  expect(named.sort()).toEqual(modules.sort());
+});
+
+test('the pages name no file that does not exist', () => {
+  const pages = globSync(['docs/*.md', 'adapters/*/README.md', 'README.md', 'CONTRIBUTING.md']);
+  expect(pages.length).toBeGreaterThan(10);
+  const missing = pages.flatMap((page) => {
+    const text = readFileSync(page, 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map(([, to = '']) => join(page, '..', to));
+    const paths = [...text.matchAll(/`((?:src|adapters|test|examples|scripts|bench|docs)\/[\w./-]+)`/g)].map(
+      ([, path = '']) => path,
+    );
+    // The adapter that CONTRIBUTING.md teaches to write is called Acme.
+    return [...links, ...paths]
+      .filter((path) => !/\/acme\//.test(path) && !existsSync(path))
+      .map((path) => `${page}: ${path}`);
+  });
+  expect(missing).toEqual([]);
 });
