@@ -25,7 +25,7 @@ const FINAL = [
 ];
 
 /** The client was terminated, by us or by the app. */
-export const isTerminated = (cause: unknown): boolean =>
+const isTerminated = (cause: unknown): boolean =>
   codeOf(cause) === 'failed-precondition' && /terminated/.test(wordsOf(cause));
 
 /** A read, a listener or a heartbeat that failed. */

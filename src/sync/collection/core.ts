@@ -80,7 +80,7 @@ export interface CollectionCore {
   readonly price: () => number;
   readonly notify: (deltas: readonly Delta[]) => void;
   onChange(listener: (deltas: readonly Delta[]) => void): () => void;
-  /** Forgets everything in memory; the store is cleared by the caller, who then notes anew whose data comes. */
+  /** Forgets everything in memory; the store is cleared by the caller, which then notes whose data comes. */
   clear(): void;
   noteOrigin(): void;
   /** All that the store should hold of it, in the order in which it is to be written. */

@@ -15,7 +15,7 @@ export interface SessionHooks {
   phase(phase: SessionPhase): void;
   /** The subscription ended. */
   lost(error: SyncLayerError): void;
-  /** A catch-up failed; it is tried again by whoever supervises. */
+  /** A catch-up failed; the supervisor tries it again. */
   failed(error: SyncLayerError): void;
   caughtUp(count: number): void;
   /** A page came, with the server's clock. */

@@ -47,7 +47,7 @@ export function syncPhase({
   return link.status === 'connecting' && link.attempt === 1 ? 'syncing' : 'offline';
 }
 
-/** Edits were refused since nobody is signed in. */
+/** Edits wait because no user is signed in. */
 const waitsForSignIn = (context: Context): boolean => coresOf(context).some(({ replica }) => replica.unsigned.size > 0);
 
 /** Where things stand. Asked for at each edit: it looks through no list of them. */
