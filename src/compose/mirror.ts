@@ -83,9 +83,15 @@ async function everything(
     for (const change of changes) {
       held.set(change.recordId, heldOf(change));
       if (change.type === 'update' && change.partial) partial.add(change.recordId);
+      else partial.delete(change.recordId);
     }
-  if (partial.size > 0 && transport.fetch)
-    for (const [id, each] of await fetched(transport, collection, [...partial], signal)) held.set(id, each);
+  if (partial.size === 0) return held;
+  if (!transport.fetch) {
+    // Written to the other side, the part would wipe the rest of the row there.
+    const message = `${transport.name} gave a part of a row of "${collection}" and has no fetch, so the mirror cannot compare the collection.`;
+    throw new SyncLayerError('PROTOCOL_VIOLATION', message, { adapter: transport.name });
+  }
+  for (const [id, each] of await fetched(transport, collection, [...partial], signal)) held.set(id, each);
   return held;
 }
 

@@ -55,6 +55,25 @@ test('a secondary with columns is not written again for the nulls of its columns
   expect(rowsOf(second)).toEqual({ a: { id: 'a', n: 1, note: null } });
 });
 
+test('a part of a row that cannot be read whole is not written over the row of the secondary', async () => {
+  const { primary, second, transport } = await opened({ second: backendWith({ a: { n: 0, text: 'whole' } }) });
+  const changes = [
+    { type: 'update', collection: 'todos', recordId: 'a', version: 7, data: { n: 1 }, partial: true } as const,
+  ];
+  const pull = primary.pull.bind(primary);
+  Object.assign(primary, {
+    fetch: undefined,
+    pull: async (request: Parameters<typeof pull>[0]) => {
+      const page = await pull(request);
+      return request.cursor === null ? { ...page, cursor: { after: 1 }, changes } : { ...page, changes: [] };
+    },
+  });
+  void transport.level(['todos']).catch(() => undefined);
+  await settle(100);
+  expect(transport.report().problem).toContain('gave a part of a row of "todos" and has no fetch');
+  expect(rowsOf(second)).toEqual({ a: { id: 'a', n: 0, text: 'whole' } });
+});
+
 test('the app reads the primary alone, and keeps its name, cursor and versions', async () => {
   const { primary, secondary, transport, second, sync, todos } = await opened({ second: backendWith({ x: { n: 1 } }) });
   second.write('todos', 'y', { n: 1 });
